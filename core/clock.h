@@ -1,7 +1,7 @@
 /* clock.h - monotonic and wall time as two types that the compiler keeps apart.
  *
- * Pure: nothing here reads a clock; io/loop.h does, and hands the value in. Both count milliseconds.
- * Durations are plain int64_t with the unit in the name (`lost_after_ms`). */
+ * Pure: nothing here reads a clock; io/loop.h does, and hands the value in. Both count
+ * milliseconds. Durations are plain int64_t with the unit in the name (`lost_after_ms`). */
 #ifndef BERTH_CORE_CLOCK_H
 #define BERTH_CORE_CLOCK_H
 
@@ -13,7 +13,8 @@ typedef struct {
     int64_t ms;
 } mono_ms_t;
 
-/* Milliseconds since 1970 on Redis's clock (Redis TIME): the only wall time decisions are made on. */
+/* Milliseconds since 1970 on Redis's clock (Redis TIME): the only wall time decisions are made on.
+ */
 typedef struct {
     int64_t ms;
 } wall_ms_t;

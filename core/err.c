@@ -35,9 +35,9 @@ void err_prefix(struct err *err, const char *fmt, ...)
 
 const char *err_word(int code)
 {
-    static const char *const words[] = {"ok",     "invalid",  "full",  "absent",   "exists",
-                                        "stale",  "fenced",   "denied", "timeout", "closed",
-                                        "protocol", "system", "memory", "again"};
+    static const char *const words[] = {"ok",       "invalid", "full",   "absent",  "exists",
+                                        "stale",    "fenced",  "denied", "timeout", "closed",
+                                        "protocol", "system",  "memory", "again"};
     if (code >= 0)
         return words[0];
     size_t i = (size_t)-code;

@@ -1,8 +1,9 @@
 /* err.h - error codes and the one-line explanation that goes with them.
  *
- * Pure. Fallible functions return 0 or a count, or one of the negative BERTH_E* codes, and are must-use.
- * Where a person will read the error, the last argument is a `struct err *`; callers prefix it with what
- * they were doing, so that the final text reads "berth.yaml:12: heartbeat = 50ms: must be 100ms..60s". */
+ * Pure. Fallible functions return 0 or a count, or one of the negative BERTH_E* codes, and are
+ * must-use. Where a person will read the error, the last argument is a `struct err *`; callers
+ * prefix it with what they were doing, so that the final text reads "berth.yaml:12: heartbeat =
+ * 50ms: must be 100ms..60s". */
 #ifndef BERTH_CORE_ERR_H
 #define BERTH_CORE_ERR_H
 
@@ -31,14 +32,15 @@ struct err {
     char text[512];
 };
 
-/* Set the text and the code; returns the code, so that `return err_set(err, BERTH_EINVAL, ...)` reads well.
- * err may be NULL. */
+/* Set the text and the code; returns the code, so that `return err_set(err, BERTH_EINVAL, ...)`
+ * reads well. err may be NULL. */
 int err_set(struct err *err, int code, const char *fmt, ...) BERTH_PRINTF(3, 4);
 
 /* Put "prefix: " before the present text. err may be NULL. */
 void err_prefix(struct err *err, const char *fmt, ...) BERTH_PRINTF(2, 3);
 
-/* A short constant word for a code: "full", "stale" ... ("ok" for >= 0). The same words appear in logs and metrics. */
+/* A short constant word for a code: "full", "stale" ... ("ok" for >= 0). The same words appear in
+ * logs and metrics. */
 const char *err_word(int code);
 
 #endif

@@ -1,4 +1,5 @@
-/* fetch.h - HTTP requests out, on libcurl's multi interface and the loop: the endpoint API, cloud APIs, webhooks. */
+/* fetch.h - HTTP requests out, on libcurl's multi interface and the loop: the endpoint API, cloud
+ * APIs, webhooks. */
 #ifndef BERTH_IO_FETCH_H
 #define BERTH_IO_FETCH_H
 
@@ -18,10 +19,10 @@ struct fetch_request {
     const char *url;
     const char *const *headers; /* "Name: value", ended by NULL; or NULL */
     struct span body;
-    int64_t timeout_ms;      /* whole request; default 5,000 */
-    size_t response_max;     /* default 1 MiB; beyond it BERTH_EFULL */
-    const char *unix_socket; /* path, or NULL */
-    const char *aws_sigv4;   /* "aws:amz:REGION:SERVICE", or NULL */
+    int64_t timeout_ms;        /* whole request; default 5,000 */
+    size_t response_max;       /* default 1 MiB; beyond it BERTH_EFULL */
+    const char *unix_socket;   /* path, or NULL */
+    const char *aws_sigv4;     /* "aws:amz:REGION:SERVICE", or NULL */
     const char *user_password; /* "id:secret" for aws_sigv4, or NULL */
 };
 
@@ -32,11 +33,14 @@ struct fetch_response {
     double seconds;
 };
 
-/* code 0: an answer came, whatever its status; else BERTH_ETIMEOUT, BERTH_ESYS ... with err. Never from within fetch_start. */
-typedef void fetch_done_fn(void *arg, int code, const struct fetch_response *response, const struct err *err);
+/* code 0: an answer came, whatever its status; else BERTH_ETIMEOUT, BERTH_ESYS ... with err. Never
+ * from within fetch_start. */
+typedef void fetch_done_fn(void *arg, int code, const struct fetch_response *response,
+                           const struct err *err);
 
 /* Copies the request. Returns NULL with err set when it cannot be started. */
-struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *request, fetch_done_fn *fn, void *arg, struct err *err);
+struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *request,
+                          fetch_done_fn *fn, void *arg, struct err *err);
 /* fn is not called. */
 void fetch_cancel(struct fetch *fetch);
 

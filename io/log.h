@@ -1,8 +1,9 @@
 /* log.h - one line per event on stderr: logfmt, or JSON lines by option.
  *
  * t=2026-11-21T20:15:01.123Z lvl=info prog=berth-lb ev=place node=gn-3 why=least_est est=41/100
- * Values are quoted and escaped where logfmt asks for it. A line is written with one write(2); it never blocks the program for
- * longer than the write, and a full disk or a closed stderr is counted (log_dropped) and survived. */
+ * Values are quoted and escaped where logfmt asks for it. A line is written with one write(2); it
+ * never blocks the program for longer than the write, and a full disk or a closed stderr is counted
+ * (log_dropped) and survived. */
 #ifndef BERTH_IO_LOG_H
 #define BERTH_IO_LOG_H
 
@@ -23,9 +24,11 @@ struct log {
 
 void log_init(struct log *log, const char *program);
 
-/* log_write(log, LOG_INFO, "place", "node=%s why=%s est=%d/%d", ...): the format is a list of name=conversion pairs separated
- * by single spaces; each conversion is formatted on its own, then quoted as needed. Pairs that are constant text are fine. */
-void log_write(struct log *log, enum log_level level, const char *event, const char *fmt, ...) BERTH_PRINTF(4, 5);
+/* log_write(log, LOG_INFO, "place", "node=%s why=%s est=%d/%d", ...): the format is a list of
+ * name=conversion pairs separated by single spaces; each conversion is formatted on its own, then
+ * quoted as needed. Pairs that are constant text are fine. */
+void log_write(struct log *log, enum log_level level, const char *event, const char *fmt, ...)
+    BERTH_PRINTF(4, 5);
 
 #define log_debug(log, ev, ...) log_write((log), LOG_DEBUG, (ev), __VA_ARGS__)
 #define log_info(log, ev, ...) log_write((log), LOG_INFO, (ev), __VA_ARGS__)
