@@ -17,6 +17,8 @@ struct ws;            /* one WebSocket, server or client side */
 struct http_exchange; /* one request being answered */
 
 struct web *web_create(struct loop *loop, struct log *log, struct err *err);
+/* Closes what is still open (servers and clients, with their `close` callbacks), frees. Not from
+ * within a callback. NULL is a no-op. */
 void web_destroy(struct web *web);
 
 /* ---- HTTP ---- */
@@ -29,7 +31,10 @@ struct http_request {
     struct span authorization;
     struct span origin;
     struct span accept;
-    char peer[64]; /* address of the other side, numeric */
+    struct span content_type;
+    struct span forwarded_for; /* X-Forwarded-For: believe it only behind one's own proxy */
+    struct span last_event_id; /* of a text/event-stream client that came back */
+    const char *peer;          /* address of the other side, numeric */
 };
 
 /* Find a query parameter, percent-decoded into ret_buf. Returns its length, BERTH_ENOENT if absent,
@@ -37,8 +42,18 @@ struct http_request {
 int http_query(const struct http_request *req, const char *name, char *ret_buf,
                size_t size) BERTH_MUST_USE;
 
-/* Called when the request is complete. Answer with http_reply(ex, ...), now or later (ex stays
- * valid until answered or until `gone` was called). req is borrowed for the call only. */
+/* The same on a bare query string ("a=1&b=2"). */
+int query_get(struct span query, const char *name, char *ret_buf, size_t size) BERTH_MUST_USE;
+
+/* Is the request's Authorization "Bearer <token>" with this token? Takes the same time wherever
+ * they differ. False for an empty token. */
+bool http_bearer_is(const struct http_request *req, const char *token);
+/* The token of "Bearer <token>", empty when there is none. */
+struct span http_bearer(const struct http_request *req);
+
+/* Called when the request is complete. HEAD is routed to the GET handler and its body is left out
+ * by itself. Answer with http_reply(ex, ...), now or later (ex stays valid until answered or until
+ * `gone` was called). req is borrowed for the call only. */
 typedef void http_handler_fn(void *arg, const struct http_request *req, struct http_exchange *ex);
 
 struct http_route {
@@ -56,20 +71,33 @@ void http_reply(struct http_exchange *ex, int status, const char *content_type, 
  * a person. */
 void http_problem(struct http_exchange *ex, int status, const char *type, const char *title,
                   const char *headers, const char *detail_fmt, ...) BERTH_PRINTF(6, 7);
-/* fn is called if the client goes away before the answer; after that ex must not be used. */
+/* fn is called if the client goes away before the answer (or before the end of a stream); after
+ * that ex must not be used. */
 void http_on_gone(struct http_exchange *ex, void (*fn)(void *arg), void *arg);
+
+/* An answer without end (text/event-stream): begin, write as often as wished, end. BERTH_EFULL: the
+ * client reads too slowly and send_max bytes are queued; nothing was added. After http_stream_end()
+ * ex must not be used. Without http_on_gone() a stream whose client went away would be used after
+ * its end: set it first. */
+void http_stream_begin(struct http_exchange *ex, int status, const char *content_type,
+                       const char *headers);
+int http_stream_write(struct http_exchange *ex, struct span data) BERTH_MUST_USE;
+void http_stream_end(struct http_exchange *ex);
 
 /* ---- WebSocket ---- */
 
 struct ws_handlers {
-    /* Server: a client has connected on a path of ws_paths. Client: the handshake is done. Set user
-     * data with ws_set_user(). */
+    /* Server, optional: may this request become a WebSocket? 0, or the HTTP status to refuse it
+     * with (401, 403, 503). */
+    int (*upgrade)(void *arg, const struct http_request *req);
+    /* Server: a client has connected; ws_request() tells path, query and headers. Client: the
+     * handshake is done. Set user data with ws_set_user(). */
     void (*open)(void *arg, struct ws *ws);
     /* A whole message (fragments are joined up to message_max; beyond it the socket is closed with
      * 1009 before this). */
     void (*message)(void *arg, struct ws *ws, struct span data, bool binary);
     /* Always the last call for a ws that had `open` (or for a client that never got so far). why:
-     * "peer", "timeout", "refused", "too_large", "slow_reader", "local", ... */
+     * "peer", "timeout", "refused", "too_large", "slow_reader", "local", "shutdown" ... */
     void (*close)(void *arg, struct ws *ws, int code, const char *why);
     void *arg;
 };
@@ -77,15 +105,27 @@ struct ws_handlers {
 void ws_set_user(struct ws *ws, void *user);
 void *ws_user(const struct ws *ws);
 const char *ws_peer(const struct ws *ws); /* numeric address */
+/* The request that became this WebSocket. Server side, only within `open`; NULL otherwise. */
+const struct http_request *ws_request(const struct ws *ws);
 
 /* Queue a text message (copied). BERTH_EFULL: over send_max bytes are queued, nothing was added
  * (the caller decides: tell, drop). Several messages queued in one turn of the loop leave in as few
  * writes as possible. */
 int ws_send(struct ws *ws, struct span text) BERTH_MUST_USE;
-/* Send what is queued, then close with this code and reason; `close` comes later. */
+int ws_send_binary(struct ws *ws, struct span data) BERTH_MUST_USE;
+/* Bytes queued and not yet handed to the kernel. */
+size_t ws_queued(const struct ws *ws);
+/* Send what is queued, then close with this code and reason (at most 123 bytes); `close` comes
+ * later, never from within the call, at the latest after 2 s. No `message` comes after it. Sending
+ * afterwards is BERTH_ECLOSED. Closing twice is a no-op. */
 void ws_close(struct ws *ws, int code, const char *reason);
 
 /* ---- servers ---- */
+
+struct ws_route {
+    const char *path; /* "/ws": exact; ends in '/': a prefix */
+    struct ws_handlers handlers;
+};
 
 struct web_server_config {
     const char *name;                /* for logs: "public", "admin", "ws" */
@@ -93,15 +133,18 @@ struct web_server_config {
     int port;                        /* 0: any free one; web_server_port() tells */
     const struct http_route *routes; /* ended by prefix == NULL; NULL: none */
     void *http_arg;
-    const char *ws_path;          /* "/ws"; NULL: no WebSockets */
-    const struct ws_handlers *ws; /* copied */
-    size_t body_max;              /* request body; beyond it 413. default 64 KiB */
-    size_t message_max;           /* WebSocket message; default 16 KiB */
-    size_t send_max;              /* bytes queued per WebSocket; default 256 KiB */
-    size_t connections_max;       /* default 0: what descriptors allow */
-    int64_t ping_ms; /* WebSocket ping interval; 0: none. A socket silent for ping_ms + 2 s is
-                        closed ("timeout") */
-    int64_t idle_ms; /* an HTTP connection without a request is closed after this; default 60,000 */
+    /* Ended by path == NULL; NULL: no WebSockets. Copied. A path may be an http route's too. */
+    const struct ws_route *ws;
+    /* Ended by NULL; "*": any. NULL: no CORS. Preflights are answered, answers get the header. */
+    const char *const *cors_origins;
+    size_t body_max;        /* request body; beyond it 413. default 64 KiB */
+    size_t message_max;     /* WebSocket message; default 16 KiB */
+    size_t send_max;        /* bytes queued per WebSocket or stream; default 256 KiB */
+    size_t connections_max; /* one more is closed at once; default 0: what descriptors allow */
+    int64_t ping_ms;        /* WebSocket ping interval; 0: none. A socket silent for ping_ms + 2 s
+                               is closed ("timeout") */
+    int64_t idle_ms;        /* an HTTP connection without a request (or whose request does not get
+                               complete) is closed after this; default 60,000 */
     const char *tls_cert, *tls_key; /* NULL: plain */
 };
 
@@ -111,6 +154,8 @@ int web_server_port(const struct web_server *server);
 size_t web_server_connections(const struct web_server *server);
 /* Stop accepting; live sockets go on. */
 void web_server_stop_accepting(struct web_server *server);
+/* Ends every connection of it (`close` callbacks run with 1001 "shutdown", `gone` callbacks too)
+ * before it returns. Not from within a callback of one of its connections. */
 void web_server_close(struct web_server *server);
 
 /* ---- WebSocket client ---- */
@@ -118,11 +163,11 @@ void web_server_close(struct web_server *server);
 struct ws_client_config {
     const char *url; /* ws:// or wss://host:port/path; the host is resolved with c-ares, kept for
                         Host and SNI */
-    int64_t connect_timeout_ms; /* from the call to the finished handshake; default 3,000 */
-    size_t message_max, send_max;
-    int64_t ping_ms;
-    const char *bearer; /* Authorization: Bearer ..., or NULL */
-    bool insecure;      /* do not verify the certificate (tests) */
+    int64_t connect_timeout_ms;   /* from the call to the finished handshake; default 3,000 */
+    size_t message_max, send_max; /* defaults 16 KiB, 256 KiB */
+    int64_t ping_ms;              /* 0: none */
+    const char *bearer;           /* Authorization: Bearer ..., or NULL */
+    bool insecure;                /* do not verify the certificate (tests) */
 };
 
 /* NULL only for a malformed URL or no memory (err says); otherwise `open` or `close` follows, never
