@@ -1,0 +1,203 @@
+/* settings.h - every setting of every berth program, as C structs.
+ *
+ * Pure: structs and const tables only; io/config.c fills a `struct settings` from the file, the
+ * environment and the flags. Each section has its table in settings/<section>.c. To add an option:
+ * one field here, one row there (name, type, offsetof, default, allowed, help), one line in
+ * infra/etc/berth.yaml if a user should meet it there; then `make manual` writes
+ * docs/configuration.md anew (a test says when it is stale).
+ *
+ * Durations end in _ms, sizes in _bytes. Text is NULL where "not set" means something; it lives as
+ * long as the configuration. */
+#ifndef BERTH_SETTINGS_SETTINGS_H
+#define BERTH_SETTINGS_SETTINGS_H
+
+#include "core/option.h"
+
+struct redis_settings {
+    const char *host; /* name, address, or path of a unix socket */
+    int64_t port;
+    const char *name_space; /* `namespace`: first part of every key */
+    const char *user;       /* NULL: none */
+    const char *password;   /* NULL: none */
+    int64_t db;
+    int64_t connect_timeout_ms, command_timeout_ms;
+};
+
+struct log_settings {
+    int level;  /* enum log_level */
+    int format; /* 0 logfmt, 1 json */
+};
+
+/* ---- tickets ---- */
+
+enum { TICKET_KEYS_MAX = 4 };
+enum ticket_mode { TICKETS_REQUIRED, TICKETS_OFF };
+
+struct ticket_key_settings {
+    const char *kid;
+    const char *secret; /* at least 16 bytes */
+};
+
+struct ticket_settings {
+    int mode;                  /* enum ticket_mode */
+    struct section_items keys; /* of struct ticket_key_settings; the first signs, all verify */
+    int64_t skew_ms;
+};
+
+/* ---- pools ---- */
+
+enum { POOLS_MAX = 64, SCALE_RULES_MAX = 16 };
+enum pool_strategy { STRATEGY_SPREAD, STRATEGY_PACK, STRATEGY_TWO_CHOICES };
+enum pool_access { ACCESS_OPEN, ACCESS_SERVER, ACCESS_PLAYER };
+enum probe_kind { PROBE_WS, PROBE_SOCKETIO, PROBE_TCP, PROBE_HTTP, PROBE_EXEC, PROBE_NONE };
+enum scale_mode { SCALE_ACTIVE, SCALE_OBSERVE };
+
+struct probe_settings {
+    int kind; /* enum probe_kind */
+    int64_t joining_interval_ms, ready_interval_ms, timeout_ms;
+    const char *path;    /* http: the path asked */
+    const char *command; /* exec */
+};
+
+struct scale_settings {
+    const char *provider; /* NULL: this pool is not scaled */
+    int mode;             /* enum scale_mode */
+    int64_t min, max;     /* nodes */
+    int64_t max_step;     /* nodes a decision */
+    int64_t out_cooldown_ms, in_cooldown_ms, boot_timeout_ms;
+    int64_t drain_deadline_ms; /* 0: off */
+    struct section_items
+        rules; /* of struct section_kind_item; values are structs of settings/rules.h */
+};
+
+struct pool_settings {
+    const char *name; /* the pool */
+    int64_t capacity; /* players a node takes unless it says otherwise */
+    int64_t report_interval_ms, lost_after_ms, forget_after_ms;
+    int64_t ticket_ttl_ms, room_ticket_ttl_ms, room_ttl_ms;
+    int64_t settle_ms; /* 0: report_interval + 500 ms */
+    int strategy;      /* enum pool_strategy */
+    int64_t slow_start_ms;
+    int64_t rise, fall;
+    int64_t guard_percent; /* 0: no mass-loss guard */
+    struct probe_settings probe;
+    int access; /* enum pool_access */
+    struct text_list access_tokens;
+    const char
+        *player_key; /* access player: the key (HS256) the studio signs its players' JWTs with */
+    struct text_list cors_origins;
+    int64_t address_rate, player_rate; /* asks a minute; 0: no limit */
+    int64_t retry_after_ms;
+    bool closed;
+    const char *closed_message;
+    struct scale_settings scale;
+};
+
+/* ---- lb ---- */
+
+enum { LB_PEERS_MAX = 8 };
+enum failback_mode { FAILBACK_AUTO, FAILBACK_MANUAL };
+
+struct lb_peer_settings {
+    const char *name;
+    struct host_port public_listen, admin_listen; /* `public`, `admin` */
+    struct text_list owns;                        /* pools */
+};
+
+struct lb_settings {
+    const char *name;                             /* which of `peers` this process is */
+    struct section_items peers;                   /* of struct lb_peer_settings */
+    struct host_port public_listen, admin_listen; /* override the peer's own; host NULL: not set */
+    const char *admin_token;                      /* NULL: nothing may be changed over HTTP */
+    int64_t nodes_max;
+    int64_t lease_ms, lease_renew_ms;
+    int64_t peer_ping_ms, peer_dead_after;
+    int failback; /* enum failback_mode */
+    int64_t failback_after_ms;
+    const char *hooks;  /* directory, or NULL */
+    int64_t probe_rate; /* probes a second in all */
+    int64_t body_max_bytes, connections_max, idle_ms;
+    const char *tls_cert, *tls_key;
+};
+
+/* ---- autoscale ---- */
+
+struct local_program_settings {
+    const char *name;         /* the pool */
+    struct text_list command; /* program and its first arguments */
+};
+
+struct local_settings {
+    const char *directory;
+    struct section_items programs; /* of struct local_program_settings */
+};
+
+struct autoscale_settings {
+    const char *name;
+    struct host_port admin;
+    int64_t lease_ms, lease_renew_ms;
+    struct local_settings local;
+};
+
+/* ---- nodes ---- */
+
+/* Common to gamenode and lobbynode. */
+struct node_settings {
+    const char *name; /* NULL: made from host name and pid */
+    const char *pool;
+    struct host_port listen;
+    const char *advertise;                 /* URL template: {host} {port} {name} */
+    const char *probe_url;                 /* template; NULL: the advertised one */
+    const char *zone, *version, *instance; /* "" when not set */
+    int64_t capacity;                      /* 0: the pool's */
+    int64_t admit_timeout_ms, ping_interval_ms, frame_max_bytes, send_max_bytes;
+    int64_t drain_deadline_ms;                      /* 0: wait for the last player */
+    const char *maintenance_file, *in_service_file; /* NULL: not used */
+    struct host_port health; /* listener closed while out of rotation; host NULL: none */
+    bool tickets;            /* verify them (only if tickets.mode is required) */
+};
+
+struct gamenode_settings {
+    struct node_settings node;
+    int64_t rooms_max, room_players_max;
+};
+
+struct lobbynode_settings {
+    struct node_settings node;
+    int64_t match_size;
+    const char *game_pool;
+    struct text_list lb; /* base URLs of the endpoint API */
+    int64_t seek_timeout_ms;
+    const char *token; /* bearer for pools with access: server */
+};
+
+/* ---- all ---- */
+
+struct settings {
+    struct redis_settings redis;
+    struct log_settings log;
+    struct ticket_settings tickets;
+    struct section_items pools; /* of struct pool_settings */
+    struct lb_settings lb;
+    struct autoscale_settings autoscale;
+    struct gamenode_settings gamenode;
+    struct lobbynode_settings lobbynode;
+};
+
+/* Every section of berth.yaml, ended by name == NULL. */
+extern const struct section settings_sections[];
+
+/* The pool of that name, or NULL. */
+const struct pool_settings *settings_pool(const struct settings *settings, struct span name);
+
+/* The tables, one per file of this room. */
+extern const struct option redis_options[], log_options[], ticket_options[], ticket_key_options[],
+    pool_options[], scale_options[], lb_options[], lb_peer_options[], autoscale_options[],
+    local_options[], local_program_options[], gamenode_options[], lobbynode_options[];
+/* Checks that see a whole section. */
+int ticket_check(const void *values, struct err *err);
+int pool_check(const void *values, struct err *err);
+int scale_check(const void *values, struct err *err);
+int lb_check(const void *values, struct err *err);
+
+#endif
