@@ -9,6 +9,7 @@
 #define BERTH_IO_REDIS_H
 
 #include "core/resp.h"
+#include "core/script.h"
 #include "io/log.h"
 #include "io/loop.h"
 
@@ -25,14 +26,6 @@ struct redis_config {
     int64_t command_timeout_ms; /* default 1,000; blocking reads add their own block time */
     size_t pending_max; /* commands in flight; beyond it redis_command refuses with BERTH_EAGAIN.
                            default 65,536 */
-};
-
-/* A script of the contract; a const table of them is generated from the .lua files of store/ at
- * build time. */
-struct redis_script {
-    const char *name;
-    const char *text;
-    const char *sha1; /* 40 hex digits, computed at build time */
 };
 
 struct redis_events {

@@ -1,0 +1,327 @@
+/* calls.h - every script of the contract as a function: a request becomes keys and arguments, a
+ * reply becomes an answer.
+ *
+ * Pure. docs/redis.md is the specification. Send a call with store_send() (store/store.h), or run
+ * it in the simulator. Encoders check names and limits: BERTH_EINVAL with err when an argument is
+ * not allowed, BERTH_EFULL when it is too much. */
+#ifndef BERTH_STORE_CALLS_H
+#define BERTH_STORE_CALLS_H
+
+#include "core/clock.h"
+#include "core/lease.h"
+#include "core/resp.h"
+#include "store/keys.h"
+#include "store/node_state.h"
+#include "store/scripts.h"
+
+#define CALL_KEYS_MAX 96
+#define CALL_ARGS_MAX 128
+#define CALL_BYTES 32768
+#define CALL_ROOMS_MAX 64    /* rooms refreshed by one report: a slice at a time */
+#define CALL_PLAYERS_MAX 32  /* players of one room or match */
+#define CALL_RESULT_MAX 1024 /* bytes of one player's result */
+#define CALL_HOLDER_MAX 128  /* "name epoch token", terminator included */
+
+/* Self-contained: keys and argv point into buf, so do not copy it with `=`; store_call_copy() does
+ * it right. */
+struct store_call {
+    enum script_id script;
+    size_t nkeys, argc, used;
+    struct span keys[CALL_KEYS_MAX];
+    struct span argv[CALL_ARGS_MAX];
+    char buf[CALL_BYTES];
+};
+void store_call_copy(struct store_call *dst, const struct store_call *src);
+
+enum answer_word {
+    ANSWER_OK,
+    ANSWER_TAKEN,      /* join, enroll: a live process holds the name. seek: the room id is in use,
+                          propose another */
+    ANSWER_UNKNOWN,    /* no such node; seeker not queued */
+    ANSWER_SUPERSEDED, /* report: a newer process has the name: stop */
+    ANSWER_FENCED,     /* not the holder of the lease */
+    ANSWER_STALE,   /* move: other state or epoch. room: the node is not ready. seek_cancel: another
+                       lobby node's */
+    ANSWER_ILLEGAL, /* move: no such move */
+    ANSWER_GUARD,   /* sweep: too many at once, nothing was changed */
+    ANSWER_HELD,    /* lease: someone else has it */
+    ANSWER_LOST,    /* lease: it is not yours (any more) */
+    ANSWER_HAVE,    /* room: claimed before. seek: queued before */
+    ANSWER_MOVED,   /* room: was on a dead node, is now on this one */
+    ANSWER_NONE,    /* room_end: no such room. seek_finish: finished before */
+    ANSWER_FULL,    /* plan, seek: at its bound */
+    ANSWER_MATCH,   /* seek: a match was made; finish it */
+    ANSWER_MATCHED, /* seek, seek_cancel: the seeker is in a match that is being finished */
+    ANSWER_BUSY,    /* seek: queued in another mode */
+    ANSWER_WORDS
+};
+const char *answer_word_text(enum answer_word word);
+
+/* What a script said. Only the fields named with the script below are set; the others are zero.
+ * Spans and lists are borrowed from the reply: valid in the callback only. */
+struct store_answer {
+    enum script_id script;
+    enum answer_word word;
+    wall_ms_t now; /* Redis TIME: always set */
+    int64_t epoch;
+    int64_t token;
+    enum node_state state;
+    struct span holder; /* "name epoch token" of who holds the lease; empty: nobody */
+    int64_t ttl_ms;
+    struct span node;
+    struct span text;
+    int64_t count, total;
+    const struct resp *list;  /* RESP_LIST, never NULL where documented */
+    const struct resp *list2; /* likewise */
+};
+
+/* Decode the reply to `script`. BERTH_EPROTO: not an answer of it (an error reply's text is in
+ * err). BERTH_EINVAL: the script refused an argument (err says which). */
+int calls_decode(enum script_id script, const struct resp *reply, struct store_answer *ret_answer,
+                 struct err *err) BERTH_MUST_USE;
+
+/* ---- nodes ---- */
+
+/* OK: epoch, state. TAKEN: epoch of the one that lives. */
+struct call_join {
+    const char *node, *nonce;
+    struct span info; /* from node_info_write() */
+    int64_t contract; /* REPORT_CONTRACT */
+    int64_t lost_after_ms;
+    int64_t feed_max;
+};
+int calls_join(struct store_call *call, const struct keys *keys, const struct call_join *req,
+               struct err *err) BERTH_MUST_USE;
+
+/* OK: state; list: numbers (1..) of those `rooms` that belong to another node: tell their players
+ * `moved`. SUPERSEDED: epoch. UNKNOWN. */
+struct call_report {
+    const char *node;
+    int64_t epoch, seq; /* seq: 1.. */
+    struct span record; /* from node_report_write() */
+    int64_t conns;
+    bool full; /* takes nobody now, whatever its state */
+    int64_t feed_max;
+    int64_t room_ttl_ms;
+    const struct span *rooms; /* room ids to refresh in this report; NULL when room_count is 0 */
+    size_t room_count;        /* at most CALL_ROOMS_MAX */
+};
+int calls_report(struct store_call *call, const struct keys *keys, const struct call_report *req,
+                 struct err *err) BERTH_MUST_USE;
+
+/* OK, UNKNOWN. */
+struct call_want {
+    const char *node; /* or a WANT_POOL_* */
+    enum want_who who;
+    enum want_kind kind; /* WANT_NONE: take it back */
+    int64_t size;        /* WANT_SIZE */
+    const char *why;     /* a word or a text for people; encoded here */
+    wall_ms_t until;     /* 0: for ever */
+    int64_t feed_max;
+};
+int calls_want(struct store_call *call, const struct keys *keys, const struct call_want *req,
+               struct err *err) BERTH_MUST_USE;
+
+/* OK. FENCED: holder. STALE: state, epoch. ILLEGAL. UNKNOWN. */
+struct call_move {
+    bool leader;        /* role: false owner, true leader */
+    const char *holder; /* "name epoch token" */
+    const char *node;
+    int64_t node_epoch;
+    enum node_state from, to;
+    const char *why; /* a word */
+    int64_t feed_max;
+};
+int calls_move(struct store_call *call, const struct keys *keys, const struct call_move *req,
+               struct err *err) BERTH_MUST_USE;
+
+/* OK: list of nodes now lost, list2 of nodes now gone. GUARD: count silent of total. FENCED:
+ * holder. */
+struct call_sweep {
+    const char *holder;
+    int64_t lost_after_ms, forget_after_ms;
+    int64_t guard_percent; /* refuse when more than this share (and more than one) would be lost at
+                              once; 0: off */
+    int64_t limit;         /* changes of one call, 1..1,000 */
+    int64_t feed_max;
+};
+int calls_sweep(struct store_call *call, const struct keys *keys, const struct call_sweep *req,
+                struct err *err) BERTH_MUST_USE;
+
+/* ---- leases and peers ---- */
+
+/* OK: token. HELD: holder, ttl_ms. LOST. */
+struct call_lease {
+    enum move_role role; /* which: MOVE_OWNER `owner`, MOVE_LEADER `leader` */
+    enum lease_op op;    /* not LEASE_OP_NONE */
+    const char *name;
+    int64_t epoch;
+    int64_t token; /* 0 to acquire */
+    int64_t ttl_ms;
+};
+int calls_lease(struct store_call *call, const struct keys *keys, const struct call_lease *req,
+                struct err *err) BERTH_MUST_USE;
+/* "name epoch token" into buf. */
+void calls_holder(const char *name, int64_t epoch, int64_t token, char buf[CALL_HOLDER_MAX]);
+
+/* OK: epoch. TAKEN: epoch. Call again (same nonce) at least each live_ms / 3: it is the beat. */
+struct call_enroll {
+    const char *id; /* "lb/name" or "autoscale/name" */
+    const char *nonce;
+    const char *url;
+    int64_t live_ms;
+    bool leave; /* give the name back */
+};
+int calls_enroll(struct store_call *call, const struct keys *keys, const struct call_enroll *req,
+                 struct err *err) BERTH_MUST_USE;
+
+/* ---- rooms ---- */
+
+/* OK, HAVE, MOVED: node, epoch (where the room is now). UNKNOWN: the proposed node is not there
+ * with this epoch. STALE: state; it is not ready. */
+struct call_room {
+    struct span room;
+    const char *node; /* proposed */
+    int64_t epoch;
+    int64_t seats;
+    int64_t ttl_ms;
+    const char *dead_node; /* known dead (lost, and a probe of it failed): replace it; NULL: none */
+    int64_t dead_epoch;
+    const struct span *players; /* who will be found in this room */
+    size_t player_count;        /* at most CALL_PLAYERS_MAX */
+};
+int calls_room(struct store_call *call, const struct keys *keys, const struct call_room *req,
+               struct err *err) BERTH_MUST_USE;
+
+/* OK, NONE. STALE: node, epoch: the room is on another node. */
+struct call_room_end {
+    struct span room;
+    const char *node; /* NULL: whichever it is on */
+    int64_t epoch;
+    const struct span *players; /* to be forgotten if they are still in this room */
+    size_t player_count;
+};
+int calls_room_end(struct store_call *call, const struct keys *keys,
+                   const struct call_room_end *req, struct err *err) BERTH_MUST_USE;
+
+/* ---- autoscaler ---- */
+
+struct call_plan_change {
+    struct span field; /* a name */
+    struct span value; /* at most 4,096 bytes; empty: remove the field */
+};
+/* OK: count fields now in the plan. FENCED: holder. FULL: nothing was written. */
+struct call_plan {
+    const char *holder;
+    const struct call_plan_change *changes;
+    size_t change_count; /* 1..32 */
+    int64_t fields_max;
+};
+int calls_plan(struct store_call *call, const struct keys *keys, const struct call_plan *req,
+               struct err *err) BERTH_MUST_USE;
+
+/* OK: text is the entry's id. */
+struct call_event {
+    bool history;       /* append to `history` instead of `events` */
+    const char *kind;   /* a name */
+    const char *name;   /* of what it is about: a node, a peer, a rule; a name, "-" or "*..." */
+    struct span detail; /* plain record, at most 8,192 bytes */
+    int64_t stream_max;
+};
+int calls_event(struct store_call *call, const struct keys *keys, const struct call_event *req,
+                struct err *err) BERTH_MUST_USE;
+
+/* ---- matchmaking: keys of the lobby's pool ---- */
+
+/* OK: queued, count waiting. HAVE: was queued, count waiting. MATCH: text is the match, parse with
+ * seek_match_parse(). MATCHED: text is the room of the match that is being finished: the result
+ * will come. BUSY: text is the other mode. FULL. TAKEN. */
+struct call_seek {
+    struct span seeker; /* player id */
+    const char *lobby;
+    int64_t lobby_epoch;
+    struct span mode;
+    int64_t size;     /* 1..CALL_PLAYERS_MAX */
+    struct span room; /* id for the match if this call makes one: unique, e.g. random */
+    int64_t retry_ms; /* the caller finishes within this, or another lobby node takes it */
+    int64_t match_ttl_ms;
+    int64_t queue_max;
+};
+int calls_seek(struct store_call *call, const struct keys *keys, const struct call_seek *req,
+               struct err *err) BERTH_MUST_USE;
+
+/* OK: was queued, is out. MATCHED: text is the room. UNKNOWN. STALE: the player now seeks through
+ * another lobby node. */
+struct call_seek_cancel {
+    struct span seeker;
+    const char *lobby;
+    int64_t lobby_epoch;
+    struct span mode;
+};
+int calls_seek_cancel(struct store_call *call, const struct keys *keys,
+                      const struct call_seek_cancel *req, struct err *err) BERTH_MUST_USE;
+
+/* OK: list of matches (texts for seek_match_parse()), now the caller's for retry_ms. */
+struct call_seek_take {
+    int64_t retry_ms;
+    int64_t limit; /* 1..100 */
+};
+int calls_seek_take(struct store_call *call, const struct keys *keys,
+                    const struct call_seek_take *req, struct err *err) BERTH_MUST_USE;
+
+struct call_seek_result {
+    struct span player;
+    struct span lobby; /* name of the player's lobby node */
+    int64_t lobby_epoch;
+    struct span
+        text; /* at most CALL_RESULT_MAX bytes, opaque: what the lobby node tells the player */
+};
+/* OK: written, count results. NONE: finished before (or expired), nothing was written. */
+struct call_seek_finish {
+    struct span room;
+    const struct call_seek_result *results;
+    size_t result_count;
+    int64_t stream_max;
+    int64_t ttl_ms; /* of the results streams */
+};
+int calls_seek_finish(struct store_call *call, const struct keys *keys,
+                      const struct call_seek_finish *req, struct err *err) BERTH_MUST_USE;
+
+/* OK: count removed; text is the cursor for the next call ("0": a whole round is done). */
+struct call_seek_sweep {
+    struct span cursor; /* "0" to begin */
+    int64_t limit;      /* about so many seekers are looked at, 1..1,000 */
+    int64_t lost_after_ms;
+    int64_t match_ttl_ms;
+};
+int calls_seek_sweep(struct store_call *call, const struct keys *keys,
+                     const struct call_seek_sweep *req, struct err *err) BERTH_MUST_USE;
+
+struct seek_match_player {
+    char player[KEYS_ID_MAX + 1];
+    char lobby[KEYS_NAME_MAX + 1];
+    int64_t lobby_epoch;
+};
+struct seek_match {
+    char room[KEYS_ID_MAX + 1];
+    char mode[KEYS_NAME_MAX + 1];
+    wall_ms_t at;
+    size_t count;
+    struct seek_match_player players[CALL_PLAYERS_MAX];
+};
+int seek_match_parse(struct span record, struct seek_match *ret_match,
+                     struct err *err) BERTH_MUST_USE;
+
+/* One entry of a lobby node's own results stream (XREAD, XRANGE). */
+struct seek_result {
+    struct span id; /* of the stream entry */
+    struct span player;
+    int64_t lobby_epoch;
+    struct span room;
+    struct span text;
+};
+/* entry: one element of the list of entries (feed_iter.entries->items[i]). Borrows. */
+int seek_result_parse(const struct resp *entry, struct seek_result *ret_result,
+                      struct err *err) BERTH_MUST_USE;
+
+#endif
