@@ -20,6 +20,7 @@ struct log {
     int fd;              /* stderr */
     const char *program; /* borrowed for life */
     uint64_t dropped;
+    bool stuck; /* the last line could not be written */
 };
 
 void log_init(struct log *log, const char *program);
