@@ -5,27 +5,16 @@
 #ifndef BERTH_STORE_NODE_REPORT_H
 #define BERTH_STORE_NODE_REPORT_H
 
+#include "core/admitted.h"
 #include "core/clock.h"
 #include "core/err.h"
 #include "core/span.h"
 #include "store/keys.h"
 
-#define REPORT_ISSUERS_MAX 8  /* runs of `adm`: one per issuer and issuer epoch */
-#define REPORT_SECONDS_MAX 64 /* seconds of one run */
 #define REPORT_GAUGES_MAX 8
 #define REPORT_GAUGE_NAME_MAX 32 /* with terminator */
 #define REPORT_TEXT_MAX 4096     /* a record, terminator included */
 #define REPORT_CONTRACT 1        /* v= */
-
-/* Admitted tickets of one issuer (one incarnation of an LB), by the second in which they were
- * issued; absolute counts. */
-struct report_admitted {
-    char issuer[KEYS_NAME_MAX + 1];
-    int64_t issuer_epoch;
-    int64_t first_s; /* Unix second of counts[0] */
-    uint32_t count;  /* used entries of counts */
-    uint32_t counts[REPORT_SECONDS_MAX];
-};
 
 struct report_gauge {
     char name[REPORT_GAUGE_NAME_MAX]; /* [a-z0-9_] */
@@ -45,7 +34,7 @@ struct node_report {
     int64_t pid;
     wall_ms_t at; /* added by the script; 0 when being written */
     uint32_t admitted_count;
-    struct report_admitted admitted[REPORT_ISSUERS_MAX];
+    struct admitted_run admitted[ADMITTED_ISSUERS_MAX];
     uint32_t gauge_count;
     struct report_gauge gauges[REPORT_GAUGES_MAX];
 };
