@@ -105,7 +105,7 @@ unsigned option_distance(struct span a, struct span b);
 enum section_shape {
     SECTION_ONE,  /* a struct embedded at `offset` */
     SECTION_MAP,  /* named structs: struct section_items at `offset`; each begins with `const char
-                     *name`, its key (an OPT_NAME) */
+                   *name`, its key (an OPT_NAME) */
     SECTION_LIST, /* a list of structs: struct section_items at `offset` */
     SECTION_KIND, /* a list of structs of different kinds: struct section_items of struct
                      section_kind_item at `offset`; the key `select` of each ("rule") chooses the
@@ -140,7 +140,9 @@ struct section {
     size_t max;    /* MAP, LIST, KIND: at most so many */
     const struct option *options;
     const struct section *sections; /* nested ones, or NULL */
-    const char *select;             /* KIND only: the key that chooses */
+    const char *value;  /* MAP: an element given as a bare value means this option ("lobby:
+                           [berth-lobbynode]"); or NULL */
+    const char *select; /* KIND only: the key that chooses */
     const struct section_kind *kinds;
     /* Looks at the finished struct as a whole ("min must not be above max"); 0 or BERTH_EINVAL with
      * err naming the option. */
