@@ -1,0 +1,35 @@
+/* berth.h - what the verbs of `berth` share: one process, its loop and configuration. */
+#ifndef BERTH_CLI_BERTH_H
+#define BERTH_CLI_BERTH_H
+
+#include "io/boot.h"
+#include "io/config.h"
+#include "io/fetch.h"
+
+struct berth {
+    struct boot boot;
+    int argc;
+    char **argv;
+    struct config *config;
+    const struct settings *settings;
+    struct log log;
+    struct loop *loop;
+    struct fetcher *fetcher;
+    const struct verb *verb;
+    void *state; /* the verb's own */
+};
+
+struct verb {
+    const char *name;
+    const char *help;
+    int (*open)(struct berth *berth, struct err *err); /* 0, or negative with err */
+    void (*stop)(struct berth *berth); /* the first Ctrl-C; must lead to boot_exit() */
+    void (*close)(struct berth *berth);
+};
+
+extern const struct verb verb_up, verb_demo, verb_status;
+
+/* Remove a directory and all in it. */
+void berth_remove_directory(const char *path);
+
+#endif
