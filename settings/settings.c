@@ -120,6 +120,18 @@ const struct section settings_sections[] = {
      .size = sizeof(struct lobbynode_settings),
      .options = lobbynode_options,
      .help = "berth-lobbynode."},
+    {.name = "swarm",
+     .shape = SECTION_ONE,
+     TOP(swarm),
+     .size = sizeof(struct swarm_settings),
+     .options = swarm_options,
+     .help = "berth-swarm, the load test."},
+    {.name = "up",
+     .shape = SECTION_ONE,
+     TOP(up),
+     .size = sizeof(struct up_settings),
+     .options = up_options,
+     .help = "berth up, everything on one machine."},
     {0}};
 
 const struct pool_settings *settings_pool(const struct settings *settings, struct span name)

@@ -171,6 +171,24 @@ struct lobbynode_settings {
     const char *token; /* bearer for pools with access: server */
 };
 
+/* ---- tools ---- */
+
+struct swarm_settings {
+    int64_t players, workers;
+    struct text_list lb; /* base URLs of the endpoint API */
+    const char *lobby_pool, *game_pool, *mode;
+    const char *prefix; /* NULL: made by the program */
+    const char *token;  /* NULL: none */
+    int64_t ramp_ms, hold_ms, leave_ms, event_interval_ms, linger_ms;
+    int64_t step_timeout_ms, match_timeout_ms, api_timeout_ms, connect_timeout_ms;
+    int64_t seed;
+};
+
+struct up_settings {
+    const char *directory; /* NULL: made by the program */
+    const char *redis_server;
+};
+
 /* ---- all ---- */
 
 struct settings {
@@ -182,6 +200,8 @@ struct settings {
     struct autoscale_settings autoscale;
     struct gamenode_settings gamenode;
     struct lobbynode_settings lobbynode;
+    struct swarm_settings swarm;
+    struct up_settings up;
 };
 
 /* Every section of berth.yaml, ended by name == NULL. */
@@ -193,7 +213,8 @@ const struct pool_settings *settings_pool(const struct settings *settings, struc
 /* The tables, one per file of this room. */
 extern const struct option redis_options[], log_options[], ticket_options[], ticket_key_options[],
     pool_options[], scale_options[], lb_options[], lb_peer_options[], autoscale_options[],
-    local_options[], local_program_options[], gamenode_options[], lobbynode_options[];
+    local_options[], local_program_options[], gamenode_options[], lobbynode_options[],
+    swarm_options[], up_options[];
 /* Checks that see a whole section. */
 int ticket_check(const void *values, struct err *err);
 int pool_check(const void *values, struct err *err);

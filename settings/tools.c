@@ -1,0 +1,49 @@
+/* tools.c - the options of the tools: berth-swarm and `berth up`. */
+#include "settings/settings.h"
+
+#define AT(field) offsetof(struct swarm_settings, field)
+const struct option swarm_options[] = {
+    {"players", OPT_INT, AT(players), "100", "1..1000000", "Virtual players in all.", 0},
+    {"workers", OPT_INT, AT(workers), "0", "0..256",
+     "Processes they are spread over; 0: as many as the limit of descriptors asks for.", 0},
+    {"lb", OPT_LIST, AT(lb), "http://127.0.0.1:8080", "1..16",
+     "Base URLs of the endpoint API, asked in turn.", 0},
+    {"lobby_pool", OPT_NAME, AT(lobby_pool), "lobby", NULL, "Pool of the lobby nodes.", 0},
+    {"game_pool", OPT_NAME, AT(game_pool), "game", NULL, "Pool of the game nodes.", 0},
+    {"mode", OPT_NAME, AT(mode), "default", NULL, "The mode that is sought.", 0},
+    {"prefix", OPT_NAME, AT(prefix), NULL, NULL,
+     "First part of the players' names; made anew for each run when not set.", 0},
+    {"token", OPT_TEXT, AT(token), NULL, "1..512", "Bearer token for pools with access: server.",
+     OPT_SECRET},
+    {"ramp", OPT_DURATION, AT(ramp_ms), "10s", "0..1h", "Players arrive evenly over this time.", 0},
+    {"hold", OPT_DURATION, AT(hold_ms), "10s", "0..24h", "How long after the ramp the first leave.",
+     0},
+    {"leave", OPT_DURATION, AT(leave_ms), "5s", "0..1h",
+     "Players leave, room by room, over this time.", 0},
+    {"event_interval", OPT_DURATION, AT(event_interval_ms), "1s", "0..1m",
+     "Each player in a room sends an event so often; 0: none.", 0},
+    {"linger", OPT_DURATION, AT(linger_ms), "2s", "0..1m",
+     "The lobby socket is kept a random time up to this after the game socket is up.", 0},
+    {"step_timeout", OPT_DURATION, AT(step_timeout_ms), "15s", "100ms..10m",
+     "A step that takes longer is a failure.", 0},
+    {"match_timeout", OPT_DURATION, AT(match_timeout_ms), "60s", "100ms..1h",
+     "The same for the steps that may wait for a machine to boot: endpoint, match, start, meet.",
+     0},
+    {"api_timeout", OPT_DURATION, AT(api_timeout_ms), "2s", "50ms..1m",
+     "One try at one LB; then the next is asked.", 0},
+    {"connect_timeout", OPT_DURATION, AT(connect_timeout_ms), "5s", "50ms..1m",
+     "A WebSocket handshake.", 0},
+    {"seed", OPT_INT, AT(seed), "1", "0..9007199254740991", "Seed of all that is random.", 0},
+    {0}};
+#undef AT
+
+#define AT(field) offsetof(struct up_settings, field)
+const struct option up_options[] = {
+    {"directory", OPT_TEXT, AT(directory), NULL, "1..300",
+     "Where `berth up` keeps logs, sockets and pid files; made from XDG_RUNTIME_DIR or /tmp when "
+     "not set.",
+     0},
+    {"redis_server", OPT_TEXT, AT(redis_server), "redis-server", "1..300",
+     "The redis-server program that is started.", 0},
+    {0}};
+#undef AT
