@@ -87,6 +87,8 @@ struct call_join {
     const char *node, *nonce;
     struct span info; /* from node_info_write() */
     int64_t contract; /* REPORT_CONTRACT */
+    int64_t epoch; /* the epoch this process held before (it was answered UNKNOWN); 0: none. It gets
+                      it again if nobody younger has the name: tickets and rooms stay valid */
     int64_t lost_after_ms;
     int64_t feed_max;
 };
@@ -124,7 +126,7 @@ int calls_want(struct store_call *call, const struct keys *keys, const struct ca
 
 /* OK. FENCED: holder. STALE: state, epoch. ILLEGAL. UNKNOWN. */
 struct call_move {
-    bool leader;        /* role: false owner, true leader */
+    enum move_role role;
     const char *holder; /* "name epoch token" */
     const char *node;
     int64_t node_epoch;
