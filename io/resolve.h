@@ -1,6 +1,6 @@
 /* resolve.h - names to addresses without blocking: c-ares on the loop.
  *
- * A numeric address and a unix path need no server, but still answer from the loop, never from
+ * A numeric address needs no server, but still answers from the loop, never from
  * within the call. /etc/hosts and /etc/resolv.conf are honoured. */
 #ifndef BERTH_IO_RESOLVE_H
 #define BERTH_IO_RESOLVE_H

@@ -1,0 +1,112 @@
+/* boot.c - stages up, loop, stages down; signals; systemd. */
+#include "io/boot.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+static void report(const struct boot *boot, const char *stage, const struct err *err)
+{
+    if (boot->log)
+        log_error(boot->log, "boot", "stage=%s why=%s error=%s", stage, err_word(err->code),
+                  err->text);
+    else
+        (void)fprintf(stderr, "%s: %s\n", stage, err->text);
+}
+
+void boot_exit(struct boot *boot, int exit_code)
+{
+    boot->exit_code = exit_code;
+    if (boot->loop)
+        loop_stop(boot->loop);
+}
+
+void boot_stop(struct boot *boot)
+{
+    if (boot->signals++ > 0)
+        return;
+    notify_stopping(&boot->notify);
+    if (boot->stop)
+        boot->stop(boot->app);
+    else
+        boot_exit(boot, 0);
+}
+
+static void on_end(void *arg, int signum)
+{
+    struct boot *boot = arg;
+    if (boot->log)
+        log_info(boot->log, "signal", "signal=%s why=%s", signum == SIGTERM ? "TERM" : "INT",
+                 boot->signals == 0 ? "graceful_stop" : "stop_now");
+    if (boot->signals == 0)
+        boot_stop(boot);
+    else
+        boot_exit(boot, 128 + signum);
+}
+
+static void on_reload(void *arg, int signum)
+{
+    struct boot *boot = arg;
+    if (boot->reload && boot->signals == 0)
+        boot->reload(boot->app);
+}
+
+static void on_watchdog(void *arg)
+{
+    struct boot *boot = arg;
+    notify_watchdog(&boot->notify);
+}
+
+static int watch(struct boot *boot, struct err *err)
+{
+    if (!boot->loop)
+        return err_set(err, BERTH_EINVAL, "no stage made a loop");
+    if (loop_on_signal(boot->loop, SIGTERM, on_end, boot) < 0 ||
+        loop_on_signal(boot->loop, SIGINT, on_end, boot) < 0 ||
+        loop_on_signal(boot->loop, SIGHUP, on_reload, boot) < 0)
+        return err_set(err, BERTH_EFULL, "too many signals are watched");
+    if (notify_init(&boot->notify, err) < 0 && boot->log) /* no reason not to serve */
+        log_warn(boot->log, "boot", "stage=notify error=%s", err->text);
+    timer_init(&boot->watchdog, boot->loop, on_watchdog, boot);
+    if (boot->notify.watchdog_ms)
+        timer_start(&boot->watchdog, 0, boot->notify.watchdog_ms);
+    return 0;
+}
+
+static void run(struct boot *boot)
+{
+    struct err err = {0};
+    if (watch(boot, &err) < 0) {
+        report(boot, "boot", &err);
+        boot->exit_code = 1;
+        return;
+    }
+    notify_ready(&boot->notify);
+    loop_run(boot->loop);
+    timer_stop(&boot->watchdog);
+    notify_fini(&boot->notify);
+}
+
+int boot_run(struct boot *boot, const struct boot_stage *stages, void *app)
+{
+    size_t opened = 0;
+    int rc = 0;
+    boot->app = app;
+    boot->notify.fd = -1;
+    for (; stages[opened].name; opened++) {
+        struct err err = {0};
+        rc = stages[opened].open(app, &err);
+        if (rc == 0)
+            continue;
+        if (rc < 0) {
+            report(boot, stages[opened].name, &err);
+            boot->exit_code = 1;
+        }
+        break;
+    }
+    if (rc == 0)
+        run(boot);
+    while (opened-- > 0)
+        if (stages[opened].close)
+            stages[opened].close(app);
+    return boot->exit_code;
+}
