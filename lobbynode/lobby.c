@@ -226,8 +226,8 @@ static void on_node(struct lobby *lobby, const struct node_event *ev, struct lob
         lobby->front.slow_total++;
         break;
     case NODE_STATE:
-        if (ev->epoch != lobby->front.epoch)
-            lobby->again = 0; /* the store forgot us, so it may have forgotten our seekers */
+        if (ev->state == NODE_JOINING)
+            lobby->again = 0; /* if the store forgot us, it may have forgotten our seekers */
         front_state(&lobby->front, ev, &fx->out);
         break;
     case NODE_DOOR:

@@ -107,9 +107,7 @@ static void on_joined(struct reporter *r, const struct reporter_event *ev,
     r->joined = true;
     r->failures = 0;
     r->taken_since = MONO_NEVER;
-    bool fresh = ev->epoch != r->epoch;
-    if (fresh) {
-        r->epoch_before = r->epoch;
+    if (ev->epoch != r->epoch) {
         r->epoch = ev->epoch;
         r->seq = 0;
     }
@@ -120,7 +118,7 @@ static void on_joined(struct reporter *r, const struct reporter_event *ev,
      * together. */
     r->next_report =
         mono_add(ev->now, (int64_t)rng_below(&r->rng, (uint64_t)r->config.interval_ms));
-    obey(r, ev, fresh, fx);
+    obey(r, ev, true, fx);
 }
 
 static int64_t join_backoff_ms(struct reporter *r)

@@ -59,9 +59,9 @@ struct reporter_event {
 
 enum reporter_effect_kind {
     REPORTER_DO_JOIN,
-    REPORTER_DO_REPORT, /* seq, closed, drain; epoch is reporter_epoch() */
+    REPORTER_DO_REPORT, /* seq, closed, drain */
     REPORTER_DO_WANT,   /* draining (else: none), why */
-    REPORTER_DO_STATE,  /* the node's state is now the one of reporter_state_word() */
+    REPORTER_DO_STATE,  /* joined, or: the node's state is now the one of reporter_state_word() */
     REPORTER_DO_DOOR,   /* closed: refuse every ticket from now on; or open again */
     REPORTER_DO_EXIT,   /* code, why */
 };
@@ -97,7 +97,7 @@ struct reporter {
     bool up;     /* the store is reachable */
     bool joined; /* this epoch is known to the store, as far as we know */
     bool waiting_join, waiting_report, waiting_want; /* a call is under way */
-    int64_t epoch, epoch_before;                     /* 0: none yet */
+    int64_t epoch; /* 0: none yet. Told when joining again: the store gives it back if it can */
     int64_t seq;
     enum node_state state; /* once epoch > 0 */
     bool closed;           /* the door */
