@@ -21,12 +21,19 @@
          NULL,                                                                                       \
          "Where players connect; port 0: any free one.",                                             \
          0},                                                                                         \
+        {"port",                                                                                     \
+         OPT_INT,                                                                                    \
+         offsetof(s, node.port),                                                                     \
+         "-1",                                                                                       \
+         "-1..65535",                                                                                \
+         "The port to listen on instead of the one in listen (--port); -1: that of listen.",         \
+         0},                                                                                         \
         {"advertise",                                                                                \
          OPT_TEXT,                                                                                   \
          offsetof(s, node.advertise),                                                                \
          "ws://{host}:{port}/ws",                                                                    \
          "1..512",                                                                                   \
-         "The URL players are given; {host}, {port} and {name} are filled in.",                      \
+         "The URL players are given; {host}, {port}, {name} and {instance} are filled in.",          \
          0},                                                                                         \
         {"probe_url",                                                                                \
          OPT_TEXT,                                                                                   \
@@ -109,20 +116,36 @@ const struct option gamenode_options[] = {
     {"rooms_max", OPT_INT, AT(rooms_max), "10000", "1..1000000", "Rooms at a time.", 0},
     {"room_players_max", OPT_INT, AT(room_players_max), "64", "1..10000", "Players in one room.",
      0},
+    {"grace", OPT_DURATION, AT(grace_ms), "10s", "0s..10m",
+     "How long a seat waits for a player whose connection broke.", 0},
+    {"room_linger", OPT_DURATION, AT(room_linger_ms), "5s", "0s..1h",
+     "How long a room stays open when everyone has left.", 0},
     {0}};
 #undef AT
 
 #define AT(field) offsetof(struct lobbynode_settings, field)
 const struct option lobbynode_options[] = {
     NODE_OPTIONS(struct lobbynode_settings, "lobby"),
-    {"match_size", OPT_INT, AT(match_size), "4", "1..100", "Players of a match.", 0},
+    {"match_size", OPT_INT, AT(match_size), "4", "1..32", "Players of a match.", 0},
     {"game_pool", OPT_NAME, AT(game_pool), "game", NULL, "The pool whose nodes hold the matches.",
      0},
     {"lb", OPT_LIST, AT(lb), "http://127.0.0.1:8080", "1..8",
      "Base URLs of the endpoint API, tried in turn.", 0},
     {"seek_timeout", OPT_DURATION, AT(seek_timeout_ms), "60s", "1s..1h",
      "A player unmatched for so long is told so.", 0},
+    {"match_retry", OPT_DURATION, AT(match_retry_ms), "5s", "1s..1m",
+     "A match that its lobby node has not finished after this is picked up by any other.", 0},
+    {"match_ttl", OPT_DURATION, AT(match_ttl_ms), "30s", "2s..10m",
+     "A match that nobody could finish for so long is given up; must be above match_retry.", 0},
     {"token", OPT_TEXT, AT(token), NULL, "1..256",
      "Bearer token for a game pool whose access is server.", OPT_SECRET},
     {0}};
 #undef AT
+
+int lobbynode_check(const void *values, struct err *err)
+{
+    const struct lobbynode_settings *s = values;
+    if (s->match_ttl_ms <= s->match_retry_ms)
+        return err_set(err, BERTH_EINVAL, "match_ttl must be above match_retry");
+    return 0;
+}

@@ -8,7 +8,7 @@ static const struct section ticket_sections[] = {
      .shape = SECTION_LIST,
      .offset = offsetof(struct ticket_settings, keys),
      .size = sizeof(struct ticket_key_settings),
-     .max = TICKET_KEYS_MAX,
+     .max = TICKET_KEY_ITEMS_MAX,
      .options = ticket_key_options,
      .help = "The first key signs; all verify. Rotate by adding a new first one."},
     {0}};
@@ -119,6 +119,7 @@ const struct section settings_sections[] = {
      TOP(lobbynode),
      .size = sizeof(struct lobbynode_settings),
      .options = lobbynode_options,
+     .check = lobbynode_check,
      .help = "berth-lobbynode."},
     {.name = "swarm",
      .shape = SECTION_ONE,

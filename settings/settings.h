@@ -30,7 +30,7 @@ struct log_settings {
 
 /* ---- tickets ---- */
 
-enum { TICKET_KEYS_MAX = 4 };
+enum { TICKET_KEY_ITEMS_MAX = 4 }; /* as TICKET_KEYS_MAX of core/ticket.h */
 enum ticket_mode { TICKETS_REQUIRED, TICKETS_OFF };
 
 struct ticket_key_settings {
@@ -146,7 +146,8 @@ struct node_settings {
     const char *name; /* NULL: made from host name and pid */
     const char *pool;
     struct host_port listen;
-    const char *advertise;                 /* URL template: {host} {port} {name} */
+    int64_t port;                          /* instead of listen's; -1: listen's */
+    const char *advertise;                 /* URL template: {host} {port} {name} {instance} */
     const char *probe_url;                 /* template; NULL: the advertised one */
     const char *zone, *version, *instance; /* "" when not set */
     int64_t capacity;                      /* 0: the pool's */
@@ -160,6 +161,8 @@ struct node_settings {
 struct gamenode_settings {
     struct node_settings node;
     int64_t rooms_max, room_players_max;
+    int64_t grace_ms;       /* a seat waits so long for its player to come back */
+    int64_t room_linger_ms; /* an empty room waits so long before it is closed */
 };
 
 struct lobbynode_settings {
@@ -168,7 +171,10 @@ struct lobbynode_settings {
     const char *game_pool;
     struct text_list lb; /* base URLs of the endpoint API */
     int64_t seek_timeout_ms;
-    const char *token; /* bearer for pools with access: server */
+    int64_t
+        match_retry_ms;   /* a match not finished for so long is picked up by another lobby node */
+    int64_t match_ttl_ms; /* and given up after so long */
+    const char *token;    /* bearer for pools with access: server */
 };
 
 /* ---- tools ---- */
@@ -220,5 +226,6 @@ int ticket_check(const void *values, struct err *err);
 int pool_check(const void *values, struct err *err);
 int scale_check(const void *values, struct err *err);
 int lb_check(const void *values, struct err *err);
+int lobbynode_check(const void *values, struct err *err);
 
 #endif
