@@ -31,7 +31,7 @@ enum {
     POOL_GROUPS_MAX = 256,        /* distinct (zone, version) pairs alive at once */
     POOL_EXCLUDE_MAX = 16,        /* names in `exclude` that are heeded */
     POOL_SEATS_MAX = 4096,        /* seats of one room */
-    POOL_ADVANCE_NODES_MAX = 2048 /* nodes swept by one pool_advance */
+    POOL_ADVANCE_LANES_MAX = 2048 /* lanes (node, issuer) swept by one pool_advance */
 };
 #define POOL_NONE UINT32_MAX
 
@@ -199,13 +199,13 @@ size_t pool_changes(struct pool *pool, struct pool_told *ret_list, size_t max, b
 /* Everything alive, of all issuers: what a peer that comes (back) must be told. *cursor starts at
  * 0; returns how many were written, 0 at the end. What changes between two calls comes by
  * pool_changes. */
-size_t pool_snapshot(const struct pool *pool, uint32_t *cursor, struct pool_told *ret_list,
+size_t pool_snapshot(const struct pool *pool, uint64_t *cursor, struct pool_told *ret_list,
                      size_t max);
 
 /* ---- time ---- */
 
 /* Drop the seconds that are over, and let fresh nodes grow up. Sweeps at most
- * POOL_ADVANCE_NODES_MAX nodes a call. */
+ * POOL_ADVANCE_LANES_MAX lanes a call. */
 void pool_advance(struct pool *pool, struct pool_now now);
 /* Call pool_advance no later than this (now itself when there is more to sweep). */
 mono_ms_t pool_deadline(const struct pool *pool, struct pool_now now);

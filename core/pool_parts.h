@@ -1,0 +1,124 @@
+/* pool_parts.h - what a pool is made of. For core/pool*.c only: others see core/pool.h.
+ *
+ * core/pool.c         nodes: join, report, state, remove, assign, time
+ * core/pool_search.c  who may be chosen, and the search that strategies use
+ * core/pool_settle.c  pending of nodes that redeem no tickets
+ * core/pool_told.c    the peer link
+ * core/pool_look.c    iteration and explanation */
+#ifndef BERTH_CORE_POOL_PARTS_H
+#define BERTH_CORE_POOL_PARTS_H
+
+#include "core/pending.h"
+#include "core/pool.h"
+#include "core/pool_heap.h"
+#include "core/rng.h"
+#include "core/strmap.h"
+
+enum node_heap {
+    IN_NONE,  /* not to be chosen now: not ready, or full */
+    IN_GROUP, /* in the heap of its group */
+    IN_WAIT,  /* fresh, and has had its share of arrivals: waits until `arrivals` passes
+                 node_fresh.next */
+};
+
+/* What a pick and a report touch: one cache line. */
+struct node {
+    int64_t epoch, seq; /* seq -1: no report yet */
+    int64_t pending;
+    uint32_t conns, reserved, capacity;
+    uint16_t group;
+    uint8_t state; /* enum node_state */
+    uint8_t heap;  /* enum node_heap */
+    bool used, settles, fresh;
+};
+
+/* What people and answers want to know. */
+struct node_text {
+    char name[POOL_NAME_MAX + 1], endpoint[POOL_URL_MAX + 1], instance[POOL_NAME_MAX + 1];
+};
+
+/* Slow start of one node. Those that are fresh form a list, oldest first. */
+struct node_fresh {
+    mono_ms_t since; /* became ready; also the time of the last report while not ready */
+    uint64_t
+        next; /* in units of 1/256 arrival: may be chosen once the pool's arrivals reach this */
+    uint32_t before, after;
+};
+
+enum {
+    SETTLE_BUCKETS = 16,
+    SETTLE_SPAN = 12
+}; /* twelve span settle_ms; the rest is for late reports */
+
+/* What a node that redeems no tickets was given lately, by time: buckets of `bucket_ms`, the newest
+ * at `newest`. */
+struct node_settle {
+    int64_t newest; /* mono ms / bucket_ms */
+    uint32_t count[SETTLE_BUCKETS];
+};
+
+/* Nodes of one zone and version. */
+struct group {
+    char zone[POOL_NAME_MAX + 1], version[POOL_NAME_MAX + 1];
+    uint32_t nodes, ready; /* nodes 0: not in use */
+    struct heap heap;
+};
+
+struct pool {
+    struct pool_config config;
+    const struct strategy *strategy;
+    struct rng rng;
+    mono_ms_t last; /* the latest time seen */
+    struct node *nodes;
+    struct node_text *texts;
+    struct node_fresh *fresh;
+    struct node_settle *settle;
+    mono_ms_t *reported;
+    uint32_t *free_slots;       /* a stack */
+    uint32_t free_count, slots; /* slots: high-water mark */
+    struct strmap names;
+
+    struct heap_store store;
+    heap_entry **tables; /* page tables of all heaps */
+    struct group *groups;
+    uint32_t groups_max, groups_used; /* groups_used: high-water mark */
+    struct heap wait;
+    uint32_t fresh_first, fresh_last;
+    uint64_t arrivals; /* seats handed out, in units of 1/256 */
+
+    struct pending pending;
+    int64_t settle_bucket_ms, settle_after_ms;
+    struct pool_sums sums;
+    struct pool_stats stats;
+};
+
+static inline uint32_t node_est(const struct node *n)
+{
+    int64_t est = (int64_t)n->conns + n->pending + n->reserved;
+    return est > UINT32_MAX ? UINT32_MAX : (uint32_t)est;
+}
+
+/* Put the node where its load and state now belong. After each change of what it depends on. */
+void pool_place(struct pool *pool, uint32_t slot);
+/* Add to what is pending on a node, in the sums too. The caller places it afterwards. */
+void pool_pending_add(struct pool *pool, uint32_t slot, int64_t owed);
+/* Time goes on: called first by all that is told the time. */
+void pool_reach(struct pool *pool, struct pool_now now);
+/* Where the strategy would rank the node: smaller is better. In core/pool_look.c. */
+uint64_t pool_rank(const struct pool *pool, uint32_t slot);
+/* Is the slot a node's? */
+static inline bool pool_has(const struct pool *pool, uint32_t slot)
+{
+    return slot < pool->slots && pool->nodes[slot].used;
+}
+
+/* ---- core/pool_settle.c ---- */
+
+/* n more, handed out `age_ms` ago. Returns how much the pending grew. */
+int64_t settle_add(struct pool *pool, uint32_t slot, mono_ms_t now, int64_t age_ms, int64_t n);
+/* A report has come: what it could have seen is pending no more. Returns how much that was. */
+int64_t settle_seen(struct pool *pool, uint32_t slot, mono_ms_t now);
+int64_t settle_sum(const struct pool *pool, uint32_t slot);
+void settle_clear(struct pool *pool, uint32_t slot);
+
+#endif
