@@ -15,7 +15,7 @@ void policy_defaults(struct policy *ret_policy, const char *pool)
         .out_cooldown_ms = 3 * MINUTE_MS,
         .in_cooldown_ms = 60 * MINUTE_MS,
         .boot_timeout_ms = 5 * MINUTE_MS,
-        .silent_timeout_ms = 15 * MINUTE_MS,
+        .silent_timeout_ms = 60 * MINUTE_MS,
         .stale_after_ms = 4 * SECOND_MS, /* lost_after + one interval */
         .jump_hold_ms = 4 * SECOND_MS,
         .trust_percent = 90,
