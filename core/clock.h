@@ -23,7 +23,7 @@ typedef struct {
 
 static inline mono_ms_t mono_add(mono_ms_t t, int64_t d_ms)
 {
-    return (mono_ms_t){t.ms > INT64_MAX - d_ms ? INT64_MAX : t.ms + d_ms};
+    return (mono_ms_t){d_ms > 0 && t.ms > INT64_MAX - d_ms ? INT64_MAX : t.ms + d_ms};
 }
 
 /* a - b in milliseconds. */
