@@ -1,0 +1,216 @@
+/* internal.h - the memory of the core, shared by the files of lb/ that are the core. Not for the
+ * shell.
+ *
+ * lb.c is the door; view.c takes in what the store says; own.c holds leases; duty.c is what an
+ * owner does; place.c and rooms.c answer the endpoint API; peer.c keeps two LBs of one mind; fx.c
+ * writes effects. */
+#ifndef BERTH_LB_INTERNAL_H
+#define BERTH_LB_INTERNAL_H
+
+#include "core/pool.h"
+#include "core/rng.h"
+#include "lb/place.h"
+#include "lb/recent.h"
+
+enum {
+    DUTY_EVERY_MS = 100, /* an owner looks over its nodes this often */
+    SWEEP_EVERY_MS = 1000,
+    ENROLL_EVERY_MS = 1000,
+    ENROLL_LIVE_MS = 3000,  /* a name is free again after this silence */
+    MOVE_TIMEOUT_MS = 2000, /* ask again when no answer to a move came */
+    MOVE_RETRY_MS = 200,    /* after a refused move: the feed brings the truth first */
+    CLOSING_PATIENCE_MS = 10000,
+    GUARD_NOTE_EVERY_MS = 10000,
+    REWANT_AFTER_MS = 3000, /* after handing a pool back, try for it again when nobody took it */
+    RANK_DELAY_MS = 200,    /* a second choice lets the first one go first */
+    START_GRACE_MS = 1000,  /* and at the start, too */
+    PROBE_SLACK_MS = 1000,  /* a probe without answer this long after its time limit is forgotten */
+    COUNT_FLUSH_MS = 5,
+    REFUSED_NOTE_EVERY_MS = 1000,
+};
+
+struct lb_probe {
+    bool under_way;
+    bool wanted; /* by someone who asks for a room on this node, which is lost: whoever the owner is
+                  */
+    mono_ms_t sent_at, next_at;
+    unsigned successes, failures; /* in a row */
+    char why[32];
+};
+
+struct lb_node {
+    bool used;  /* then the table has this slot */
+    bool seen;  /* in the whole read under way */
+    bool roomy; /* has ever had a room: tickets live longer */
+    char name[KEYS_NAME_MAX + 1];
+    struct node_info info;
+    bool has_state;
+    bool vouched;        /* was ready before the store lost its memory */
+    int64_t first_epoch; /* of this process: it has had all since this one */
+    struct node_state_record state;
+    struct lb_report report;
+    mono_ms_t heard_at; /* when the last report was made, on our clock */
+    struct lb_probe probe;
+    struct lb_move move;
+    bool moving;
+    mono_ms_t move_at; /* moving: when it was sent; else: not before this */
+    bool quiet;        /* empty since quiet_at */
+    mono_ms_t quiet_at;
+    bool stuck_told;
+};
+
+struct lb_pool {
+    struct lb_pool_config config;
+    size_t index;
+    struct pool *table;              /* est and pick; its slots index nodes and wants */
+    struct lb_node *nodes;           /* nodes_max */
+    struct want (*wants)[WANT_WHOS]; /* nodes_max */
+    uint64_t nodes_dropped;          /* the table was full */
+    struct want closed_want;
+
+    bool reading, ready, live;
+    bool heard;
+    mono_ms_t heard_at; /* the follower */
+    mono_ms_t hold_until;
+    mono_ms_t absent_until; /* then nodes that the store does not know are forgotten */
+
+    int64_t epoch; /* of this LB; 0: not enrolled */
+    bool enroll_refused;
+    mono_ms_t enroll_at;
+    struct lease lease;
+    bool owner;
+    mono_ms_t rewant_at; /* MONO_NEVER: the lease is wanted */
+
+    mono_ms_t duty_at, sweep_at;
+    uint32_t cursor; /* where an unfinished round goes on */
+    mono_ms_t guard_told_at;
+    bool guard_told;
+    int64_t failing,
+        failing_now; /* nodes in rotation whose probes fail: of the last round, of this one */
+
+    bool counts_due; /* tell the peers at counts_at */
+    mono_ms_t counts_at;
+    bool resync; /* tell them everything: from resync_cursor */
+    uint64_t resync_cursor;
+
+    bool probes_wanted; /* some node has probe.wanted */
+    struct recent rooms, answers,
+        asks; /* of struct room_entry, answer_entry, ask_entry (place.c) */
+    struct lb_place_stats stats;
+    uint64_t refused, refused_told; /* for want of room; told to people */
+    mono_ms_t refused_at;
+};
+
+struct lb_peer {
+    bool up;
+    mono_ms_t since;
+};
+
+struct lb {
+    struct lb_config config;
+    struct lb_pool *pools;
+    struct lb_peer peers[LB_PEERS_MAX];
+    struct rng rng;
+    mono_ms_t now;
+    bool store_up;
+    bool has_clock; /* clock_wall and clock_mono were the same instant */
+    wall_ms_t clock_wall;
+    mono_ms_t clock_mono;
+    uint64_t serial;
+    bool stopping, again;
+    mono_ms_t probe_second_at;
+    int64_t probes_this_second;
+};
+
+/* ---- fx.c ---- */
+
+/* Room for one more effect? If not, the next step is due at once. */
+bool fx_room(struct lb *lb, const struct lb_effects *fx, size_t wanted);
+/* A zeroed effect, added. There must be room (asserted). */
+struct lb_effect *fx_add(struct lb_effects *fx, enum lb_effect_kind kind, size_t pool,
+                         const char *why);
+/* A note; dropped when there is no room. */
+void fx_note(struct lb_effects *fx, enum lb_level level, size_t pool, const char *event,
+             const char *node, bool record, const char *why, const char *fmt, ...)
+    BERTH_PRINTF(8, 9);
+
+/* ---- view.c ---- */
+
+void view_begin(struct lb *lb, struct lb_pool *pool);
+void view_item(struct lb *lb, struct lb_pool *pool, const struct feed_item *item,
+               struct lb_effects *fx);
+void view_end(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx);
+void view_lost(struct lb *lb, struct lb_pool *pool, const char *why, struct lb_effects *fx);
+/* Forget what stayed absent after a whole read. */
+void view_tick(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx);
+/* Take a state over if it is not older than the one held. */
+void view_state(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
+                const struct node_state_record *state, struct lb_effects *fx);
+/* The store's clock read `wall` just now. */
+void view_clock(struct lb *lb, wall_ms_t wall, struct lb_effects *fx);
+struct lb_node *view_find(struct lb_pool *pool, struct span name);
+/* The wish in force: a report that says drain=1 counts as the node's own. NULL: none. */
+const struct want *view_want(const struct lb *lb, const struct lb_pool *pool,
+                             const struct lb_node *node);
+/* Its place in pool->table. */
+static inline uint32_t view_slot(const struct lb_pool *pool, const struct lb_node *node)
+{
+    return (uint32_t)(node - pool->nodes);
+}
+
+static inline struct pool_now view_now(const struct lb *lb)
+{
+    return (struct pool_now){.mono = lb->now, .wall = lb_store_now(lb, lb->now)};
+}
+
+/* ---- own.c ---- */
+
+void own_init(struct lb *lb, struct lb_pool *pool);
+void own_tick(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx);
+void own_enroll_reply(struct lb *lb, struct lb_pool *pool, const struct lb_event *ev,
+                      struct lb_effects *fx);
+void own_lease_reply(struct lb *lb, struct lb_pool *pool, const struct lb_event *ev,
+                     struct lb_effects *fx);
+/* A write was refused: the store knows another holder. */
+void own_fenced(struct lb *lb, struct lb_pool *pool, int64_t token, struct lb_effects *fx);
+void own_hurry(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx);
+void own_stop(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx);
+mono_ms_t own_deadline(const struct lb *lb, const struct lb_pool *pool);
+bool own_may_act(const struct lb *lb, const struct lb_pool *pool);
+
+/* ---- duty.c ---- */
+
+void duty_tick(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx);
+void duty_probe_reply(struct lb *lb, struct lb_pool *pool, const struct lb_event *ev,
+                      struct lb_effects *fx);
+void duty_move_reply(struct lb *lb, struct lb_pool *pool, const struct lb_event *ev,
+                     struct lb_effects *fx);
+void duty_sweep_reply(struct lb *lb, struct lb_pool *pool, const struct lb_event *ev,
+                      struct lb_effects *fx);
+mono_ms_t duty_deadline(const struct lb *lb, const struct lb_pool *pool);
+/* Probes of lost nodes that hold rooms: every LB's business. */
+void duty_wanted_probes(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx);
+/* Start a probe of this node now, if none is under way and the rate allows. */
+bool duty_probe(struct lb *lb, struct lb_pool *pool, struct lb_node *node, const char *why,
+                struct lb_effects *fx);
+
+/* ---- place.c ---- */
+
+int place_init(struct lb *lb, struct lb_pool *pool) BERTH_MUST_USE;
+void place_fini(struct lb_pool *pool);
+/* Tell people of players that found no room. */
+void place_tick(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx);
+mono_ms_t place_deadline(const struct lb_pool *pool);
+
+/* ---- peer.c ---- */
+
+/* Our own counts that changed, and everything to a peer that has just come. */
+void peer_tick(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx);
+void peer_up(struct lb *lb, const struct lb_event *ev, struct lb_effects *fx);
+void peer_down(struct lb *lb, const struct lb_event *ev, struct lb_effects *fx);
+void peer_count(struct lb *lb, struct lb_pool *pool, const struct lb_count *count);
+mono_ms_t peer_deadline(const struct lb_pool *pool);
+/* We handed out tickets: tell them soon. */
+void peer_note_count(struct lb *lb, struct lb_pool *pool);
+
+#endif

@@ -1,0 +1,301 @@
+/* lb.c - the door of the core: events in, effects out, the next deadline; and what is known, for
+ * the API. */
+#include "lb/internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { TABLE_ISSUERS = 16, TICKET_TTL_MIN_MS = 1000 };
+
+/* ---- life ---- */
+
+static int64_t longest_ticket_ms(const struct pool_settings *s)
+{
+    int64_t ttl =
+        s->ticket_ttl_ms > s->room_ticket_ttl_ms ? s->ticket_ttl_ms : s->room_ticket_ttl_ms;
+    return ttl > TICKET_TTL_MIN_MS ? ttl : TICKET_TTL_MIN_MS;
+}
+
+static int pool_open(struct lb *lb, struct lb_pool *pool, struct err *err)
+{
+    const struct pool_settings *s = pool->config.settings;
+    const struct lb_config *c = &lb->config;
+    struct pool_config table = {
+        .nodes_max = (uint32_t)c->nodes_max,
+        .issuers_max = TABLE_ISSUERS,
+        .seed = rng_next(&lb->rng),
+        .ticket_ttl_ms = longest_ticket_ms(s),
+        .skew_ms = c->tickets->skew_ms,
+        .report_interval_ms = s->report_interval_ms,
+        .settle_ms = s->settle_ms,
+        .slow_start_ms = s->slow_start_ms,
+        .strategy = strategy_at((size_t)s->strategy),
+    };
+    int code = pool_create(&table, &pool->table, err);
+    if (code < 0) {
+        err_prefix(err, "pool %s", s->name);
+        return code;
+    }
+    pool->nodes = calloc(c->nodes_max, sizeof *pool->nodes);
+    pool->wants = calloc(c->nodes_max, sizeof *pool->wants);
+    if (pool->nodes == NULL || pool->wants == NULL || place_init(lb, pool) < 0)
+        return err_set(err, BERTH_ENOMEM, "pool %s: no memory for %zu nodes", s->name,
+                       c->nodes_max);
+    pool->absent_until = MONO_NEVER;
+    pool->duty_at = pool->sweep_at = lb->now;
+    own_init(lb, pool);
+    return 0;
+}
+
+struct lb *lb_create(const struct lb_config *config, mono_ms_t now, struct err *err)
+{
+    assert(config->pool_count >= 1 && config->nodes_max >= 1);
+    struct lb *lb = calloc(1, sizeof *lb);
+    if (lb == NULL || (lb->pools = calloc(config->pool_count, sizeof *lb->pools)) == NULL) {
+        free(lb);
+        (void)err_set(err, BERTH_ENOMEM, "no memory for %zu pools", config->pool_count);
+        return NULL;
+    }
+    lb->config = *config;
+    lb->now = now;
+    lb->probe_second_at = now;
+    rng_seed(&lb->rng, config->seed);
+    for (size_t i = 0; i < config->pool_count; i++) {
+        lb->pools[i].config = config->pools[i];
+        lb->pools[i].index = i;
+        if (pool_open(lb, &lb->pools[i], err) < 0) {
+            lb_destroy(lb);
+            return NULL;
+        }
+    }
+    lb->config.pools = NULL; /* borrowed for the call only */
+    return lb;
+}
+
+void lb_destroy(struct lb *lb)
+{
+    if (lb == NULL)
+        return;
+    for (size_t i = 0; i < lb->config.pool_count; i++) {
+        struct lb_pool *pool = &lb->pools[i];
+        pool_destroy(pool->table);
+        free(pool->nodes);
+        free(pool->wants);
+        place_fini(pool);
+    }
+    free(lb->pools);
+    free(lb);
+}
+
+/* ---- the step ---- */
+
+static void stop(struct lb *lb, struct lb_effects *fx)
+{
+    if (lb->stopping)
+        return;
+    lb->stopping = true;
+    for (size_t i = 0; i < lb->config.pool_count && fx_room(lb, fx, 4); i++)
+        own_stop(lb, &lb->pools[i], fx);
+}
+
+static void on_event(struct lb *lb, const struct lb_event *ev, struct lb_effects *fx)
+{
+    struct lb_pool *pool = &lb->pools[ev->pool];
+    if (ev->answer != NULL && ev->code == 0)
+        view_clock(lb, ev->answer->now, fx);
+    switch (ev->kind) {
+    case LB_TICK:
+        break;
+    case LB_STORE_UP:
+        lb->store_up = true;
+        for (size_t i = 0; i < lb->config.pool_count; i++)
+            lb->pools[i].enroll_at = lb->now;
+        fx_note(fx, LB_INFO, ev->pool, "store", NULL, true, "connected", "up=1 seen_by=%s",
+                lb->config.name);
+        break;
+    case LB_STORE_DOWN:
+        if (lb->store_up)
+            fx_note(fx, LB_WARN, ev->pool, "store", NULL, false, ev->why ? ev->why : "lost",
+                    "up=0");
+        lb->store_up = false;
+        break;
+    case LB_FOLLOW_BEGIN:
+        view_begin(lb, pool);
+        break;
+    case LB_FOLLOW_ITEM:
+        view_item(lb, pool, ev->item, fx);
+        break;
+    case LB_FOLLOW_END:
+        view_end(lb, pool, fx);
+        break;
+    case LB_FOLLOW_LOST:
+        view_lost(lb, pool, ev->why, fx);
+        break;
+    case LB_FOLLOW_ALIVE:
+        pool->heard_at = lb->now;
+        break;
+    case LB_ENROLL_REPLY:
+        own_enroll_reply(lb, pool, ev, fx);
+        break;
+    case LB_LEASE_REPLY:
+        own_lease_reply(lb, pool, ev, fx);
+        break;
+    case LB_MOVE_REPLY:
+        duty_move_reply(lb, pool, ev, fx);
+        break;
+    case LB_SWEEP_REPLY:
+        duty_sweep_reply(lb, pool, ev, fx);
+        break;
+    case LB_PROBE_REPLY:
+        duty_probe_reply(lb, pool, ev, fx);
+        break;
+    case LB_PEER_UP:
+        peer_up(lb, ev, fx);
+        break;
+    case LB_PEER_DOWN:
+        peer_down(lb, ev, fx);
+        break;
+    case LB_PEER_COUNT:
+        peer_count(lb, pool, &ev->count);
+        break;
+    case LB_PEER_RELEASED:
+        own_hurry(lb, pool, fx);
+        break;
+    case LB_PEER_ROOM_OVER:
+        lb_room_over(lb, ev->pool, ev->room);
+        break;
+    case LB_STOP:
+        stop(lb, fx);
+        break;
+    }
+}
+
+void lb_step(struct lb *lb, const struct lb_event *ev, struct lb_effects *fx)
+{
+    assert(!mono_before(ev->now, lb->now) && ev->pool < lb->config.pool_count);
+    lb->now = ev->now;
+    lb->again = false;
+    fx->count = 0;
+    on_event(lb, ev, fx);
+    for (size_t i = 0; i < lb->config.pool_count; i++) {
+        struct lb_pool *pool = &lb->pools[i];
+        pool_advance(pool->table, view_now(lb));
+        view_tick(lb, pool, fx);
+        own_tick(lb, pool, fx);
+        duty_tick(lb, pool, fx);
+        duty_wanted_probes(lb, pool, fx);
+        place_tick(lb, pool, fx);
+        peer_tick(lb, pool, fx);
+    }
+}
+
+mono_ms_t lb_deadline(const struct lb *lb)
+{
+    if (lb->again)
+        return lb->now;
+    mono_ms_t at = MONO_NEVER;
+    for (size_t i = 0; i < lb->config.pool_count; i++) {
+        const struct lb_pool *pool = &lb->pools[i];
+        at = mono_min(at, own_deadline(lb, pool));
+        at = mono_min(at, duty_deadline(lb, pool));
+        at = mono_min(at, place_deadline(pool));
+        at = mono_min(at, peer_deadline(pool));
+        at = mono_min(at, pool->absent_until);
+        at = mono_min(at, pool_deadline(pool->table, view_now(lb)));
+        if (pool->probes_wanted)
+            at = mono_min(at, mono_add(lb->now, pool->probes_wanted ? 1 : 0));
+    }
+    return at;
+}
+
+/* ---- what is known ---- */
+
+size_t lb_pool_count(const struct lb *lb)
+{
+    return lb->config.pool_count;
+}
+
+int lb_pool_find(const struct lb *lb, struct span name)
+{
+    for (size_t i = 0; i < lb->config.pool_count; i++)
+        if (span_is(name, lb->pools[i].config.settings->name))
+            return (int)i;
+    return BERTH_ENOENT;
+}
+
+bool lb_store_is_up(const struct lb *lb)
+{
+    return lb->store_up;
+}
+
+void lb_pool_view(const struct lb *lb, size_t index, mono_ms_t now, struct lb_pool_view *ret_view)
+{
+    const struct lb_pool *pool = &lb->pools[index];
+    const struct pool_sums *sums = pool_sums(pool->table);
+    const struct want *closed = &pool->closed_want;
+    *ret_view = (struct lb_pool_view){
+        .name = pool->config.settings->name,
+        .settings = pool->config.settings,
+        .ready = pool->ready,
+        .live = pool->live,
+        .view_age_ms = pool->heard ? mono_sub(now, pool->heard_at) : -1,
+        .owner = pool->owner && lb->store_up && lease_held(&pool->lease, now),
+        .token = lease_token(&pool->lease),
+        .epoch = pool->epoch,
+        .closed_message = "",
+        .conns = sums->conns[NODE_READY],
+        .pending = sums->pending[NODE_READY],
+        .capacity = sums->capacity[NODE_READY],
+        .rooms_known = pool->rooms.map.count,
+        .holding = mono_before(now, pool->hold_until),
+        .tilts = lease_tilts(&pool->lease),
+    };
+    if (closed->kind == WANT_CLOSED && !want_expired(closed, lb_store_now(lb, now))) {
+        ret_view->closed = true;
+        ret_view->closed_message = closed->why;
+        ret_view->closed_until = closed->until;
+    } else if (pool->config.settings->closed) {
+        ret_view->closed = true;
+        if (pool->config.settings->closed_message != NULL)
+            ret_view->closed_message = pool->config.settings->closed_message;
+    }
+    for (size_t i = 0; i < NODE_STATES; i++) {
+        ret_view->nodes[i] = sums->nodes[i];
+        ret_view->node_count += sums->nodes[i];
+    }
+}
+
+size_t lb_node_slots(const struct lb *lb, size_t pool)
+{
+    return pool_slots(lb->pools[pool].table);
+}
+
+bool lb_node_view(const struct lb *lb, size_t index, size_t slot, mono_ms_t now,
+                  struct lb_node_view *ret_view)
+{
+    const struct lb_pool *pool = &lb->pools[index];
+    const struct lb_node *node = &pool->nodes[slot];
+    struct pool_node seat;
+    if (!node->used || !pool_node(pool->table, (uint32_t)slot, &seat))
+        return false;
+    *ret_view = (struct lb_node_view){
+        .name = node->name,
+        .info = &node->info,
+        .state = node->state,
+        .report = &node->report,
+        .pending = seat.pending,
+        .est = seat.est,
+        .report_age_ms = mono_sub(now, node->heard_at),
+        .want = view_want(lb, pool, node),
+        .probe_successes = node->probe.successes,
+        .probe_failures = node->probe.failures,
+        .probe_why = node->probe.why,
+    };
+    return true;
+}
+
+int lb_node_find(const struct lb *lb, size_t pool, struct span name)
+{
+    uint32_t slot = pool_find(lb->pools[pool].table, name);
+    return slot == POOL_NONE ? BERTH_ENOENT : (int)slot;
+}

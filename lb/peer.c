@@ -1,0 +1,130 @@
+/* peer.c - keeping two LBs of one mind: what each handed out, and who is alive. */
+#include "lb/internal.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum { COUNTS_AT_ONCE = 64 };
+
+static bool any_up(const struct lb *lb)
+{
+    for (size_t i = 0; i < LB_PEERS_MAX; i++)
+        if (lb->peers[i].up)
+            return true;
+    return false;
+}
+
+void peer_note_count(struct lb *lb, struct lb_pool *pool)
+{
+    if (pool->counts_due)
+        return;
+    pool->counts_due = true;
+    pool->counts_at = mono_add(lb->now, COUNT_FLUSH_MS);
+}
+
+mono_ms_t peer_deadline(const struct lb_pool *pool)
+{
+    return pool->counts_due ? pool->counts_at : MONO_NEVER;
+}
+
+static void tell(const struct lb_pool *pool, const struct pool_told *told, struct lb_effects *fx)
+{
+    struct lb_count *count = &fx_add(fx, LB_DO_COUNT, pool->index, "assigned")->count;
+    bool fits = span_copy(told->node, count->node, sizeof count->node) &&
+                span_copy(told->issuer, count->issuer, sizeof count->issuer);
+    assert(fits);
+    (void)fits;
+    count->epoch = told->node_epoch;
+    count->issuer_epoch = told->issuer_epoch;
+    count->second = told->second;
+    count->count = told->count;
+}
+
+/* Take as many as there is room for; `more` says whether there may be others. */
+static size_t take(struct lb_pool *pool, struct pool_told *list, size_t max, bool snapshot)
+{
+    if (snapshot)
+        return pool_snapshot(pool->table, &pool->resync_cursor, list, max);
+    bool resync = false;
+    size_t count = pool_changes(pool->table, list, max, &resync);
+    if (resync) {
+        pool->resync = true;
+        pool->resync_cursor = 0;
+    }
+    return count;
+}
+
+void peer_tick(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
+{
+    if (mono_before(lb->now, peer_deadline(pool)))
+        return;
+    struct pool_told list[COUNTS_AT_ONCE];
+    bool tell_them = any_up(lb);
+    if (!tell_them)
+        pool->resync = false; /* nobody to tell; a peer that comes is told everything */
+    for (;;) {
+        if (!fx_room(lb, fx, COUNTS_AT_ONCE))
+            return;
+        bool snapshot = pool->resync;
+        size_t count = take(pool, list, COUNTS_AT_ONCE, snapshot);
+        for (size_t i = 0; tell_them && i < count; i++)
+            tell(pool, &list[i], fx);
+        if (count > 0)
+            continue;
+        if (!snapshot && !pool->resync)
+            break;
+        pool->resync = snapshot ? false : pool->resync && tell_them;
+    }
+    pool->counts_due = false;
+}
+
+void peer_count(struct lb *lb, struct lb_pool *pool, const struct lb_count *count)
+{
+    struct pool_told told = {
+        .node = span_of(count->node),
+        .issuer = span_of(count->issuer),
+        .node_epoch = count->epoch,
+        .issuer_epoch = count->issuer_epoch,
+        .second = count->second,
+        .count = count->count,
+    };
+    /* What is refused is counted by the table; the next count of that second makes good for it. */
+    (void)!pool_told(pool->table, view_now(lb), &told);
+}
+
+static const char *peer_name(const struct lb *lb, size_t peer)
+{
+    return SECTION_AT(lb->config.lb->peers, struct lb_peer_settings, peer)->name;
+}
+
+void peer_up(struct lb *lb, const struct lb_event *ev, struct lb_effects *fx)
+{
+    struct lb_peer *peer = &lb->peers[ev->peer];
+    if (!peer->up) {
+        peer->up = true;
+        peer->since = lb->now;
+        fx_note(fx, LB_INFO, 0, "peer", peer_name(lb, ev->peer), true, "link", "up=1 seen_by=%s",
+                lb->config.name);
+    }
+    for (size_t i = 0; i < lb->config.pool_count; i++) {
+        struct lb_pool *pool = &lb->pools[i];
+        pool->resync = true;
+        pool->resync_cursor = 0;
+        pool->counts_due = true;
+        pool->counts_at = lb->now;
+    }
+}
+
+void peer_down(struct lb *lb, const struct lb_event *ev, struct lb_effects *fx)
+{
+    struct lb_peer *peer = &lb->peers[ev->peer];
+    if (!peer->up)
+        return;
+    peer->up = false;
+    peer->since = lb->now;
+    fx_note(fx, LB_WARN, 0, "peer", peer_name(lb, ev->peer), true, ev->why ? ev->why : "link",
+            "up=0 seen_by=%s", lb->config.name);
+    /* Try for what it may have owned: the store gives nothing away that is still held. */
+    for (size_t i = 0; i < lb->config.pool_count; i++)
+        own_hurry(lb, &lb->pools[i], fx);
+}

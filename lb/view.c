@@ -1,0 +1,292 @@
+/* view.c - taking in what the store says: nodes, reports, states, wants, and the store's clock. */
+#include "lb/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { CLOCK_JUMP_MS = 2000 };
+
+wall_ms_t lb_store_now(const struct lb *lb, mono_ms_t now)
+{
+    return lb->has_clock ? wall_add(lb->clock_wall, mono_sub(now, lb->clock_mono)) : (wall_ms_t){0};
+}
+
+/* Silence counts only while the store could be written. */
+static void hold(struct lb *lb, struct lb_pool *pool)
+{
+    const struct pool_settings *s = pool->config.settings;
+    pool->hold_until = mono_add(lb->now, s->lost_after_ms + s->report_interval_ms);
+}
+
+void view_clock(struct lb *lb, wall_ms_t wall, struct lb_effects *fx)
+{
+    int64_t apart = lb->has_clock ? wall_sub(wall, lb_store_now(lb, lb->now)) : 0;
+    if (apart > CLOCK_JUMP_MS || apart < -CLOCK_JUMP_MS) {
+        for (size_t i = 0; i < lb->config.pool_count; i++)
+            hold(lb, &lb->pools[i]);
+        fx_note(fx, LB_WARN, 0, "clock_jump", NULL, false, "store_time_moved", "by_ms=%lld",
+                (long long)apart);
+    }
+    lb->has_clock = true;
+    lb->clock_wall = wall;
+    lb->clock_mono = lb->now;
+}
+
+struct lb_node *view_find(struct lb_pool *pool, struct span name)
+{
+    uint32_t slot = pool_find(pool->table, name);
+    return slot == POOL_NONE ? NULL : &pool->nodes[slot];
+}
+
+const struct want *view_want(const struct lb *lb, const struct lb_pool *pool,
+                             const struct lb_node *node)
+{
+    static const struct want itself = {
+        .who = WANT_BY_NODE, .kind = WANT_DRAINING, .why = "asked_in_report"};
+    const struct want *want =
+        want_in_force(pool->wants[view_slot(pool, node)], WANT_WHOS, lb_store_now(lb, lb->now));
+    if (node->report.drain && (want == NULL || want->who != WANT_BY_NODE))
+        return &itself;
+    return want;
+}
+
+/* ---- one node ---- */
+
+static void forget(struct lb *lb, struct lb_pool *pool, struct lb_node *node)
+{
+    uint32_t slot = view_slot(pool, node);
+    pool_remove(pool->table, view_now(lb), slot);
+    memset(pool->wants[slot], 0, sizeof pool->wants[slot]);
+    *node = (struct lb_node){.used = false};
+}
+
+void view_state(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
+                const struct node_state_record *state, struct lb_effects *fx)
+{
+    if (state->epoch != 0 && state->epoch < node->info.epoch)
+        return; /* of a process that is no more */
+    if (node->has_state && state->epoch == node->state.epoch &&
+        state->since.ms < node->state.since.ms)
+        return;
+    enum node_state before = node->has_state ? node->state.state : NODE_JOINING;
+    node->state = *state;
+    node->has_state = true;
+    int64_t age_ms = lb->has_clock ? wall_sub(lb_store_now(lb, lb->now), state->since) : 0;
+    pool_state(pool->table, view_now(lb), view_slot(pool, node), state->state,
+               age_ms > 0 ? age_ms : 0);
+    if (before == state->state)
+        return;
+    node->moving = false;
+    node->move_at = lb->now;
+    node->quiet = false;
+    node->stuck_told = false;
+    node->probe.successes = node->probe.failures = 0;
+    if (state->state != NODE_JOINING)
+        node->vouched = false;
+    if (state->state == NODE_LOST && node->roomy)
+        node->probe.wanted = pool->probes_wanted = true;
+    node->probe.next_at = lb->now;
+    fx_note(fx, LB_INFO, pool->index, "state", node->name, false, state->why, "from=%s to=%s",
+            state_word(before), state_word(state->state));
+}
+
+/* A process we did not know; or one we knew whose epoch a store that lost its memory issued anew:
+ * then what was proved stays proved. */
+static void begin_life(const struct lb *lb, struct lb_node *node, const struct node_info *in)
+{
+    bool same = node->used && in->nonce[0] != '\0' && strcmp(node->info.nonce, in->nonce) == 0;
+    bool proved = same && (node->state.state == NODE_READY || node->state.state == NODE_HELD ||
+                           node->vouched);
+    int64_t first_epoch = same ? node->first_epoch : in->epoch;
+    *node = (struct lb_node){.used = true, .vouched = proved, .first_epoch = first_epoch};
+    node->heard_at = lb->now;
+    node->probe.next_at = node->move_at = lb->now;
+    node->state = (struct node_state_record){.state = NODE_JOINING, .epoch = in->epoch};
+}
+
+static void on_join(struct lb *lb, struct lb_pool *pool, const struct feed_item *item,
+                    struct lb_effects *fx)
+{
+    const struct node_info *in = &item->info;
+    struct pool_info info = {
+        .name = span_of(item->node),
+        .endpoint = span_of(in->endpoint),
+        .zone = span_of(in->zone),
+        .version = span_of(in->version),
+        .instance = span_of(in->instance),
+        .epoch = in->epoch,
+        .capacity = in->capacity,
+        .settles = !in->tickets || lb->config.tickets->mode == TICKETS_OFF,
+    };
+    struct err err = {0};
+    int slot = pool_join(pool->table, view_now(lb), &info, &err);
+    if (slot == BERTH_ESTALE)
+        return;
+    if (slot < 0) {
+        pool->nodes_dropped++;
+        fx_note(fx, LB_ERROR, pool->index, "node_refused", item->node, true, err_word(slot), "%s",
+                err.text);
+        return;
+    }
+    struct lb_node *node = &pool->nodes[slot];
+    if (!node->used || node->info.epoch != in->epoch) {
+        bool same = node->used && strcmp(node->info.nonce, in->nonce) == 0;
+        begin_life(lb, node, in);
+        (void)snprintf(node->name, sizeof node->name, "%s", item->node);
+        fx_note(fx, LB_INFO, pool->index, "node", item->node, false, same ? "new_epoch" : "joined",
+                "epoch=%lld endpoint=%s capacity=%lld", (long long)in->epoch, in->endpoint,
+                (long long)in->capacity);
+    }
+    node->info = *in;
+    node->seen = true;
+    if (item->has_state)
+        view_state(lb, pool, node, &item->state, fx);
+}
+
+static void keep_report(struct lb_report *kept, const struct node_report *r)
+{
+    *kept = (struct lb_report){
+        .seq = r->seq,
+        .conns = r->conns,
+        .handshaking = r->handshaking,
+        .capacity = r->capacity,
+        .rooms = r->rooms,
+        .closed = r->closed,
+        .drain = r->drain,
+        .pid = r->pid,
+        .at = r->at,
+        .gauge_count = r->gauge_count,
+    };
+    memcpy(kept->gauges, r->gauges, sizeof kept->gauges);
+}
+
+static void on_report(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
+                      const struct node_report *r)
+{
+    if (r->epoch != node->info.epoch || r->seq < node->report.seq)
+        return;
+    struct pool_report report = {
+        .epoch = r->epoch,
+        .seq = r->seq,
+        .conns = r->conns,
+        .capacity = r->capacity,
+        .admitted = r->admitted,
+        .admitted_count = r->admitted_count,
+    };
+    (void)pool_report(pool->table, view_now(lb), view_slot(pool, node), &report);
+    bool news = r->closed != node->report.closed || r->drain != node->report.drain ||
+                node->report.seq == 0 || node->state.state == NODE_LOST;
+    if (news)
+        pool->duty_at = lb->now; /* otherwise the next round is soon enough */
+    keep_report(&node->report, r);
+    node->roomy |= r->rooms > 0;
+    int64_t age_ms = lb->has_clock ? wall_sub(lb_store_now(lb, lb->now), r->at) : 0;
+    node->heard_at = mono_add(lb->now, age_ms > 0 ? -age_ms : 0);
+}
+
+static void on_want(struct lb *lb, struct lb_pool *pool, const struct want *want)
+{
+    if (strcmp(want->node, WANT_POOL_CLOSED) == 0) {
+        pool->closed_want = *want;
+        return;
+    }
+    struct lb_node *node = view_find(pool, span_of(want->node));
+    if (node == NULL)
+        return;
+    pool->wants[view_slot(pool, node)][want->who] = *want;
+    pool->duty_at = lb->now; /* a wish is seen to at once */
+}
+
+void view_item(struct lb *lb, struct lb_pool *pool, const struct feed_item *item,
+               struct lb_effects *fx)
+{
+    pool->heard = true;
+    pool->heard_at = lb->now;
+    if (item->kind == FEED_JOIN) {
+        on_join(lb, pool, item, fx);
+        return;
+    }
+    if (item->kind == FEED_WANT) {
+        on_want(lb, pool, &item->want);
+        return;
+    }
+    struct lb_node *node = view_find(pool, span_of(item->node));
+    if (node == NULL)
+        return; /* its join is still to come, or it is gone */
+    if (item->kind == FEED_REPORT) {
+        on_report(lb, pool, node, &item->report);
+    } else if (item->kind == FEED_STATE) {
+        view_state(lb, pool, node, &item->state, fx);
+    } else if (item->kind == FEED_GONE && item->state.epoch >= node->info.epoch) {
+        fx_note(fx, LB_INFO, pool->index, "gone", node->name, false, item->state.why, "epoch=%lld",
+                (long long)item->state.epoch);
+        forget(lb, pool, node);
+    }
+}
+
+/* ---- the whole read ---- */
+
+static void gone(struct lb *lb, struct lb_pool *pool, struct lb_node *node, struct lb_effects *fx)
+{
+    fx_note(fx, LB_INFO, pool->index, "gone", node->name, false, "not_in_store", "epoch=%lld",
+            (long long)node->info.epoch);
+    forget(lb, pool, node);
+}
+
+void view_begin(struct lb *lb, struct lb_pool *pool)
+{
+    pool->reading = true;
+    pool->closed_want = (struct want){.kind = WANT_NONE};
+    for (uint32_t slot = 0; slot < pool_slots(pool->table); slot++) {
+        pool->nodes[slot].seen = false;
+        /* What was taken back meanwhile does not come again: a whole read names those that stand.
+         */
+        memset(pool->wants[slot], 0, sizeof pool->wants[slot]);
+    }
+}
+
+void view_end(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
+{
+    if (!pool->reading)
+        return;
+    pool->reading = false;
+    uint32_t nodes = 0, absent = 0;
+    for (uint32_t slot = 0; slot < pool_slots(pool->table); slot++) {
+        struct lb_node *node = &pool->nodes[slot];
+        if (!node->used)
+            continue;
+        if (node->seen)
+            nodes++;
+        else if (node->state.state == NODE_READY)
+            absent++; /* a store that lost its memory will hear of it again in a moment */
+        else
+            gone(lb, pool, node, fx);
+    }
+    pool->absent_until =
+        absent > 0 ? mono_add(lb->now, pool->config.settings->lost_after_ms) : MONO_NEVER;
+    pool->ready = pool->live = true;
+    pool->heard = true;
+    pool->heard_at = lb->now;
+    hold(lb, pool);
+    fx_note(fx, LB_INFO, pool->index, "view", NULL, false, "complete", "live=1 nodes=%u absent=%u",
+            nodes, absent);
+}
+
+void view_tick(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
+{
+    if (mono_before(lb->now, pool->absent_until) || pool->reading)
+        return;
+    pool->absent_until = MONO_NEVER;
+    for (uint32_t slot = 0; slot < pool_slots(pool->table); slot++)
+        if (pool->nodes[slot].used && !pool->nodes[slot].seen)
+            gone(lb, pool, &pool->nodes[slot], fx);
+}
+
+void view_lost(struct lb *lb, struct lb_pool *pool, const char *why, struct lb_effects *fx)
+{
+    pool->reading = false;
+    if (!pool->live)
+        return;
+    pool->live = false;
+    fx_note(fx, LB_WARN, pool->index, "view", NULL, false, why ? why : "lost", "live=0");
+}

@@ -1,0 +1,427 @@
+/* test_lb.c - what a pool's owner does, as traces in virtual time: proving, draining, losing,
+ * guarding, holding, fencing. */
+#include "tests/support/cmocka.h"
+#include "tests/unit/lb/world.h"
+
+#include <string.h>
+
+static struct world w;
+
+static int start(void **state)
+{
+    world_init(&w, 1);
+    world_run(&w, 100);
+    return 0;
+}
+
+static int start_two(void **state)
+{
+    world_init(&w, 2);
+    world_run(&w, 100);
+    return 0;
+}
+
+static int end(void **state)
+{
+    world_fini(&w);
+    return 0;
+}
+
+static void expect(const char *trace)
+{
+    assert_string_equal(w.trace, trace);
+    world_clear_trace(&w);
+}
+
+static void expect_state(const char *node, enum node_state state)
+{
+    assert_non_null(world_find(&w, node));
+    assert_string_equal(state_word(world_find(&w, node)->state), state_word(state));
+}
+
+/* So many nodes, all ready; the clock stands at 8,000, past the hold of the first read. */
+static void nodes(const char *const *names, int count)
+{
+    for (int i = 0; i < count; i++)
+        world_node(&w, names[i]);
+    world_run(&w, 8000);
+    for (int i = 0; i < count; i++)
+        expect_state(names[i], NODE_READY);
+    world_clear_trace(&w);
+}
+
+static const char *const six[] = {"n-1", "n-2", "n-3", "n-4", "n-5", "n-6"};
+
+static void test_hands_out_only_what_was_proved(void **state)
+{
+    world_node(&w, "n-1")->reachable = false;
+    world_run(&w, 3000);
+    assert_string_equal(world_place(&w, 0, "p"), "(no_node)");
+    world_find(&w, "n-1")->reachable = true;
+    world_run(&w, 6000);
+    expect("[    1] lb-a > store pool=game why=connected up=1 seen_by=lb-a\n"
+           "[    1] lb-a > view pool=game why=complete live=1 nodes=0 absent=0\n"
+           "[    2] lb-a > enroll pool=game node=lb-a why=enrolled epoch=1700000000001\n"
+           "[    3] lb-a > owner pool=game node=lb-a why=granted owner=lb-a token=1 rank=0\n"
+           "[  101] lb-a > node pool=game node=n-1 why=joined epoch=1700000000100 "
+           "endpoint=ws://n-1/ws "
+           "capacity=100\n"
+           "[  108] lb-a > probe_failed pool=game node=n-1 why=refused state=joining\n"
+           "[ 4000] lb-a > no_capacity pool=game why=refused players=1\n"
+           "[ 4132] lb-a > state pool=game node=n-1 why=proved from=joining to=ready\n");
+    assert_string_equal(world_place(&w, 0, "p"), "n-1");
+}
+
+static void test_drains_by_a_closing_handshake(void **state)
+{
+    nodes(six, 1);
+    struct world_node *node = world_find(&w, "n-1");
+    node->conns = 2;
+    node->rooms = 1;
+    world_run(&w, 10000);
+    world_want(&w, "n-1", WANT_BY_AUTOSCALE, WANT_DRAINING, 0);
+    world_run(&w, 60000); /* its players stay: nobody is hurried */
+    expect("[10002] lb-a > state pool=game node=n-1 why=wanted from=ready to=draining\n");
+    node->conns = 0;
+    world_run(&w, 80000); /* a room is still open: never prove emptiness by one counter */
+    expect("");
+    node->rooms = 0;
+    world_run(&w, 120000);
+    /* Rooms were here, so tickets may live 30 s: from the report at 80,110 that said empty. */
+    expect("[110203] lb-a > state pool=game node=n-1 why=empty from=draining to=closing\n"
+           "[111112] lb-a > state pool=game node=n-1 why=closed from=closing to=drained\n");
+    assert_string_equal(world_place(&w, 0, "p"), "(no_node)");
+}
+
+static void test_someone_who_comes_while_closing_keeps_it_open(void **state)
+{
+    nodes(six, 1);
+    struct world_node *node = world_find(&w, "n-1");
+    world_want(&w, "n-1", WANT_BY_AUTOSCALE, WANT_DRAINING, 0);
+    world_run(&w, 18050);
+    expect_state("n-1", NODE_CLOSING);
+    node->conns = 1; /* with a ticket from an LB that was cut off */
+    world_run(&w, 25000);
+    expect_state("n-1", NODE_DRAINING);
+    node->conns = 0;
+    world_run(&w, 45000);
+    expect_state("n-1", NODE_DRAINED);
+}
+
+static void test_a_node_that_does_not_close_stays_and_it_is_said(void **state)
+{
+    nodes(six, 1);
+    world_find(&w, "n-1")->closes = false;
+    world_want(&w, "n-1", WANT_BY_OPERATOR, WANT_DRAINING, 0);
+    world_run(&w, 60000);
+    expect_state("n-1", NODE_CLOSING);
+    assert_non_null(strstr(w.trace, "closing_stuck pool=game node=n-1 why=not_closed"));
+}
+
+static void test_pending_tickets_keep_a_draining_node_open(void **state)
+{
+    nodes(six, 1);
+    for (int i = 0; i < 3; i++)
+        assert_string_equal(world_place(&w, 0, ""), "n-1"); /* nobody comes */
+    world_want(&w, "n-1", WANT_BY_AUTOSCALE, WANT_DRAINING, 0);
+    /* The table forgets them when no ticket of this pool could still be alive: 30 s, skew and a
+     * report. Then 10 s of quiet. */
+    world_run(&w, 8000 + 30000 + 9000);
+    expect_state("n-1", NODE_DRAINING);
+    world_run(&w, 8000 + 30000 + 10000 + 6000);
+    expect_state("n-1", NODE_DRAINED);
+}
+
+static void test_a_drained_node_is_taken_back_when_the_want_is_gone(void **state)
+{
+    nodes(six, 1);
+    world_want(&w, "n-1", WANT_BY_AUTOSCALE, WANT_DRAINING, 0);
+    world_run(&w, 30000);
+    expect_state("n-1", NODE_DRAINED);
+    world_clear_trace(&w);
+    world_want(&w, "n-1", WANT_BY_AUTOSCALE, WANT_NONE, 0);
+    world_run(&w, 35000);
+    expect_state("n-1", NODE_READY);
+    assert_string_equal(world_place(&w, 0, "p"), "n-1");
+}
+
+static void test_the_node_comes_before_an_operator_before_the_autoscaler(void **state)
+{
+    nodes(six, 1);
+    world_want(&w, "n-1", WANT_BY_AUTOSCALE, WANT_DRAINING, 0);
+    world_want(&w, "n-1", WANT_BY_OPERATOR, WANT_READY, 0);
+    world_run(&w, 12000);
+    expect_state("n-1", NODE_READY);
+    world_want(&w, "n-1", WANT_BY_OPERATOR, WANT_HELD, 20000); /* ends by itself */
+    world_run(&w, 19000);
+    expect_state("n-1", NODE_HELD);
+    world_find(&w, "n-1")->drain = true; /* it says so in its reports */
+    world_run(&w, 20500);
+    expect_state("n-1", NODE_DRAINING);
+    world_find(&w, "n-1")->drain = false;
+    world_want(&w, "n-1", WANT_BY_AUTOSCALE, WANT_NONE, 0);
+    world_run(&w, 25000);
+    expect_state("n-1", NODE_READY);
+}
+
+static void test_a_silent_node_is_lost_and_comes_back(void **state)
+{
+    nodes(six, 4);
+    world_find(&w, "n-2")->reports = false;
+    world_run(&w, 12500);
+    expect("[11033] lb-a > state pool=game node=n-2 why=silent from=ready to=lost\n");
+    world_find(&w, "n-2")->reports = true;
+    world_run(&w, 20000);
+    expect("[12502] lb-a > state pool=game node=n-2 why=reports_again from=lost to=joining\n"
+           "[13513] lb-a > state pool=game node=n-2 why=proved from=joining to=ready\n");
+}
+
+static void test_a_lost_node_that_is_wanted_out_comes_back_draining(void **state)
+{
+    nodes(six, 4);
+    world_want(&w, "n-2", WANT_BY_OPERATOR, WANT_DRAINING, 0);
+    world_find(&w, "n-2")->conns = 1;
+    world_run(&w, 10000);
+    world_find(&w, "n-2")->reports = false;
+    world_run(&w, 15000);
+    expect_state("n-2", NODE_LOST);
+    world_find(&w, "n-2")->reports = true;
+    world_run(&w, 17000);
+    expect_state("n-2", NODE_DRAINING);
+}
+
+static void test_a_lost_node_is_forgotten_after_a_while(void **state)
+{
+    nodes(six, 4);
+    world_kill(world_find(&w, "n-3"));
+    world_run(&w, 80000);
+    assert_null(world_find(&w, "n-3"));
+    assert_non_null(strstr(w.trace, "gone pool=game node=n-3 why=forgotten"));
+    assert_int_equal(lb_node_find(w.lbs[0].lb, 0, SPAN("n-3")), BERTH_ENOENT);
+}
+
+static void test_failed_probes_lose_one_node_but_not_half_the_pool(void **state)
+{
+    nodes(six, 6);
+    world_find(&w, "n-1")->reachable = false;
+    world_run(&w, 30000);
+    assert_non_null(
+        strstr(w.trace, "state pool=game node=n-1 why=probe_failed from=ready to=lost"));
+    world_clear_trace(&w);
+    for (int i = 1; i < 6; i++)
+        world_find(&w, six[i])->reachable =
+            false; /* the network of this LB is broken, not five nodes */
+    world_run(&w, 60000);
+    int ready = 0;
+    for (int i = 1; i < 6; i++)
+        ready += world_find(&w, six[i])->state == NODE_READY;
+    assert_true(ready >= 3);
+    assert_non_null(strstr(w.trace, "guard pool=game why=probes_fail_everywhere"));
+}
+
+static void test_mass_silence_is_held_and_people_are_called(void **state)
+{
+    nodes(six, 6);
+    for (int i = 0; i < 3; i++)
+        world_find(&w, six[i])->reports = false;
+    world_run(&w, 15000);
+    for (int i = 0; i < 6; i++)
+        expect_state(six[i], NODE_READY);
+    assert_non_null(strstr(w.trace, "guard pool=game why=silence_everywhere would_lose=3 of=6"));
+}
+
+static void test_an_absence_of_the_store_loses_nobody(void **state)
+{
+    nodes(six, 6);
+    world_store(&w, false);
+    world_run(&w, 18000);
+    assert_string_not_equal(world_place(&w, 0, "p"), "(no_node)"); /* from memory */
+    world_store(&w, true);
+    world_run(&w, 30000);
+    for (int i = 0; i < 6; i++)
+        expect_state(six[i], NODE_READY);
+    assert_null(strstr(w.trace, "to=lost"));
+}
+
+static void test_a_store_that_lost_its_memory_is_told_again_by_everyone(void **state)
+{
+    nodes(six, 3);
+    world_store(&w, false);
+    world_run(&w, 9000);
+    for (int i = 0; i < 3; i++)
+        world_find(&w, six[i])->known = false;
+    w.lease_until = 0;
+    w.lbs[0].epoch = 0;
+    world_store(&w, true);
+    for (; w.now < 15000; world_run(&w, w.now + 50)) /* at no instant is nobody there */
+        assert_string_not_equal(world_place(&w, 0, ""), "(no_node)");
+    for (int i = 0; i < 3; i++)
+        expect_state(six[i], NODE_READY);
+    assert_non_null(strstr(w.trace, "why=remembered from=joining to=ready"));
+}
+
+static void test_what_stays_absent_from_the_store_is_forgotten(void **state)
+{
+    nodes(six, 2);
+    world_store(&w, false);
+    world_find(&w, "n-2")->known = false;
+    world_kill(world_find(&w, "n-2"));
+    world_store(&w, true);
+    world_run(&w, 13000);
+    assert_int_equal(lb_node_find(w.lbs[0].lb, 0, SPAN("n-2")), BERTH_ENOENT);
+    assert_true(lb_node_find(w.lbs[0].lb, 0, SPAN("n-1")) >= 0);
+}
+
+static void test_a_new_process_of_the_same_name_is_proved_anew(void **state)
+{
+    nodes(six, 1);
+    world_node(&w, "n-1")->reachable = false; /* a restart: another nonce, another epoch */
+    world_run(&w, 9000);
+    assert_string_equal(world_place(&w, 0, "p"), "(no_node)");
+}
+
+static void test_probes_are_rare_when_all_is_well_and_bounded_when_not(void **state)
+{
+    nodes(six, 6);
+    unsigned before = w.lbs[0].probes;
+    world_run(&w, 108000);
+    unsigned in_100_s = w.lbs[0].probes - before;
+    assert_in_range(in_100_s, 6 * 10, 6 * 12);
+    w.settings.probe_rate = 2;
+    for (int i = 0; i < 6; i++)
+        world_find(&w, six[i])->reachable = false;
+    before = w.lbs[0].probes;
+    world_run(&w, 128000);
+    assert_in_range(w.lbs[0].probes - before, 10, 2 * 21);
+}
+
+/* ---- two ---- */
+
+static void test_the_second_takes_over_within_a_second_and_a_half(void **state)
+{
+    nodes(six, 2);
+    assert_string_equal(w.holder, "lb-a");
+    w.lbs[0].runs = false; /* kill -9 */
+    world_run(&w, 9500);
+    assert_string_equal(w.holder, "lb-b");
+    assert_true(w.lease_until > w.now);
+    world_kill(world_find(&w, "n-1"));
+    world_run(&w, 14000);
+    expect_state("n-1", NODE_LOST);
+}
+
+static void test_an_owner_that_slept_does_nothing_until_it_holds_again(void **state)
+{
+    nodes(six, 2);
+    w.lbs[0].runs = false; /* SIGSTOP */
+    world_run(&w, 12000);
+    assert_string_equal(w.holder, "lb-b");
+    world_want(&w, "n-1", WANT_BY_OPERATOR, WANT_DRAINING, 0);
+    w.lbs[0].runs = true;
+    world_run(&w, 15000);
+    assert_string_equal(w.holder, "lb-b");
+    assert_int_equal(w.moves_refused, 0); /* it did not even try */
+    expect_state("n-1", NODE_DRAINING);
+}
+
+static void test_a_cut_link_does_not_make_them_steal(void **state)
+{
+    nodes(six, 2);
+    world_event(&w, 1, (struct lb_event){.kind = LB_PEER_UP, .peer = 0});
+    world_event(&w, 1, (struct lb_event){.kind = LB_PEER_DOWN, .peer = 0, .why = "timeout"});
+    world_run(&w, 20000);
+    assert_string_equal(w.holder, "lb-a");
+    assert_int_equal(w.token, 1);
+}
+
+static void test_a_pool_goes_back_to_its_first_choice_when_that_is_steady(void **state)
+{
+    nodes(six, 2);
+    w.lbs[0].runs = false;
+    world_run(&w, 12000);
+    assert_string_equal(w.holder, "lb-b");
+    w.lbs[0].runs = true;
+    world_event(&w, 1, (struct lb_event){.kind = LB_PEER_UP, .peer = 0});
+    world_run(&w, 21900);
+    assert_string_equal(w.holder, "lb-b"); /* not before failback_after */
+    world_run(&w, 22100);
+    assert_string_equal(w.holder, "lb-a"); /* and then without a gap worth the name */
+}
+
+static void test_both_answer_and_balance_as_one(void **state)
+{
+    nodes(six, 4);
+    world_event(&w, 0, (struct lb_event){.kind = LB_PEER_UP, .peer = 1});
+    world_event(&w, 1, (struct lb_event){.kind = LB_PEER_UP, .peer = 0});
+    int given[7] = {0};
+    for (int i = 0; i < 40; i++) {
+        given[world_place(&w, i % 2, "")[2] - '0']++;
+        world_run(&w, w.now + 10);
+    }
+    for (int i = 1; i <= 4; i++)
+        assert_int_equal(given[i], 10);
+}
+
+static void test_the_survivor_keeps_the_pending_of_the_dead(void **state)
+{
+    nodes(six, 2);
+    world_event(&w, 0, (struct lb_event){.kind = LB_PEER_UP, .peer = 1});
+    world_event(&w, 1, (struct lb_event){.kind = LB_PEER_UP, .peer = 0});
+    for (int i = 0; i < 10; i++)
+        (void)world_place(&w, 0, "");
+    world_run(&w, w.now + 20);
+    w.lbs[0].runs = false;
+    world_event(&w, 1, (struct lb_event){.kind = LB_PEER_DOWN, .peer = 0, .why = "timeout"});
+    struct lb_pool_view view;
+    lb_pool_view(w.lbs[1].lb, 0, world_mono(&w), &view);
+    assert_int_equal(view.pending, 10);
+}
+
+static void test_a_peer_that_comes_is_told_what_is_pending(void **state)
+{
+    nodes(six, 2);
+    for (int i = 0; i < 10; i++)
+        (void)world_place(&w, 0, "");
+    world_run(&w, w.now + 20);
+    struct lb_pool_view view;
+    lb_pool_view(w.lbs[1].lb, 0, world_mono(&w), &view);
+    assert_int_equal(view.pending, 0);
+    world_event(&w, 0, (struct lb_event){.kind = LB_PEER_UP, .peer = 1});
+    world_run(&w, w.now + 20);
+    lb_pool_view(w.lbs[1].lb, 0, world_mono(&w), &view);
+    assert_int_equal(view.pending, 10);
+}
+
+#define ONE(test) cmocka_unit_test_setup_teardown(test, start, end)
+#define TWO(test) cmocka_unit_test_setup_teardown(test, start_two, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ONE(test_hands_out_only_what_was_proved),
+        ONE(test_drains_by_a_closing_handshake),
+        ONE(test_someone_who_comes_while_closing_keeps_it_open),
+        ONE(test_a_node_that_does_not_close_stays_and_it_is_said),
+        ONE(test_pending_tickets_keep_a_draining_node_open),
+        ONE(test_a_drained_node_is_taken_back_when_the_want_is_gone),
+        ONE(test_the_node_comes_before_an_operator_before_the_autoscaler),
+        ONE(test_a_silent_node_is_lost_and_comes_back),
+        ONE(test_a_lost_node_that_is_wanted_out_comes_back_draining),
+        ONE(test_a_lost_node_is_forgotten_after_a_while),
+        ONE(test_failed_probes_lose_one_node_but_not_half_the_pool),
+        ONE(test_mass_silence_is_held_and_people_are_called),
+        ONE(test_an_absence_of_the_store_loses_nobody),
+        ONE(test_a_store_that_lost_its_memory_is_told_again_by_everyone),
+        ONE(test_what_stays_absent_from_the_store_is_forgotten),
+        ONE(test_a_new_process_of_the_same_name_is_proved_anew),
+        ONE(test_probes_are_rare_when_all_is_well_and_bounded_when_not),
+        TWO(test_the_second_takes_over_within_a_second_and_a_half),
+        TWO(test_an_owner_that_slept_does_nothing_until_it_holds_again),
+        TWO(test_a_cut_link_does_not_make_them_steal),
+        TWO(test_a_pool_goes_back_to_its_first_choice_when_that_is_steady),
+        TWO(test_both_answer_and_balance_as_one),
+        TWO(test_the_survivor_keeps_the_pending_of_the_dead),
+        TWO(test_a_peer_that_comes_is_told_what_is_pending),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
