@@ -331,7 +331,7 @@ static struct config *load(const struct config_program *program, int argc, char 
         return config;
 
     if (request.file) {
-        config->file = (char *)(uintptr_t)config_printf(config, "%s", request.file);
+        config->file = config_printf(config, "%s", request.file);
         config_read_yaml(config, config->file);
     }
     read_environment(config);

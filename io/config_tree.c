@@ -276,12 +276,14 @@ void scope_unknown(struct config *config, const struct scope *scope, const char 
 {
     char path[CONFIG_PATH_MAX], full[CONFIG_PATH_MAX];
     const char *nearest = NULL;
+    struct span rest = key,
+                head = span_cut(&rest, '.'); /* of a dotted path the first word names the section */
     (void)snprintf(full, sizeof full, "%s%.*s", prefix, SPAN_ARG(key));
-    unsigned best = (unsigned)strlen(full) / 3 + 2; /* further away is no typing mistake */
+    unsigned best = (unsigned)strlen(full) / 3 + 1; /* further away is no typing mistake */
     for (const struct option *option = scope->options; option && option->name; option++)
         consider(option->name, span_of(full), &best, &nearest);
     for (const struct section *section = scope->sections; section && section->name; section++)
-        consider(section->name, span_of(full), &best, &nearest);
+        consider(section->name, head, &best, &nearest);
     path_join(path, scope->path, span_of(full));
     if (nearest) {
         config_complain(config, where, path, "no such option; did you mean %s?", nearest);

@@ -24,7 +24,7 @@ struct config {
     char *const *argv;
     char *const *envp;
     struct settings settings;
-    char *file; /* NULL: none */
+    const char *file; /* NULL: none */
     const char **operands;
     size_t operand_count;
     struct config_chunk *chunks;

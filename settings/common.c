@@ -5,7 +5,7 @@
 const struct option redis_options[] = {
     {"host", OPT_TEXT, AT(host), "127.0.0.1", "1..253",
      "Name or address of Redis, or the path of a unix socket (beginning with /).", 0},
-    {"port", OPT_INT, AT(port), "6379", "1..65535", "Its port.", 0},
+    {"port", OPT_INT, AT(port), "6379", "1..65535", "Its TCP port.", 0},
     {"namespace", OPT_NAME, AT(name_space), "berth", NULL,
      "First part of every key, so that several installations share one Redis.", 0},
     {"user", OPT_TEXT, AT(user), NULL, "1..128", "Redis 6 ACL user; not set: the default user.", 0},

@@ -1,0 +1,50 @@
+# berth - thin front of CMake. `make help` tells the targets.
+.DEFAULT_GOAL := help
+BUILD ?= build/release
+BIN := $(BUILD)/bin
+JOBS ?= $(shell nproc)
+
+help: ## this list
+	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+deps: ## install from Debian what is missing (as root, or through sudo)
+	@infra/deps.sh
+
+deps-dev: ## the same, with what format, lint and fuzz need
+	@infra/deps.sh dev
+
+build: deps ## build all programs into build/release/bin
+	@[ -f $(BUILD)/build.ninja ] || cmake --preset release
+	@cmake --build --preset release -j$(JOBS)
+
+up: build ## one command: a private Redis, two balancers, the autoscaler and the first nodes; Ctrl-C stops all
+	@$(BIN)/berth up --config infra/etc/berth.yaml
+
+demo: build ## 400 players against a small fleet: it grows, all play, it shrinks; under 3 minutes
+	@$(BIN)/berth demo
+
+test: deps ## build and test everything, in release and under sanitizers
+	@tests/run.sh
+
+bench-%: build ## a benchmark, for example bench-pick
+	@tests/bench/$*.sh
+
+fuzz: deps-dev ## fuzz the parsers for a minute each (clang)
+	@tests/fuzz/run.sh
+
+format: deps-dev ## format all C files
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+lint: deps-dev ## is the format right, and clang-tidy content?
+	@infra/lint.sh
+
+manual: build ## write docs/configuration.md anew from the option tables
+	@BERTH_WRITE_MANUAL=1 BERTH_SOURCE=$(CURDIR) $(BUILD)/tests/test_manual >/dev/null 2>&1 && echo "docs/configuration.md written"
+
+install: build ## install programs, units and the example configuration (DESTDIR=, PREFIX=/usr)
+	@DESTDIR='$(DESTDIR)' cmake --install $(BUILD) --prefix '$(or $(PREFIX),/usr)'
+
+clean: ## remove everything that was built
+	@rm -rf build
+
+.PHONY: help deps deps-dev build up demo test fuzz format lint manual install clean
