@@ -11,7 +11,8 @@ struct fetcher;
 struct fetch;
 
 struct fetcher *fetcher_create(struct loop *loop, struct log *log, struct err *err);
-/* Ends every fetch (callbacks run with BERTH_ECLOSED). */
+/* Ends every fetch (callbacks run with BERTH_ECLOSED). Not from within a callback. NULL is a no-op.
+ */
 void fetcher_destroy(struct fetcher *fetcher);
 
 struct fetch_request {
@@ -29,7 +30,8 @@ struct fetch_request {
 struct fetch_response {
     int status; /* HTTP status */
     struct span body;
-    int64_t retry_after_ms; /* from Retry-After; -1 if absent */
+    int64_t retry_after_ms; /* from Retry-After, seconds or a date, at most a week; -1 if absent or
+                               malformed */
     double seconds;
 };
 
@@ -38,10 +40,11 @@ struct fetch_response {
 typedef void fetch_done_fn(void *arg, int code, const struct fetch_response *response,
                            const struct err *err);
 
-/* Copies the request. Returns NULL with err set when it cannot be started. */
+/* Copies the request. At most 256 at a time (BERTH_EAGAIN in err). Redirects are answers, not
+ * followed; no proxy is used. Returns NULL with err set when it cannot be started. */
 struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *request,
                           fetch_done_fn *fn, void *arg, struct err *err);
-/* fn is not called. */
+/* fn is not called. Not after it was. */
 void fetch_cancel(struct fetch *fetch);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <ares.h>
 #include <arpa/inet.h>
+#include <assert.h>
 #include <netdb.h>
 #include <stdlib.h>
 
@@ -274,8 +275,11 @@ void resolver_destroy(struct resolver *resolver)
 {
     if (!resolver)
         return;
-    while (resolver->questions)
-        fail(resolver->questions, BERTH_ECLOSED, "the resolver is closing");
+    struct resolve *question;
+    while ((question = resolver->questions)) {
+        fail(question, BERTH_ECLOSED, "the resolver is closing");
+        assert(resolver->questions != question); /* it was unlinked */
+    }
     ares_destroy(resolver->channel); /* calls back for what it still holds, closes its sockets */
     timer_stop(&resolver->retry);
     ares_library_cleanup();

@@ -1,0 +1,454 @@
+/* fetch.c - libcurl's multi interface on libev: its sockets and its one timer are the loop's. */
+#include "io/fetch.h"
+
+#include <assert.h>
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum {
+    FETCHES_MAX = 256,
+    FETCH_TIMEOUT_MS = 5000,
+    FETCH_RESPONSE_MAX = 1 << 20,
+    CONNECTIONS_KEPT = 64
+};
+
+struct socket_watch {
+    ev_io ev;
+    curl_socket_t fd;
+    struct fetcher *fetcher;
+    struct socket_watch *next, **link;
+};
+
+struct fetcher {
+    struct loop *loop;
+    struct log *log;
+    CURLM *multi;
+    struct timer timer;   /* when libcurl wants to be called without a socket's event */
+    struct timer collect; /* hands out what is finished, in a turn of its own */
+    struct socket_watch *sockets;
+    struct fetch *fetches;
+    size_t count;
+};
+
+struct fetch {
+    struct fetcher *fetcher;
+    struct fetch *next, **link;
+    CURL *easy;
+    struct curl_slist *headers;
+    fetch_done_fn *fn;
+    void *arg;
+    char *sent; /* the request's body */
+    char *body; /* the answer's */
+    size_t body_len, body_room, body_max;
+    bool too_large;
+    int64_t retry_after_ms;
+    char why[CURL_ERROR_SIZE];
+};
+
+/* ---- the ends of a fetch ---- */
+
+/* Out of the list and out of libcurl's hands. */
+static void detach(struct fetch *fetch)
+{
+    *fetch->link = fetch->next;
+    if (fetch->next)
+        fetch->next->link = fetch->link;
+    fetch->fetcher->count--;
+    curl_multi_remove_handle(fetch->fetcher->multi, fetch->easy);
+}
+
+static void release(struct fetch *fetch)
+{
+    curl_easy_cleanup(fetch->easy);
+    curl_slist_free_all(fetch->headers);
+    free(fetch->sent);
+    free(fetch->body);
+    free(fetch);
+}
+
+void fetch_cancel(struct fetch *fetch)
+{
+    detach(fetch);
+    release(fetch);
+}
+
+static int code_of(const struct fetch *fetch, CURLcode rc)
+{
+    if (fetch->too_large)
+        return BERTH_EFULL;
+    switch (rc) {
+    case CURLE_OPERATION_TIMEDOUT:
+        return BERTH_ETIMEOUT;
+    case CURLE_OUT_OF_MEMORY:
+        return BERTH_ENOMEM;
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return BERTH_ENOENT;
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+        return BERTH_EINVAL;
+    case CURLE_GOT_NOTHING:
+    case CURLE_PARTIAL_FILE:
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_HTTP2:
+        return BERTH_EPROTO;
+    case CURLE_PEER_FAILED_VERIFICATION:
+        return BERTH_EDENIED;
+    default:
+        return BERTH_ESYS;
+    }
+}
+
+static void finish(struct fetch *fetch, CURLcode rc)
+{
+    struct fetch_response response = {.retry_after_ms = fetch->retry_after_ms};
+    struct err err = {0};
+    long status = 0;
+    fetch_done_fn *fn = fetch->fn;
+    void *arg = fetch->arg;
+    if (rc == CURLE_OK) {
+        (void)curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &status);
+        (void)curl_easy_getinfo(fetch->easy, CURLINFO_TOTAL_TIME, &response.seconds);
+        response.status = (int)status;
+        response.body = (struct span){fetch->body ? fetch->body : "", fetch->body_len};
+        fn(arg, 0, &response, NULL);
+    } else {
+        const char *url = "";
+        int code = code_of(fetch, rc);
+        (void)curl_easy_getinfo(fetch->easy, CURLINFO_EFFECTIVE_URL, &url);
+        struct span shown = {url ? url : "",
+                             url ? strcspn(url, "?") : 0}; /* a query may hold secrets */
+        if (fetch->too_large)
+            err_set(&err, code, "%.*s: the answer is larger than %zu bytes", SPAN_ARG(shown),
+                    fetch->body_max);
+        else
+            err_set(&err, code, "%.*s: %s", SPAN_ARG(shown),
+                    fetch->why[0] ? fetch->why : curl_easy_strerror(rc));
+        fn(arg, code, NULL, &err);
+    }
+}
+
+/* Callbacks may start and cancel fetches, so the list of what is finished is asked anew after each.
+ */
+static void on_collect(void *arg)
+{
+    struct fetcher *fetcher = arg;
+    CURLMsg *message;
+    int left;
+    while ((message = curl_multi_info_read(fetcher->multi, &left))) {
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        struct fetch *fetch = NULL;
+        CURLcode rc = message->data.result; /* the message goes with the handle */
+        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&fetch);
+        detach(fetch);
+        finish(fetch, rc);
+        release(fetch);
+    }
+}
+
+/* ---- libcurl's sockets and timer ---- */
+
+static void act(struct fetcher *fetcher, curl_socket_t fd, int events)
+{
+    int running;
+    (void)curl_multi_socket_action(fetcher->multi, fd, events, &running);
+    if (!timer_active(&fetcher->collect))
+        timer_start(&fetcher->collect, 0, 0);
+}
+
+static void on_socket(struct ev_loop *ev, ev_io *watcher, int events)
+{
+    struct socket_watch *watch = watcher->data; /* may be freed within act() */
+    act(watch->fetcher, watch->fd,
+        (events & EV_READ ? CURL_CSELECT_IN : 0) | (events & EV_WRITE ? CURL_CSELECT_OUT : 0));
+}
+
+static void on_timer(void *arg)
+{
+    act(arg, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static int on_timer_wanted(CURLM *multi, long timeout_ms, void *arg)
+{
+    struct fetcher *fetcher = arg;
+    if (timeout_ms < 0)
+        timer_stop(&fetcher->timer);
+    else
+        timer_start(&fetcher->timer, timeout_ms,
+                    0); /* also for 0: libcurl must not be entered again from here */
+    return 0;
+}
+
+static void watch_free(struct socket_watch *watch)
+{
+    ev_io_stop(loop_ev(watch->fetcher->loop), &watch->ev);
+    *watch->link = watch->next;
+    if (watch->next)
+        watch->next->link = watch->link;
+    free(watch);
+}
+
+static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+    struct fetcher *fetcher = arg;
+    struct socket_watch *watch = socket_arg;
+    if (what == CURL_POLL_REMOVE) {
+        if (watch)
+            watch_free(watch);
+        return 0;
+    }
+    if (!watch) {
+        watch = calloc(1, sizeof *watch);
+        if (!watch)
+            return -1;
+        *watch = (struct socket_watch){
+            .fd = fd, .fetcher = fetcher, .next = fetcher->sockets, .link = &fetcher->sockets};
+        if (watch->next)
+            watch->next->link = &watch->next;
+        fetcher->sockets = watch;
+        ev_init(&watch->ev, on_socket);
+        watch->ev.data = watch;
+        (void)curl_multi_assign(fetcher->multi, fd, watch);
+    }
+    ev_io_stop(loop_ev(fetcher->loop), &watch->ev);
+    ev_io_set(&watch->ev, fd,
+              (what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0));
+    ev_io_start(loop_ev(fetcher->loop), &watch->ev);
+    return 0;
+}
+
+struct fetcher *fetcher_create(struct loop *loop, struct log *log, struct err *err)
+{
+    struct fetcher *fetcher = calloc(1, sizeof *fetcher);
+    if (!fetcher || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        err_set(err, BERTH_ENOMEM, "libcurl cannot start");
+        free(fetcher);
+        return NULL;
+    }
+    fetcher->loop = loop;
+    fetcher->log = log;
+    fetcher->multi = curl_multi_init();
+    if (!fetcher->multi) {
+        err_set(err, BERTH_ENOMEM, "out of memory");
+        curl_global_cleanup();
+        free(fetcher);
+        return NULL;
+    }
+    timer_init(&fetcher->timer, loop, on_timer, fetcher);
+    timer_init(&fetcher->collect, loop, on_collect, fetcher);
+    curl_multi_setopt(fetcher->multi, CURLMOPT_SOCKETFUNCTION, on_socket_wanted);
+    curl_multi_setopt(fetcher->multi, CURLMOPT_SOCKETDATA, fetcher);
+    curl_multi_setopt(fetcher->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
+    curl_multi_setopt(fetcher->multi, CURLMOPT_TIMERDATA, fetcher);
+    curl_multi_setopt(fetcher->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
+    return fetcher;
+}
+
+void fetcher_destroy(struct fetcher *fetcher)
+{
+    if (!fetcher)
+        return;
+    struct fetch *fetch;
+    while ((fetch = fetcher->fetches)) {
+        fetch_done_fn *fn = fetch->fn;
+        void *arg = fetch->arg;
+        struct err err = {0};
+        err_set(&err, BERTH_ECLOSED, "the program is closing");
+        fetch_cancel(fetch);
+        assert(fetcher->fetches != fetch); /* it was unlinked */
+        fn(arg, BERTH_ECLOSED, NULL, &err);
+    }
+    timer_stop(&fetcher->timer);
+    timer_stop(&fetcher->collect);
+    curl_multi_cleanup(
+        fetcher
+            ->multi); /* closes the kept connections: their watches go through on_socket_wanted */
+    timer_stop(&fetcher->timer);
+    struct socket_watch *watch;
+    while ((watch = fetcher->sockets)) {
+        watch_free(watch);
+        assert(fetcher->sockets != watch);
+    }
+    curl_global_cleanup();
+    free(fetcher);
+}
+
+/* ---- what comes back ---- */
+
+static size_t on_body(char *data, size_t size, size_t count, void *arg)
+{
+    struct fetch *fetch = arg;
+    size_t n = size * count, need = fetch->body_len + n;
+    if (need > fetch->body_max) {
+        fetch->too_large = true;
+        return 0; /* ends the transfer */
+    }
+    if (need > fetch->body_room) {
+        size_t room = fetch->body_room ? fetch->body_room : 4096;
+        while (room < need)
+            room *= 2;
+        char *bigger = realloc(fetch->body, room);
+        if (!bigger)
+            return 0;
+        fetch->body = bigger;
+        fetch->body_room = room;
+    }
+    memcpy(fetch->body + fetch->body_len, data, n);
+    fetch->body_len = need;
+    return n;
+}
+
+/* Retry-After (RFC 9110, 10.2.3): seconds, or a date. */
+static int64_t parse_retry_after(struct span value)
+{
+    enum { LONGEST_S = 7 * 86400 };
+    char text[64];
+    int64_t seconds;
+    while (value.len && (value.ptr[value.len - 1] == '\r' || value.ptr[value.len - 1] == '\n' ||
+                         value.ptr[value.len - 1] == ' '))
+        value.len--;
+    while (value.len && (*value.ptr == ' ' || *value.ptr == '\t')) {
+        value.ptr++;
+        value.len--;
+    }
+    if (!span_int(value, &seconds)) {
+        if (!span_copy(value, text, sizeof text))
+            return -1;
+        time_t at = curl_getdate(text, NULL);
+        if (at < 0)
+            return -1;
+        seconds = (int64_t)at - loop_wall_us() / 1000000;
+        if (seconds < 0)
+            seconds = 0;
+    }
+    if (seconds < 0)
+        return -1;
+    return (seconds < LONGEST_S ? seconds : LONGEST_S) * 1000;
+}
+
+static size_t on_header(char *data, size_t size, size_t count, void *arg)
+{
+    static const char name[] = "retry-after:";
+    struct fetch *fetch = arg;
+    size_t n = size * count;
+    if (n >= 5 && memcmp(data, "HTTP/", 5) == 0)
+        fetch->retry_after_ms = -1; /* a new answer begins (after a 100) */
+    else if (n > sizeof name - 1 && curl_strnequal(data, name, sizeof name - 1))
+        fetch->retry_after_ms =
+            parse_retry_after((struct span){data + sizeof name - 1, n - (sizeof name - 1)});
+    return n;
+}
+
+/* ---- starting ---- */
+
+static int add_header(struct fetch *fetch, const char *line)
+{
+    struct curl_slist *more = curl_slist_append(fetch->headers, line);
+    if (!more)
+        return BERTH_ENOMEM;
+    fetch->headers = more;
+    return 0;
+}
+
+static int set_headers(struct fetch *fetch, const struct fetch_request *request)
+{
+    int rc = add_header(fetch, "Expect:"); /* never wait for a 100 before the body */
+    for (const char *const *line = request->headers; rc == 0 && line && *line; line++)
+        rc = add_header(fetch, *line);
+    return rc;
+}
+
+static int set_body(struct fetch *fetch, const struct fetch_request *request)
+{
+    bool bodied = strcmp(request->method, "POST") == 0 || strcmp(request->method, "PUT") == 0 ||
+                  strcmp(request->method, "PATCH") == 0;
+    if (!request->body.len && !bodied)
+        return 0;
+    fetch->sent = malloc(request->body.len + 1);
+    if (!fetch->sent)
+        return BERTH_ENOMEM;
+    if (request->body.len)
+        memcpy(fetch->sent, request->body.ptr, request->body.len);
+    fetch->sent[request->body.len] = '\0';
+    curl_easy_setopt(fetch->easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(fetch->easy, CURLOPT_POSTFIELDS,
+                     fetch->sent); /* not copied by libcurl: `sent` lives as long as the fetch */
+    curl_easy_setopt(fetch->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
+    return 0;
+}
+
+static int set_options(struct fetch *fetch, const struct fetch_request *request, struct err *err)
+{
+    CURL *easy = fetch->easy;
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, (char *)fetch);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, fetch->why);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT,
+                     1L); /* else giving up waits for the resolver's thread, and the loop with it */
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "berth/" BERTH_VERSION);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
+                     (long)(request->timeout_ms > 0 ? request->timeout_ms : FETCH_TIMEOUT_MS));
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, fetch);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, fetch);
+    curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* the machines meant here are reached directly */
+    if (request->unix_socket)
+        curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
+    if (set_headers(fetch, request) < 0 || set_body(fetch, request) < 0)
+        return err_set(err, BERTH_ENOMEM, "out of memory");
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fetch->headers);
+    if (strcmp(request->method, "HEAD") == 0)
+        curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    else
+        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
+    if (request->aws_sigv4)
+        curl_easy_setopt(easy, CURLOPT_AWS_SIGV4, request->aws_sigv4);
+    if (request->user_password)
+        curl_easy_setopt(easy, CURLOPT_USERPWD, request->user_password);
+    CURLcode rc = curl_easy_setopt(easy, CURLOPT_URL, request->url);
+    return rc == CURLE_OK
+               ? 0
+               : err_set(err, BERTH_EINVAL, "%s: %s", request->url, curl_easy_strerror(rc));
+}
+
+struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *request,
+                          fetch_done_fn *fn, void *arg, struct err *err)
+{
+    if (fetcher->count >= FETCHES_MAX) {
+        err_set(err, BERTH_EAGAIN, "%d requests are under way already", FETCHES_MAX);
+        return NULL;
+    }
+    struct fetch *fetch = calloc(1, sizeof *fetch);
+    if (!fetch || !(fetch->easy = curl_easy_init())) {
+        free(fetch);
+        err_set(err, BERTH_ENOMEM, "out of memory");
+        return NULL;
+    }
+    fetch->fetcher = fetcher;
+    fetch->fn = fn;
+    fetch->arg = arg;
+    fetch->body_max = request->response_max ? request->response_max : FETCH_RESPONSE_MAX;
+    fetch->retry_after_ms = -1;
+    fetch->next = fetcher->fetches;
+    fetch->link = &fetcher->fetches;
+    if (fetch->next)
+        fetch->next->link = &fetch->next;
+    fetcher->fetches = fetch;
+    fetcher->count++;
+    if (set_options(fetch, request, err) < 0) {
+        fetch_cancel(fetch);
+        return NULL;
+    }
+    CURLMcode rc = curl_multi_add_handle(
+        fetcher->multi, fetch->easy); /* begins at the timer it asks for, not within this call */
+    if (rc != CURLM_OK) {
+        err_set(err, BERTH_ESYS, "%s: %s", request->url, curl_multi_strerror(rc));
+        fetch_cancel(fetch);
+        return NULL;
+    }
+    return fetch;
+}
