@@ -1,0 +1,339 @@
+/* fleet.c - what the autoscaler knows of one pool: its nodes, the instances they live on, and what
+ * it has asked of each. */
+#include "autoscale/fleet.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Copy an id that is known to fit (NAME_SIZE); longer ones are cut. */
+static void copy_id(char *ret_id, const char *id)
+{
+    size_t len = strnlen(id, NAME_SIZE - 1);
+    memcpy(ret_id, id, len);
+    ret_id[len] = 0;
+}
+
+int fleet_init(struct fleet *fleet, size_t nodes_max, int nodes_per_instance,
+               int64_t boot_timeout_ms, int64_t stale_after_ms)
+{
+    *fleet = (struct fleet){
+        .nodes_max = nodes_max,
+        .instances_max = nodes_max * 2, /* old ones end while new ones boot */
+        .nodes_per_instance = nodes_per_instance,
+        .boot_timeout_ms = boot_timeout_ms,
+        .stale_after_ms = stale_after_ms,
+    };
+    fleet->nodes = calloc(nodes_max, sizeof *fleet->nodes);
+    fleet->spare = calloc(nodes_max, sizeof *fleet->spare);
+    fleet->instances = calloc(fleet->instances_max, sizeof *fleet->instances);
+    int failed = !fleet->nodes || !fleet->spare || !fleet->instances;
+    failed |= strmap_init(&fleet->by_name, (uint32_t)nodes_max, 0) < 0;
+    failed |= strmap_init(&fleet->by_id, (uint32_t)fleet->instances_max, 0) < 0;
+    if (failed) {
+        fleet_fini(fleet);
+        return BERTH_ENOMEM;
+    }
+    return 0;
+}
+
+void fleet_fini(struct fleet *fleet)
+{
+    strmap_fini(&fleet->by_name);
+    strmap_fini(&fleet->by_id);
+    free(fleet->nodes);
+    free(fleet->spare);
+    free(fleet->instances);
+    *fleet = (struct fleet){0};
+}
+
+bool fleet_leaving(const struct fleet_slot *slot)
+{
+    if (slot->ask == FLEET_ASK_DRAIN)
+        return true;
+    return slot->node.want_own && slot->ask != FLEET_ASK_TAKE_BACK;
+}
+
+static bool on_way_out(enum node_state state)
+{
+    return state == NODE_DRAINING || state == NODE_CLOSING || state == NODE_DRAINED;
+}
+
+bool fleet_returning(const struct fleet_slot *slot)
+{
+    return on_way_out(slot->node.state) && !fleet_leaving(slot) && !slot->node.want_other &&
+           slot->ask != FLEET_ASK_END && slot->ask != FLEET_ASK_FORGET;
+}
+
+/* Has what was asked become visible? */
+static bool ask_is_done(enum fleet_ask ask, const struct fleet_node *node)
+{
+    switch (ask) {
+    case FLEET_ASK_NONE:
+        return true;
+    case FLEET_ASK_DRAIN:
+        return node->want_own;
+    case FLEET_ASK_TAKE_BACK:
+        return !node->want_own;
+    case FLEET_ASK_END:
+        return node->state != NODE_DRAINED;
+    case FLEET_ASK_FORGET:
+        return node->state == NODE_GONE; /* and then it is not in the next snapshot */
+    }
+    return true;
+}
+
+static struct fleet_instance *add_instance(struct fleet *fleet, const char *id)
+{
+    if (fleet->instance_count == fleet->instances_max) {
+        fleet->overflowed++;
+        return NULL;
+    }
+    struct fleet_instance *in = &fleet->instances[fleet->instance_count];
+    *in = (struct fleet_instance){0};
+    copy_id(in->id, id);
+    if (strmap_put(&fleet->by_id, span_of(in->id), (uint32_t)fleet->instance_count) < 0) {
+        fleet->overflowed++; /* an empty id */
+        return NULL;
+    }
+    fleet->instance_count++;
+    return in;
+}
+
+struct fleet_instance *fleet_instance_of(struct fleet *fleet, const char *id)
+{
+    uint32_t at = strmap_get(&fleet->by_id, span_of(id));
+    return at == STRMAP_NONE ? NULL : &fleet->instances[at];
+}
+
+struct fleet_slot *fleet_node_named(struct fleet *fleet, const char *name)
+{
+    uint32_t at = strmap_get(&fleet->by_name, span_of(name));
+    return at == STRMAP_NONE ? NULL : &fleet->nodes[at];
+}
+
+/* Count the nodes into the instances they live on. */
+static void join_nodes(struct fleet *fleet, mono_ms_t now)
+{
+    for (size_t i = 0; i < fleet->instance_count; i++) {
+        struct fleet_instance *in = &fleet->instances[i];
+        in->nodes = in->in_service = in->own_out = in->drained = in->terminating =
+            in->end_asked_nodes = in->silent = in->other_out = in->lost = 0;
+        in->conns = in->est = 0;
+    }
+    for (size_t i = 0; i < fleet->count; i++) {
+        struct fleet_slot *slot = &fleet->nodes[i];
+        const struct fleet_node *n = &slot->node;
+        struct fleet_instance *in = fleet_instance_of(fleet, n->instance);
+        slot->instance = in ? (int)(in - fleet->instances) : -1;
+        if (!in)
+            continue;
+        in->nodes++;
+        in->in_service += (n->state == NODE_READY || n->state == NODE_JOINING) &&
+                          !fleet_leaving(slot) && !n->want_other;
+        in->own_out += fleet_leaving(slot) && !n->want_other;
+        in->other_out += n->want_other || n->state == NODE_HELD;
+        in->drained += n->state == NODE_DRAINED;
+        in->terminating += n->state == NODE_TERMINATING;
+        in->silent += slot->silent;
+        in->end_asked_nodes += slot->ask == FLEET_ASK_END;
+        in->lost += n->state == NODE_LOST;
+        in->conns += n->conns;
+        in->est += n->est;
+        in->reported = true;
+        in->silent_since = now;
+        if (!in->zone[0])
+            memcpy(in->zone, n->zone, sizeof in->zone);
+    }
+}
+
+/* Rows of instances that neither the provider nor the pool knows any more. */
+static void prune_instances(struct fleet *fleet, mono_ms_t now)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < fleet->instance_count; i++) {
+        struct fleet_instance *in = &fleet->instances[i];
+        if (in->listed || in->nodes || !in->was_listed) {
+            fleet->instances[kept++] = *in;
+        } else if (!in->reported && !in->ending && !in->end_why) {
+            fleet->died++;
+            memcpy(fleet->died_id, in->id, sizeof fleet->died_id);
+        }
+    }
+    if (kept == fleet->instance_count)
+        return;
+    fleet->instance_count = kept;
+    strmap_clear(&fleet->by_id);
+    for (size_t i = 0; i < kept; i++)
+        if (strmap_put(&fleet->by_id, span_of(fleet->instances[i].id), (uint32_t)i) < 0)
+            assert(!"an id that was in the map fits again");
+    join_nodes(fleet, now);
+}
+
+void fleet_see(struct fleet *fleet, const struct fleet_snapshot *snapshot, mono_ms_t now)
+{
+    size_t kept = 0;
+    bool room = true;
+    for (size_t i = 0; i < snapshot->count; i++) {
+        const struct fleet_node *n = &snapshot->nodes[i];
+        if (n->state == NODE_GONE)
+            continue;
+        if (kept == fleet->nodes_max) {
+            fleet->overflowed++;
+            room = false;
+            break;
+        }
+        struct fleet_slot *slot = &fleet->spare[kept];
+        *slot = (struct fleet_slot){.node = *n, .instance = -1};
+        slot->silent = n->report_age_ms > fleet->stale_after_ms;
+        const struct fleet_slot *old = fleet_node_named(fleet, n->name);
+        if (old && old->node.epoch == n->epoch && !ask_is_done(old->ask, n)) {
+            slot->ask = old->ask;
+            slot->ask_again_at = old->ask_again_at;
+        }
+        kept++;
+    }
+    struct fleet_slot *nodes = fleet->nodes;
+    fleet->nodes = fleet->spare;
+    fleet->spare = nodes;
+    fleet->count = kept;
+    strmap_clear(&fleet->by_name);
+    for (size_t i = 0; i < kept; i++)
+        if (strmap_put(&fleet->by_name, span_of(fleet->nodes[i].node.name), (uint32_t)i) < 0)
+            assert(!"a node has a name, and there is room");
+    fleet->complete = snapshot->complete && room;
+    fleet->ever = true;
+    if (fleet->complete)
+        fleet->seen_at = now;
+    join_nodes(fleet, now);
+    prune_instances(fleet, now);
+}
+
+void fleet_list(struct fleet *fleet, const struct fleet_listed *items, size_t count,
+                mono_ms_t asked_at, int64_t settle_ms, mono_ms_t now)
+{
+    for (size_t i = 0; i < fleet->instance_count; i++)
+        fleet->instances[i].listed = false;
+    for (size_t i = 0; i < count; i++) {
+        const struct fleet_listed *item = &items[i];
+        struct fleet_instance *in = fleet_instance_of(fleet, item->id);
+        if (!in) {
+            in = add_instance(fleet, item->id);
+            if (!in)
+                continue;
+            int64_t age = item->age_ms < 0 ? 0 : item->age_ms;
+            in->since = (mono_ms_t){now.ms - age};
+            in->silent_since = now;
+            /* One that is far past its boot time must have reported to a former leader: it may hold
+             * players. */
+            in->reported = age > 2 * fleet->boot_timeout_ms;
+        }
+        memcpy(in->token, item->token, sizeof in->token);
+        memcpy(in->zone, item->zone, sizeof in->zone);
+        in->listed = in->was_listed = true;
+        in->ending = item->ending || in->ending;
+    }
+    for (size_t i = 0; i < fleet->instance_count; i++) {
+        struct fleet_instance *in = &fleet->instances[i];
+        bool young = mono_sub(asked_at, in->since) < settle_ms || mono_before(asked_at, in->since);
+        if (!in->listed && !in->was_listed && !young)
+            in->was_listed = true; /* it never came to be: the next prune drops it */
+        if (!in->listed && in->was_listed && young && !in->ending)
+            in->listed = true; /* the list lags */
+    }
+    join_nodes(fleet, now);
+    prune_instances(fleet, now);
+}
+
+void fleet_launched(struct fleet *fleet, const char *id, const char *token, const char *zone,
+                    mono_ms_t now)
+{
+    struct fleet_instance *in = fleet_instance_of(fleet, id);
+    if (in)
+        return; /* listed before the answer came */
+    in = add_instance(fleet, id);
+    if (!in)
+        return;
+    copy_id(in->token, token);
+    copy_id(in->zone, zone);
+    in->since = in->silent_since = now;
+    join_nodes(fleet, now);
+}
+
+void fleet_forget_asks(struct fleet *fleet)
+{
+    for (size_t i = 0; i < fleet->count; i++)
+        fleet->nodes[i].ask = FLEET_ASK_NONE;
+    for (size_t i = 0; i < fleet->instance_count; i++) {
+        fleet->instances[i].end_asked = false;
+        fleet->instances[i].end_why = NULL;
+        fleet->instances[i].end_again_at = (mono_ms_t){0};
+    }
+}
+
+void fleet_restart_silence(struct fleet *fleet, mono_ms_t now)
+{
+    for (size_t i = 0; i < fleet->instance_count; i++)
+        fleet->instances[i].silent_since = now;
+}
+
+int fleet_coming(const struct fleet *fleet, const struct fleet_instance *in, mono_ms_t now)
+{
+    if (in->ending || in->end_why || in->end_asked || (in->was_listed && !in->listed))
+        return 0;
+    if (mono_sub(now, in->since) >= fleet->boot_timeout_ms)
+        return 0;
+    if (in->own_out || in->drained || in->terminating) /* half booted and already leaving */
+        return 0;
+    int missing = fleet->nodes_per_instance - in->nodes;
+    return missing > 0 ? missing : 0;
+}
+
+void fleet_count(const struct fleet *fleet, int launching, mono_ms_t now,
+                 struct fleet_figures *ret_figures)
+{
+    struct fleet_figures f = {.booting = launching};
+    for (size_t i = 0; i < fleet->count; i++) {
+        const struct fleet_slot *slot = &fleet->nodes[i];
+        const struct fleet_node *n = &slot->node;
+        if (n->state == NODE_LOST) {
+            f.lost++;
+        } else if (n->state == NODE_TERMINATING) {
+            f.terminating++;
+        } else if (n->want_other || n->state == NODE_HELD) {
+            f.out++;
+        } else if (fleet_leaving(slot)) {
+            f.draining++;
+        } else if (n->state == NODE_READY) {
+            f.ready++;
+            f.silent += slot->silent;
+            f.conns += n->conns;
+            f.est += n->est;
+            f.capacity += n->capacity;
+        } else if (n->state == NODE_JOINING) {
+            f.joining++;
+        } else if (fleet_returning(slot)) {
+            f.returning++;
+        }
+    }
+    for (size_t i = 0; i < fleet->instance_count; i++)
+        f.booting += fleet_coming(fleet, &fleet->instances[i], now);
+    f.coming = f.booting + f.joining + f.returning;
+    f.size = f.ready + f.coming;
+    f.average = f.ready ? (double)f.est / f.ready : 0;
+    *ret_figures = f;
+}
+
+int fleet_of_token(const struct fleet *fleet, const char *token, int *ret_reported)
+{
+    int known = 0, reported = 0;
+    for (size_t i = 0; i < fleet->instance_count; i++) {
+        const struct fleet_instance *in = &fleet->instances[i];
+        if (strcmp(in->token, token) != 0)
+            continue;
+        known++;
+        reported += in->reported;
+    }
+    *ret_reported = reported;
+    return known;
+}

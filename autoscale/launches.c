@@ -1,0 +1,326 @@
+/* launches.c - the plan: instances that are being launched, from the written intent to the first
+ * report. */
+#include "autoscale/launches.h"
+
+#include "core/span.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ANSWER_MS                                                                                  \
+    30000 /* a write or a call without an answer for so long is of unknown outcome                 \
+           */
+#define WRITE_AGAIN_MS 1000  /* pause after an intent that could not be written */
+#define RESUME_MAX_MS 900000 /* a plan older than this is not finished but given up */
+
+void launches_begin(struct launches *ls, int64_t fence)
+{
+    *ls = (struct launches){.fence = fence, .next = 1};
+}
+
+static struct launch *find(struct launches *ls, const char *token)
+{
+    for (size_t i = 0; i < ls->count; i++)
+        if (strcmp(ls->row[i].token, token) == 0)
+            return &ls->row[i];
+    return NULL;
+}
+
+static void drop(struct launches *ls, struct launch *row)
+{
+    size_t at = (size_t)(row - ls->row);
+    memmove(row, row + 1, (ls->count - at - 1) * sizeof *row);
+    ls->count--;
+}
+
+/* Remove the row and its field. With no room for the effect the row stays for the next step. */
+static bool finish(struct launches *ls, struct launch *row, const char *why, struct effects *fx)
+{
+    if (!effects_add(fx, EFFECT_PLAN_DEL, row->token, why))
+        return false;
+    drop(ls, row);
+    return true;
+}
+
+/* "mi8x2k3f-1": the fencing token in base 36 (unique to this leadership) and a number. */
+static void make_token(const struct launches *ls, char *ret_token, size_t size)
+{
+    static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+    char text[16];
+    size_t at = sizeof text - 1;
+    text[at] = 0;
+    uint64_t n = (uint64_t)ls->fence;
+    do {
+        text[--at] = digits[n % 36];
+        n /= 36;
+    } while (n && at > 0);
+    snprintf(ret_token, size, "%s-%llu", text + at, (unsigned long long)ls->next);
+}
+
+int launches_start(struct launches *ls, const struct policy *policy, int count, const char *zone,
+                   const char *why, wall_ms_t wall, mono_ms_t now, struct effects *fx)
+{
+    if (ls->count == LAUNCHES_MAX || !effects_room(fx, 1))
+        return BERTH_EFULL;
+    if (count > LAUNCH_INSTANCES_MAX)
+        count = LAUNCH_INSTANCES_MAX;
+    struct launch *row = &ls->row[ls->count++];
+    *row = (struct launch){.count = count, .state = LAUNCH_WRITING, .sent_at = now, .at = wall};
+    make_token(ls, row->token, sizeof row->token);
+    ls->next++;
+    snprintf(row->zone, sizeof row->zone, "%s", zone);
+    snprintf(row->why, sizeof row->why, "%s", why);
+    struct effect *e = effects_add(fx, EFFECT_PLAN_SET, row->token, "launch");
+    snprintf(e->record, sizeof e->record, "op=launch count=%d zone=%s at=%lld why=%s", count,
+             zone[0] ? zone : "-", (long long)wall.ms, row->why);
+    return count;
+}
+
+/* Was that token made by this leadership? */
+static bool is_mine(const struct launches *ls, const char *token)
+{
+    char mine[NAME_SIZE];
+    make_token(ls, mine, sizeof mine);
+    size_t prefix = (size_t)(strrchr(mine, '-') - mine) + 1;
+    return strncmp(mine, token, prefix) == 0;
+}
+
+int launches_load(struct launches *ls, const char *token, const char *record, struct effects *fx)
+{
+    if (find(ls, token))
+        return 0;
+    if (is_mine(ls, token)) { /* done, but its removal never arrived */
+        effects_add(fx, EFFECT_PLAN_DEL, token, "done");
+        return 0;
+    }
+    if (ls->count == LAUNCHES_MAX)
+        return BERTH_EFULL;
+    struct launch row = {.state = LAUNCH_RESUMING};
+    struct span rest = span_of(record);
+    bool is_launch = false;
+    while (rest.len) {
+        struct span value = span_cut(&rest, ' ');
+        struct span name = span_cut(&value, '=');
+        int64_t n;
+        if (span_is(name, "op"))
+            is_launch = span_is(value, "launch");
+        else if (span_is(name, "count") && span_int(value, &n) && n > 0 &&
+                 n <= LAUNCH_INSTANCES_MAX)
+            row.count = (int)n;
+        else if (span_is(name, "at") && span_int(value, &n))
+            row.at.ms = n;
+        else if (span_is(name, "zone") && !span_is(value, "-") &&
+                 !span_copy(value, row.zone, sizeof row.zone))
+            return BERTH_EINVAL;
+        else if (span_is(name, "why") && !span_copy(value, row.why, sizeof row.why))
+            return BERTH_EINVAL;
+    }
+    if (!is_launch || row.count == 0 || !span_copy(span_of(token), row.token, sizeof row.token))
+        return BERTH_EINVAL;
+    ls->row[ls->count++] = row;
+    return 0;
+}
+
+static bool call(struct launch *row, mono_ms_t now, struct effects *fx)
+{
+    struct effect *e = effects_add(fx, EFFECT_LAUNCH, row->token, "plan");
+    if (!e)
+        return false;
+    e->count = row->count;
+    memcpy(e->zone, row->zone, sizeof e->zone);
+    row->state = LAUNCH_CALLING;
+    row->sent_at = now;
+    row->calls++;
+    return true;
+}
+
+void launches_written(struct launches *ls, const char *token, bool ok, mono_ms_t now,
+                      struct effects *fx)
+{
+    struct launch *row = find(ls, token);
+    if (!row || row->state != LAUNCH_WRITING)
+        return;
+    if (!ok) {
+        effects_note(fx, "plan_not_written", token, false, "count=%d", row->count);
+        ls->not_before = mono_add(now, WRITE_AGAIN_MS);
+        finish(ls, row, "not_written",
+               fx); /* the write may have arrived: the field goes, the provider was not called */
+    } else if (!call(row, now, fx)) {
+        row->state = LAUNCH_AGAIN;
+        row->again_at = now;
+    }
+}
+
+void launches_made(struct launches *ls, struct fleet *fleet, const char *token,
+                   const char (*ids)[NAME_SIZE], size_t count, mono_ms_t now, struct effects *fx)
+{
+    struct launch *row = find(ls, token);
+    for (size_t i = 0; i < count; i++)
+        fleet_launched(fleet, ids[i], token, row ? row->zone : "", now);
+    if (!row || row->state == LAUNCH_BOOTING)
+        return;
+    row->state = LAUNCH_BOOTING;
+    row->count = (int)count < row->count ? (int)count
+                                         : row->count; /* a provider may make fewer, and says so */
+    effects_note(fx, "launched", token, false, "count=%zu first=%s", count, count ? ids[0] : "-");
+}
+
+static int64_t backoff_ms(const struct policy *policy, int failures)
+{
+    int64_t ms = policy->backoff_min_ms;
+    for (int i = 1; i < failures && ms < policy->backoff_max_ms; i++)
+        ms *= 2;
+    return ms < policy->backoff_max_ms ? ms : policy->backoff_max_ms;
+}
+
+void launches_failed(struct launches *ls, const struct policy *policy, mono_ms_t now,
+                     struct effects *fx)
+{
+    ls->failures++;
+    int64_t wait = backoff_ms(policy, ls->failures);
+    if (ls->failures >= policy->launch_failures_max) {
+        wait = policy->halt_retry_ms;
+        ls->halted = true;
+        if (!ls->halt_told)
+            effects_note(fx, "launches_halted", "-", true, "failures=%d retry_in_s=%lld",
+                         ls->failures, (long long)(wait / 1000));
+        ls->halt_told = true;
+    }
+    ls->not_before = ls->halted && wait == 0 ? MONO_NEVER : mono_add(now, wait);
+}
+
+/* Free text as one value of a plain record. */
+static void as_value(const char *text, char *ret_value, size_t size)
+{
+    size_t n = 0;
+    for (; *text && n + 4 < size; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c <= ' ' || c == '%' || c == 127)
+            n += (size_t)snprintf(ret_value + n, size - n, "%%%02X", c);
+        else
+            ret_value[n++] = (char)c;
+    }
+    ret_value[n] = 0;
+}
+
+void launches_refused(struct launches *ls, const struct policy *policy, const char *token,
+                      bool known, const char *error, mono_ms_t now, struct effects *fx)
+{
+    struct launch *row = find(ls, token);
+    if (!row || row->state != LAUNCH_CALLING)
+        return;
+    char text[200];
+    as_value(error, text, sizeof text);
+    effects_note(fx, "launch_failed", token, true, "count=%d calls=%d outcome=%s error=%s",
+                 row->count, row->calls, known ? "refused" : "unknown", text);
+    launches_failed(ls, policy, now, fx);
+    if (known && finish(ls, row, "refused", fx))
+        return;
+    row->state = LAUNCH_AGAIN;
+    row->again_at = ls->not_before;
+}
+
+static bool step_row(struct launches *ls, struct launch *row, struct fleet *fleet,
+                     const struct policy *policy, bool settled, wall_ms_t wall, mono_ms_t now,
+                     struct effects *fx)
+{
+    int reported = 0;
+    int known = fleet_of_token(fleet, row->token, &reported);
+    switch (row->state) {
+    case LAUNCH_WRITING:
+        if (mono_sub(now, row->sent_at) < ANSWER_MS)
+            return false;
+        return finish(ls, row, "not_written", fx);
+    case LAUNCH_CALLING:
+        if (mono_sub(now, row->sent_at) >= ANSWER_MS) {
+            row->state = LAUNCH_AGAIN;
+            row->again_at = now;
+        }
+        return false;
+    case LAUNCH_AGAIN:
+        if (!mono_before(now, row->again_at))
+            call(row, now, fx);
+        return false;
+    case LAUNCH_BOOTING:
+        /* Those that never came up have left the fleet by then: terminated, or dead by themselves.
+         */
+        if (reported < known)
+            return false;
+        if (reported > 0)
+            launches_resume(ls);
+        return finish(ls, row, reported ? "reported" : "none_left", fx);
+    case LAUNCH_RESUMING:
+        if (!settled)
+            return false;
+        if (known >= row->count) {
+            effects_note(fx, "plan_resumed", row->token, false, "count=%d known=%d", row->count,
+                         known);
+            row->state = LAUNCH_BOOTING;
+        } else if (wall_sub(wall, row->at) > RESUME_MAX_MS ||
+                   wall_sub(wall, row->at) < -RESUME_MAX_MS) {
+            effects_note(fx, "plan_abandoned", row->token, false, "count=%d known=%d why=too_old",
+                         row->count, known);
+            return finish(ls, row, "too_old", fx);
+        } else if (call(row, now, fx)) {
+            effects_note(fx, "plan_resumed", row->token, false, "count=%d known=%d", row->count,
+                         known);
+        }
+        return false;
+    }
+    return false;
+}
+
+void launches_step(struct launches *ls, struct fleet *fleet, const struct policy *policy,
+                   bool settled, wall_ms_t wall, mono_ms_t now, struct effects *fx)
+{
+    (void)policy;
+    for (size_t i = 0; i < ls->count;)
+        if (!step_row(ls, &ls->row[i], fleet, policy, settled, wall, now, fx))
+            i++;
+}
+
+int launches_pending_nodes(const struct launches *ls, const struct fleet *fleet,
+                           const struct policy *policy)
+{
+    int nodes = 0;
+    for (size_t i = 0; i < ls->count; i++) {
+        const struct launch *row = &ls->row[i];
+        if (row->state == LAUNCH_BOOTING)
+            continue; /* its instances are in the fleet */
+        int reported;
+        int known = fleet_of_token(fleet, row->token, &reported);
+        if (known < row->count)
+            nodes += (row->count - known) * policy->nodes_per_instance;
+    }
+    return nodes;
+}
+
+const char *launches_blocked(const struct launches *ls, mono_ms_t now)
+{
+    if (mono_before(now, ls->not_before))
+        return ls->halted ? "halted" : "backoff";
+    return ls->count == LAUNCHES_MAX ? "plan_full" : NULL;
+}
+
+void launches_resume(struct launches *ls)
+{
+    ls->failures = 0;
+    ls->halted = ls->halt_told = false;
+    ls->not_before = (mono_ms_t){0};
+    for (size_t i = 0; i < ls->count; i++)
+        if (ls->row[i].state == LAUNCH_AGAIN)
+            ls->row[i].again_at = (mono_ms_t){0};
+}
+
+mono_ms_t launches_deadline(const struct launches *ls)
+{
+    mono_ms_t at = MONO_NEVER;
+    for (size_t i = 0; i < ls->count; i++) {
+        const struct launch *row = &ls->row[i];
+        if (row->state == LAUNCH_AGAIN)
+            at = mono_min(at, row->again_at);
+        if (row->state == LAUNCH_WRITING || row->state == LAUNCH_CALLING)
+            at = mono_min(at, mono_add(row->sent_at, ANSWER_MS));
+    }
+    return at;
+}

@@ -1,0 +1,63 @@
+/* policy.c - how one pool is to be scaled: limits, cooldowns, rules. */
+#include "autoscale/policy.h"
+
+#include <stdio.h>
+
+#define SECOND_MS INT64_C(1000)
+#define MINUTE_MS (60 * SECOND_MS)
+
+void policy_defaults(struct policy *ret_policy, const char *pool)
+{
+    *ret_policy = (struct policy){
+        .min = 1,
+        .max = 10,
+        .max_step = 4,
+        .out_cooldown_ms = 3 * MINUTE_MS,
+        .in_cooldown_ms = 60 * MINUTE_MS,
+        .boot_timeout_ms = 5 * MINUTE_MS,
+        .silent_timeout_ms = 60 * MINUTE_MS,
+        .stale_after_ms = 4 * SECOND_MS, /* lost_after + one interval */
+        .jump_hold_ms = 4 * SECOND_MS,
+        .trust_percent = 90,
+        .backoff_min_ms = 10 * SECOND_MS,
+        .backoff_max_ms = 10 * MINUTE_MS,
+        .launch_failures_max = 5,
+        .halt_retry_ms = 30 * MINUTE_MS,
+        .nodes_per_instance = 1,
+        .nodes_max = 1024,
+        .settle_ms = 30 * SECOND_MS,
+        .list_interval_ms = 10 * SECOND_MS,
+    };
+    snprintf(ret_policy->pool, sizeof ret_policy->pool, "%s", pool);
+}
+
+int policy_from(struct policy *ret_policy, const struct pool_settings *pool, struct err *err)
+{
+    const struct scale_settings *scale = &pool->scale;
+    struct policy p;
+    policy_defaults(&p, pool->name);
+    p.observe = scale->mode == SCALE_OBSERVE;
+    p.min = (int)scale->min;
+    p.max = (int)scale->max;
+    p.max_step = (int)scale->max_step;
+    p.out_cooldown_ms = scale->out_cooldown_ms;
+    p.in_cooldown_ms = scale->in_cooldown_ms;
+    p.boot_timeout_ms = scale->boot_timeout_ms;
+    p.stale_after_ms = p.jump_hold_ms = pool->lost_after_ms + pool->report_interval_ms;
+    if (p.nodes_max < 4 * p.max)
+        p.nodes_max =
+            4 *
+            p.max; /* old ones leave while new ones come, and others may run nodes of their own */
+    for (size_t i = 0; i < scale->rules.count && i < RULES_MAX; i++) {
+        const struct section_kind_item *item =
+            SECTION_AT(scale->rules, struct section_kind_item, i);
+        const struct rule_kind *kind = rule_kind_named(item->kind);
+        if (!kind)
+            return err_set(err, BERTH_EINVAL,
+                           "pools.%s.scale: rule = %s: not known to this autoscaler", pool->name,
+                           item->kind);
+        p.rules[p.rule_count++] = (struct rule){kind, item->values};
+    }
+    *ret_policy = p;
+    return 0;
+}

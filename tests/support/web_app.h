@@ -1,0 +1,32 @@
+/* web_app.h - a small application on io/web.h in a process of its own, for tests with real sockets.
+ *
+ * HTTP: GET /hello, /later (answers after 50 ms), /never (no answer), /stats, /stream, /peer,
+ * /secret (bearer "sesame"); POST /echo; GET /v1/pools/... gives the path back. WebSocket: /ws
+ * echoes; "close" is closed with 4001, "flood" gets 64 kB until the queue is full, "request" tells
+ * path and query; /guarded wants ?key=1. */
+#ifndef BERTH_TESTS_SUPPORT_WEB_APP_H
+#define BERTH_TESTS_SUPPORT_WEB_APP_H
+
+#include "io/web.h"
+
+struct web_app {
+    int pid;
+    int port;
+};
+
+/* Start; config's handlers, name, address and port are filled in. Fails the test when it cannot. */
+struct web_app web_app_start(struct web_server_config config);
+/* SIGTERM, wait; fails the test unless it ends with 0 (which a leak under ASan prevents). */
+void web_app_stop(struct web_app *app);
+
+/* The same application in a loop of the caller's. */
+struct web_app_state {
+    struct loop *loop;
+    int open, closed, gone, messages;
+    int last_code;
+    char last_why[32];
+};
+struct web_server *web_app_listen(struct web *web, struct web_app_state *state,
+                                  struct web_server_config config);
+
+#endif

@@ -1,0 +1,240 @@
+/* test_takeover.c - the leader dies or is deposed at every awkward moment: never a double launch,
+ * never a lost instance. */
+#include "settings/rules.h"
+#include "tests/support/cmocka.h"
+#include "world.h"
+
+static const struct average_connections_settings average = {
+    .above = 70, .below = 20, .hold_ms = 10000, .step = 1};
+
+static void init_running(struct world *w, int min, int max)
+{
+    world_init(w, min, max);
+    w->policy.rules[w->policy.rule_count++] = (struct rule){&rule_average_connections, &average};
+    world_run(w, 10000);
+    assert_int_equal(world_count(w, NODE_READY), min);
+}
+
+/* Side 1 starts and gets the lease. */
+static void take_over(struct world *w)
+{
+    world_boot_side(w, 1);
+    world_run(w, 1000);
+    world_lead(w, 1);
+}
+
+/* Grown to `max`, then one node is on its way out with ten players inside. */
+static void init_draining(struct world *w, int min, int max)
+{
+    init_running(w, min, max);
+    w->policy.in_cooldown_ms = 60000;
+    w->policy.out_cooldown_ms = 10000;
+    for (int i = 0; i < 20 && world_count(w, NODE_READY) < max; i++) {
+        world_load(w, 100);
+        world_run(w, 15000);
+    }
+    world_load(w, 10);
+    world_run(w, 75000);
+    assert_int_equal(world_count(w, NODE_DRAINING), 1);
+}
+
+static void empty_draining(struct world *w)
+{
+    for (size_t i = 0; i < w->node_count; i++)
+        if (w->nodes[i].node.state == NODE_DRAINING)
+            world_load_node(w, i, 0);
+}
+
+static void test_plan_written_then_crash_is_finished_by_the_next(void **state)
+{
+    struct world w;
+    world_init(&w, 2, 4);
+    w.crash_after_plan = true;
+    world_run(&w, 5000);
+    assert_int_equal(w.plan_count, 1);
+    assert_int_equal(w.launched, 0);
+    w.crash_after_plan = false;
+    take_over(&w);
+    world_run(&w, 20000);
+    assert_int_equal(w.launched, 2);
+    assert_int_equal(w.launch_calls, 1);
+    assert_int_equal(world_logged(&w, "plan_resumed"), 1);
+    assert_int_equal(world_count(&w, NODE_READY), 2);
+    assert_int_equal(w.plan_count, 0);
+    world_fini(&w);
+}
+
+static void test_launched_then_crash_is_not_launched_again(void **state)
+{
+    struct world w;
+    world_init(&w, 2, 4);
+    w.crash_after_launch = true;
+    world_run(&w, 5000);
+    assert_int_equal(w.launched, 2);
+    w.crash_after_launch = false;
+    take_over(&w);
+    world_run(&w, 20000);
+    assert_int_equal(w.launched, 2);
+    assert_int_equal(world_instances(&w), 2);
+    assert_int_equal(world_count(&w, NODE_READY), 2);
+    assert_int_equal(w.plan_count, 0);
+    world_fini(&w);
+}
+
+static void test_old_plan_is_abandoned(void **state)
+{
+    struct world w;
+    world_init(&w, 2, 4);
+    w.crash_after_plan = true;
+    world_run(&w, 5000);
+    w.crash_after_plan = false;
+    world_run(&w, 3600 * 1000); /* nobody led for an hour */
+    take_over(&w);
+    world_run(&w, 20000);
+    assert_int_equal(world_logged(&w, "plan_abandoned"), 1);
+    assert_int_equal(w.launched, 2); /* by a plan of its own */
+    assert_int_equal(w.plan_count, 0);
+    world_fini(&w);
+}
+
+static void test_new_leader_waits_for_a_stable_list(void **state)
+{
+    struct world w;
+    init_running(&w, 2, 4);
+    w.policy.settle_ms = 10000;
+    w.side[0].stopped = true;
+    world_kill_node(&w, 0);
+    take_over(&w);
+    world_run(&w, 9000);
+    assert_int_equal(w.launched, 2);
+    assert_string_equal(world_status(&w, 1).held_by, "settling");
+    world_run(&w, 5000);
+    assert_int_equal(w.launched, 3);
+    world_fini(&w);
+}
+
+static void test_two_who_believe_to_lead_do_not_launch_twice(void **state)
+{
+    struct world w;
+    world_init(&w, 2, 4);
+    world_boot_side(&w, 1);
+    world_lead(&w, 1); /* side 0 has not been told */
+    world_run(&w, 30000);
+    assert_int_equal(w.launched, 2);
+    assert_int_equal(world_instances(&w), 2);
+    world_fini(&w);
+}
+
+static void test_deposed_leader_does_nothing(void **state)
+{
+    struct world w;
+    init_running(&w, 2, 4);
+    world_depose(&w, 0);
+    world_kill_node(&w, 0);
+    world_run(&w, 60000);
+    assert_int_equal(w.launched, 2);
+    assert_int_equal(w.moves, 0);
+    assert_string_equal(world_status(&w, 0).held_by, "follower");
+    world_fini(&w);
+}
+
+static void test_cooldown_outlives_the_leader(void **state)
+{
+    struct world w;
+    init_running(&w, 2, 10);
+    world_load(&w, 80);
+    world_run(&w, 12000);
+    assert_int_equal(w.launched, 3);
+    world_run(&w, 5000);
+    world_load(&w, 100);
+    w.side[0].stopped = true;
+    take_over(&w);
+    world_run(&w, 100000);
+    assert_int_equal(w.launched, 3);
+    world_run(&w, 80000);
+    assert_true(w.launched > 3);
+    world_fini(&w);
+}
+
+static void test_next_leader_finishes_the_drain(void **state)
+{
+    struct world w;
+    init_draining(&w, 2, 4);
+    w.side[0].stopped = true;
+    take_over(&w);
+    world_run(&w, 5000);
+    assert_int_equal(w.terminated, 0);
+    empty_draining(&w);
+    world_run(&w, 10000);
+    assert_int_equal(w.terminated, 1);
+    assert_int_equal(world_instances(&w), 3);
+    assert_int_equal(w.killed_players, 0);
+    world_fini(&w);
+}
+
+static void test_next_leader_can_take_back(void **state)
+{
+    struct world w;
+    init_draining(&w, 2, 4);
+    w.side[0].stopped = true;
+    take_over(&w);
+    world_load(&w, 90);
+    world_run(&w, 20000);
+    assert_int_equal(world_count(&w, NODE_READY), 4);
+    assert_int_equal(w.launched, 4);
+    world_fini(&w);
+}
+
+static void test_terminating_then_crash_is_finished_by_the_next(void **state)
+{
+    struct world w;
+    init_draining(&w, 2, 4);
+    w.terminate_outcome = SCALE_NOT_DONE;
+    empty_draining(&w);
+    world_run(&w, 5000);
+    assert_int_equal(world_count(&w, NODE_TERMINATING), 1);
+    w.side[0].stopped = true;
+    w.terminate_outcome = SCALE_DONE;
+    take_over(&w);
+    world_run(&w, 10000);
+    assert_int_equal(world_count(&w, NODE_TERMINATING), 0);
+    assert_int_equal(w.terminated, 1);
+    assert_int_equal(world_instances(&w), 3);
+    world_fini(&w);
+}
+
+static void test_an_emptied_store_launches_nothing_before_nodes_come_back(void **state)
+{
+    struct world w;
+    init_running(&w, 2, 4);
+    world_run(&w, 700000); /* long past their boot time */
+    w.side[0].stopped = true;
+    for (size_t i = 0; i < w.node_count; i++)
+        w.nodes[i].present = false;
+    take_over(&w);
+    world_run(&w, 2500);
+    for (size_t i = 0; i < w.node_count; i++)
+        w.nodes[i].present = true; /* they register by themselves */
+    world_run(&w, 30000);
+    assert_int_equal(w.launched, 2);
+    assert_int_equal(w.terminated, 0);
+    world_fini(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_plan_written_then_crash_is_finished_by_the_next),
+        cmocka_unit_test(test_launched_then_crash_is_not_launched_again),
+        cmocka_unit_test(test_old_plan_is_abandoned),
+        cmocka_unit_test(test_new_leader_waits_for_a_stable_list),
+        cmocka_unit_test(test_two_who_believe_to_lead_do_not_launch_twice),
+        cmocka_unit_test(test_deposed_leader_does_nothing),
+        cmocka_unit_test(test_cooldown_outlives_the_leader),
+        cmocka_unit_test(test_next_leader_finishes_the_drain),
+        cmocka_unit_test(test_next_leader_can_take_back),
+        cmocka_unit_test(test_terminating_then_crash_is_finished_by_the_next),
+        cmocka_unit_test(test_an_emptied_store_launches_nothing_before_nodes_come_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
