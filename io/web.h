@@ -1,9 +1,10 @@
-/* web.h - the libwebsockets context of a process: HTTP and WebSocket servers and WebSocket clients
- * on the loop.
+/* web.h - HTTP and WebSocket servers and WebSocket clients of a process, on the loop.
  *
- * One `struct web` a process. Servers route to const tables of handlers. libwebsockets' own timers
- * are kept alive by a 100 ms tick (its libev plugin forgets them otherwise). Threads: the loop's.
- */
+ * One `struct web` a process. libwebsockets holds the sockets (raw-skt role, its libev plugin);
+ * HTTP/1.1, WebSocket and TLS are read above it by web_http.c, web_ws.c and web_tls.c. Servers
+ * route to const tables of handlers. One sweep a process sees to idle connections, pings and
+ * stalled readers: it looks at each connection at least once a second, or four times in the
+ * shortest ping_ms or idle_ms. Threads: the loop's. */
 #ifndef BERTH_IO_WEB_H
 #define BERTH_IO_WEB_H
 
@@ -96,8 +97,11 @@ struct ws_handlers {
     /* A whole message (fragments are joined up to message_max; beyond it the socket is closed with
      * 1009 before this). */
     void (*message)(void *arg, struct ws *ws, struct span data, bool binary);
-    /* Always the last call for a ws that had `open` (or for a client that never got so far). why:
-     * "peer", "timeout", "refused", "too_large", "slow_reader", "local", "shutdown" ... */
+    /* Always the last call, exactly once, for a ws that had `open`, and for a client that never got
+     * so far. code: of the Close frame; 1006 when there was none; a client's "rejected": the HTTP
+     * status. why: "peer" (it closed, or vanished), "local" (ws_close()), "timeout", "slow_reader",
+     * "too_large", "bad_utf8", "protocol", "shutdown"; of a client also "refused" (no connection),
+     * "unresolved", "tls", "rejected" (an answer other than 101), "memory". */
     void (*close)(void *arg, struct ws *ws, int code, const char *why);
     void *arg;
 };
