@@ -3,8 +3,8 @@
  * HS256 JWTs (RFC 7519, RFC 7515; HMAC by OpenSSL's libcrypto, which does no I/O here). Header
  * {"alg":"HS256","typ":"JWT","kid":..}; claims iss (LB), ie (its epoch), aud (node), ne (node
  * epoch), pool, room (optional), sub (player), iat (issue second), exp, jti. Times are Unix seconds
- * of Redis's clock. Signing and verifying allocate nothing. Threads: a `struct ticket_keys` belongs
- * to one thread.
+ * of Redis's clock. Signing and verifying take no memory of ours. Threads: a `struct ticket_keys`
+ * belongs to one thread.
  *
  * Library berth_ticket (the one room of core that links libcrypto). */
 #ifndef BERTH_CORE_TICKET_H
