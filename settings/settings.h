@@ -180,7 +180,7 @@ struct lobbynode_settings {
 /* ---- tools ---- */
 
 struct swarm_settings {
-    int64_t players, workers;
+    int64_t players;
     struct text_list lb; /* base URLs of the endpoint API */
     const char *lobby_pool, *game_pool, *mode;
     const char *prefix; /* NULL: made by the program */

@@ -3,9 +3,8 @@
 
 #define AT(field) offsetof(struct swarm_settings, field)
 const struct option swarm_options[] = {
-    {"players", OPT_INT, AT(players), "100", "1..1000000", "Virtual players in all.", 0},
-    {"workers", OPT_INT, AT(workers), "0", "0..256",
-     "Processes they are spread over; 0: as many as the limit of descriptors asks for.", 0},
+    {"players", OPT_INT, AT(players), "100", "1..20000",
+     "Virtual players; each needs up to three descriptors.", 0},
     {"lb", OPT_LIST, AT(lb), "http://127.0.0.1:8080", "1..16",
      "Base URLs of the endpoint API, asked in turn.", 0},
     {"lobby_pool", OPT_NAME, AT(lobby_pool), "lobby", NULL, "Pool of the lobby nodes.", 0},
