@@ -104,7 +104,7 @@ enum lobby_event_kind {
     LOBBY_SWEEP_DONE,
     LOBBY_PLACED,      /* room; placed if ok */
     LOBBY_FINISH_DONE, /* room */
-    LOBBY_RESULT,      /* player, room, text: for one of our players */
+    LOBBY_RESULT,      /* player, room, text, epoch: for one of our players */
 };
 
 /* Where a match will be played: the endpoint API's answer. Borrowed. */
@@ -122,6 +122,7 @@ struct lobby_event {
     bool ok; /* an answer came; otherwise whether it was carried out is not known */
     enum answer_word word;
     struct span player, mode, room, text; /* borrowed */
+    int64_t epoch;                        /* the lobby node's, to which the result is addressed */
     const struct seek_match *match;       /* borrowed */
     const struct lobby_placed *placed;
 };

@@ -206,8 +206,8 @@ void seeker_result(struct lobby *lobby, const struct lobby_event *ev, struct lob
 {
     uint32_t peer;
     struct lobby_player *p = find(lobby, ev->player, &peer);
-    if (!p || (p->state == LOBBY_IDLE && !p->told))
-        return; /* it left, or is here again without having looked for anything */
+    if (!p || ev->epoch != lobby->front.epoch || (p->state == LOBBY_IDLE && !p->told))
+        return; /* for an earlier process; or it left; or it is here again and looked for nothing */
     set_state(lobby, peer, LOBBY_IDLE, ev->now);
     p->told = false;
     lobby->delivered_total++;

@@ -2,8 +2,6 @@
 #include "nodekit/effects.h"
 
 #include <assert.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 int effects_init(struct effects *fx, size_t items_max, size_t text_max)
@@ -64,19 +62,4 @@ void effects_send_all(struct effects *fx, const char *event, struct span payload
 void effects_close(struct effects *fx, uint32_t peer, int code, const char *why)
 {
     effects_add(fx, (struct effect){.kind = EFFECT_CLOSE, .peer = peer, .code = code, .why = why});
-}
-
-void effects_note(struct effects *fx, const char *event, const char *why, const char *fmt, ...)
-{
-    char *at = fx->text + fx->text_len;
-    size_t room = fx->text_max - fx->text_len;
-    va_list ap;
-    va_start(ap, fmt);
-    int n = vsnprintf(at, room, fmt, ap);
-    va_end(ap);
-    assert(n >= 0 && (size_t)n < room);
-    fx->text_len += (size_t)n + 1;
-    effects_add(fx,
-                (struct effect){
-                    .kind = EFFECT_NOTE, .event = event, .payload = {at, (size_t)n}, .why = why});
 }

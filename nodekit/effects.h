@@ -16,14 +16,13 @@ enum effect_kind {
     EFFECT_SEND_ALL, /* event with payload to every admitted peer */
     EFFECT_CLOSE,    /* close peer with code and why, after what was sent; its `close` event still
                         comes */
-    EFFECT_NOTE,     /* a line for the log: event, why, text */
 };
 
 struct effect {
     enum effect_kind kind;
     uint32_t peer;       /* the shell's slot */
     const char *event;   /* constant text */
-    struct span payload; /* a JSON object; for EFFECT_NOTE free text (terminated) */
+    struct span payload; /* a JSON object */
     int code;
     const char *why; /* constant text: the same word in logs, metrics and close frames */
 };
@@ -46,7 +45,4 @@ struct span effects_end(struct effects *fx, struct message_out *out);
 void effects_send(struct effects *fx, uint32_t peer, const char *event, struct span payload);
 void effects_send_all(struct effects *fx, const char *event, struct span payload);
 void effects_close(struct effects *fx, uint32_t peer, int code, const char *why);
-void effects_note(struct effects *fx, const char *event, const char *why, const char *fmt, ...)
-    BERTH_PRINTF(4, 5);
-
 #endif

@@ -235,12 +235,8 @@ static void take_event(struct reporter *r, const struct reporter_event *ev,
         set_wish(r, ev->wish, ev->on);
         break;
     case REPORTER_TERM:
-        if (r->terms++ == 0) {
-            r->term_at = ev->now;
-            set_wish(r, REPORTER_WISH_SIGTERM, true);
-        } else {
-            leave(r, 0, "second_signal", fx);
-        }
+        r->term_at = ev->now;
+        set_wish(r, REPORTER_WISH_SIGTERM, true);
         break;
     }
 }
@@ -291,7 +287,7 @@ static void send_due(struct reporter *r, struct reporter_effects *fx)
 static void leave_if_may(struct reporter *r, const struct node_load *load,
                          struct reporter_effects *fx)
 {
-    if (r->terms == 0)
+    if (!(r->wishes & REPORTER_WISH_SIGTERM))
         return;
     if (is_out(r) && r->closed)
         leave(r, 0, "drained", fx);
@@ -334,7 +330,8 @@ mono_ms_t reporter_deadline(const struct reporter *r)
         at = r->next_report;
     if (r->up && r->joined && !r->waiting_want && r->want_held != (r->wishes != 0))
         at = mono_min(at, r->next_want);
-    if (r->terms > 0) /* the conditions for leaving are looked at ten times a second */
+    if (r->wishes &
+        REPORTER_WISH_SIGTERM) /* the conditions for leaving are looked at ten times a second */
         at = mono_min(at, mono_add(r->now, 100));
     return at;
 }

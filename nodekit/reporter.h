@@ -103,7 +103,6 @@ struct reporter {
     bool closed;           /* the door */
     unsigned wishes;
     int want_held; /* what the store holds of us: -1 not known, 0 none, 1 draining */
-    int terms;     /* SIGTERMs so far */
     unsigned failures;
     int64_t wall_offset_ms; /* store time - mono */
     bool wall_known;

@@ -62,7 +62,8 @@ static void test_reads_members_raw(void **state)
 {
     struct message m;
     struct err err = {0};
-    struct span frame = SPAN(" {\"type\":\"event\", \"data\" : {\"x\":[1, 2],\"data\":3} ,\"id\":7, \"s\":\"a\\\"\\u00e9\\ud83c\\udfae\"}");
+    struct span frame = SPAN(" {\"type\":\"event\", \"data\" : {\"x\":[1, 2],\"data\":3} "
+                             ",\"id\":7, \"s\":\"a\\\"\\u00e9\\ud83c\\udfae\"}");
     assert_int_equal(message_parse(frame, &m, &err), 0);
     assert_string_equal(m.name, "event");
     assert_true(span_is(message_member(m.payload, "data"), "{\"x\":[1, 2],\"data\":3}"));
@@ -78,8 +79,14 @@ static void test_reads_members_raw(void **state)
 
 static void test_refuses_frames_without_a_type(void **state)
 {
-    static const char *const rows[] = {"[]", "{}", "{\"type\":1}", "{\"type\":\"\"}", "{\"type\":\"a b\"}", "x",
-                                       "{\"type\":\"\\u0000\"}", "{\"type\":\"\\ud800\"}"};
+    static const char *const rows[] = {"[]",
+                                       "{}",
+                                       "{\"type\":1}",
+                                       "{\"type\":\"\"}",
+                                       "{\"type\":\"a b\"}",
+                                       "x",
+                                       "{\"type\":\"\\u0000\"}",
+                                       "{\"type\":\"\\ud800\"}"};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct message m;
         struct err err = {0};

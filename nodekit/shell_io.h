@@ -1,0 +1,115 @@
+/* shell_io.h - the shell that game and lobby nodes share: configuration, Redis, sockets, reports,
+ * signals.
+ *
+ * It turns callbacks into events of the node's core and of the reporter, and carries out their
+ * effects in order. A program embeds a `struct node_shell` as the first member of its own struct,
+ * gives it a `struct node_app`, and lists the stages below with its own. */
+#ifndef BERTH_NODEKIT_SHELL_IO_H
+#define BERTH_NODEKIT_SHELL_IO_H
+
+#include "io/boot.h"
+#include "io/config.h"
+#include "io/web.h"
+#include "nodekit/effects.h"
+#include "nodekit/front.h"
+#include "nodekit/reporter.h"
+#include "store/node_info.h"
+#include "store/node_report.h"
+#include "store/store.h"
+
+/* A node's core as its shell sees it. `app` is the program's struct. */
+struct node_app {
+    /* Step the core and leave what is to be done to the clients in shell->effects. */
+    void (*step)(void *app, const struct node_event *ev);
+    mono_ms_t (*deadline)(const void *app);
+    struct node_load (*load)(const void *app);
+    /* Rooms to be refreshed with this report; 0 if there is no such thing. */
+    size_t (*rooms)(void *app, struct span *ret_rooms, size_t max);
+    void (*store_up)(void *app);   /* may be NULL */
+    void (*store_down)(void *app); /* may be NULL */
+    /* More lines for /metrics; may be NULL. Returns the length written, at most size. */
+    size_t (*metrics)(const void *app, char *buf, size_t size);
+};
+
+struct node_shell {
+    struct boot boot;
+    /* Set by the program before boot_run(). */
+    int argc;
+    char **argv;
+    const struct config_program *program;
+    const struct node_app *app;
+    const struct node_settings *(*pick)(const struct settings *settings); /* its section */
+    struct front *front;                                                  /* of its core */
+    struct effects *effects;                                              /* filled by app->step */
+
+    /* The rest is the shell's own. */
+    struct log log;
+    struct loop *loop;
+    struct config *config;
+    const struct settings *settings;
+    const struct node_settings *node;
+    const struct pool_settings *pool;
+    char name[KEYS_NAME_MAX + 1], nonce[33];
+    int64_t capacity;
+    uint64_t seed;
+    struct keys keys;
+
+    struct ticket_keys *ticket_keys; /* NULL: no tickets */
+    struct door door;
+
+    struct web *web;
+    struct web_server *server, *health;
+    char endpoint[NODE_URL_MAX], probe_url[NODE_URL_MAX];
+    struct ws **sockets; /* by slot; owned */
+    uint32_t *free_slots, free_count, peers_max;
+    uint32_t *slow, slow_count; /* peers whose queue ran over in this turn */
+    unsigned char *is_slow;
+    char *frame; /* the last frame encoded, and what it says */
+    size_t frame_size, frame_len;
+    const struct effect *framed;
+
+    struct redis *redis;
+    struct reporter reporter;
+    struct store_call call;
+    char report_rooms[CALL_ROOMS_MAX][KEYS_ID_MAX + 1]; /* of the report under way */
+    uint64_t reports_total, report_failures_total, joins_total;
+    struct timer core_timer, report_timer, file_timer;
+};
+
+/* Stages, in this order; the program's core is made between `door` and `web`, what needs the store
+ * after `store`. */
+int node_open_config(void *app, struct err *err);
+void node_close_config(void *app);
+int node_open_loop(void *app, struct err *err);
+void node_close_loop(void *app);
+int node_open_door(void *app, struct err *err);
+void node_close_door(void *app);
+int node_open_web(void *app, struct err *err);
+void node_close_web(void *app);
+int node_open_store(void *app, struct err *err);
+void node_close_store(void *app);
+
+/* What a front needs to know, from the configuration. Valid after the stage `door`. */
+struct front_config node_front_config(const struct node_shell *shell);
+/* The configured Redis, for connections of the program's own. */
+struct redis_config node_redis_config(const struct node_shell *shell);
+
+/* Step the core with an event (time is filled in), do what it says, see that it is stepped again in
+ * time. */
+void node_step(struct node_shell *shell, struct node_event ev);
+/* The time fields alone, for events of the program's own. */
+void node_stamp(const struct node_shell *shell, struct node_event *ev);
+/* Carry out shell->effects; the program calls it after steps of its own. */
+void node_apply(struct node_shell *shell);
+
+/* ---- parts of the shell, each in its file ---- */
+
+/* report_io.c */
+void node_report_event(struct node_shell *shell, struct reporter_event ev);
+void node_stop(void *app); /* SIGTERM, by boot */
+int node_open_reports(struct node_shell *shell, struct err *err);
+void node_close_reports(struct node_shell *shell);
+/* metrics_io.c: GET /healthz and /metrics */
+extern const struct http_route node_routes[];
+
+#endif
