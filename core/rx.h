@@ -380,6 +380,7 @@ struct rx_op {
     void (*fn)(void);
     void (*fn2)(void);
     void (*fn3)(void);
+    void (*fn4)(void);
     void *ctx;
     struct rx_value value;
     int64_t a, b, c;

@@ -114,7 +114,7 @@ void rx_run(struct rx *rx)
 {
     int64_t now = rx_now_ms(rx);
     uint64_t end = rx->timer_seq;
-    rx->armed_ms = -1; /* the wake-up has been used */
+    rx->armed_ms = INT64_MIN; /* the wake-up has been used */
     if (!rx_enter(rx))
         return;
     struct rx_mark mark = rx->depth == 1 ? (struct rx_mark){NULL, 0} : rx_mark(rx);

@@ -128,6 +128,11 @@ void *rx_sub_new(size_t size, const struct rx_role *role, struct rx_stream *stre
     return s;
 }
 
+void *rx_sub_root(struct rx *rx, size_t size, const struct rx_role *role, struct rx_stream *stream)
+{
+    return sub_alloc(size, role, stream, rx->trunk);
+}
+
 void *rx_leg_new(size_t size, const struct rx_role *role, struct rx_sub *op)
 {
     if (op->closed)

@@ -142,6 +142,8 @@ void rx_attach(struct rx_stream *stream, struct rx_sub *down);
 
 /* A subscriber of `size` bytes, child of `down` and speaking to it. NULL: the arena is full and `down` has been told. */
 void *rx_sub_new(size_t size, const struct rx_role *role, struct rx_stream *stream, struct rx_sub *down);
+/* One of its own, under no other: connections. NULL: the arena is full, nobody has been told. */
+void *rx_sub_root(struct rx *rx, size_t size, const struct rx_role *role, struct rx_stream *stream);
 /* The same for an operator's inner subscriber: child of op, `down` is op. NULL: op has been aborted. */
 void *rx_leg_new(size_t size, const struct rx_role *role, struct rx_sub *op);
 

@@ -38,8 +38,6 @@ static void observer_dispose(struct rx_sub *sub)
     } else {
         unlink_observer(subject, s);
     }
-    if (subject->left)
-        subject->left(subject->left_arg);
 }
 
 static const struct rx_role observer_role = {rx_pass, rx_abort, rx_finish, observer_dispose};
@@ -218,7 +216,6 @@ static void subject_destroy(struct rx_stream *stream)
 {
     struct rx_subject *subject = rx_state(stream);
     rx_drop(stream->rx, subject->value);
-    rx_drop(stream->rx, subject->key);
     rx_queue_clear(stream->rx, &subject->past);
 }
 
@@ -275,9 +272,4 @@ size_t rx_subject_observers(const struct rx_stream *stream)
 struct rx_value rx_behavior_value(const struct rx_stream *stream)
 {
     return state(stream)->value;
-}
-
-struct rx_value rx_group_key(const struct rx_stream *group)
-{
-    return state(group)->key;
 }

@@ -6,7 +6,7 @@
 
 struct rx_subject_sub;
 
-/* The state of a subject's stream (rx_state). A group of rx_group_by is one, too. */
+/* The state of a subject's stream (rx_state). */
 struct rx_subject {
     enum rx_subject_sort { RX_PLAIN, RX_BEHAVIOR, RX_REPLAY } sort;
     struct rx_subject_sub *first, *last;
@@ -19,9 +19,6 @@ struct rx_subject {
     struct rx_queue past;  /* rx_replay */
     size_t past_max;
     int64_t window_ms;
-    struct rx_value key; /* kept: of a group */
-    void (*left)(void *arg); /* called after an observer has gone; may be NULL */
-    void *left_arg;
 };
 
 struct rx_stream *rx_subject_make(struct rx *rx, enum rx_subject_sort sort);
