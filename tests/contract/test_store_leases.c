@@ -1,0 +1,328 @@
+/* The scripts about leases, peers, plans, events and rooms, on a real Redis. */
+#include "tests/support/store_fixture.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define END ((enum node_state)(NODE_GONE + 1))
+#define WAY(...) ((const enum node_state[]){__VA_ARGS__, END})
+
+static struct store_answer lease(enum lease_op op, const char *name, int64_t epoch, int64_t token)
+{
+    return SAY(lease, .role = MOVE_OWNER, .op = op, .name = name, .epoch = epoch, .token = token,
+               .ttl_ms = 60000);
+}
+
+/* ---- lease ---- */
+
+static void test_a_live_lease_is_never_overridden(void **state)
+{
+    struct store_answer a = lease(LEASE_OP_ACQUIRE, "lb-a", 7, 0);
+    assert_int_equal(a.word, ANSWER_OK);
+    int64_t token = a.token;
+    assert_int_equal(token, a.now.ms);
+    a = lease(LEASE_OP_ACQUIRE, "lb-b", 9, 0);
+    assert_int_equal(a.word, ANSWER_HELD);
+    char holder[CALL_HOLDER_MAX];
+    calls_holder("lb-a", 7, token, holder);
+    assert_true(span_is(a.holder, holder));
+    assert_in_range(a.ttl_ms, 50000, 60000);
+    a = lease(LEASE_OP_ACQUIRE, "lb-a", 8, 0); /* another process of the same name */
+    assert_int_equal(a.word, ANSWER_HELD);
+    assert_string_equal(redis_client_text(fx.client, "GET", "berth:{p}:owner", NULL), holder);
+}
+
+static void test_acquiring_again_gives_the_same_token(void **state)
+{
+    int64_t token = lease(LEASE_OP_ACQUIRE, "lb-a", 7, 0).token;
+    (void)redis_client_ask(fx.client, "PEXPIRE", "berth:{p}:owner", "1000", NULL);
+    struct store_answer a = lease(LEASE_OP_ACQUIRE, "lb-a", 7, 0);
+    assert_int_equal(a.word, ANSWER_OK);
+    assert_int_equal(a.token, token);
+    assert_in_range(redis_client_int(fx.client, "PTTL", "berth:{p}:owner", NULL), 50000, 60000);
+}
+
+static void test_tokens_only_grow(void **state)
+{
+    int64_t token = lease(LEASE_OP_ACQUIRE, "lb-a", 7, 0).token;
+    assert_int_equal(lease(LEASE_OP_RELEASE, "lb-a", 7, token).word, ANSWER_OK);
+    int64_t next = lease(LEASE_OP_ACQUIRE, "lb-b", 9, 0).token;
+    assert_true(next > token);
+    (void)redis_client_ask(fx.client, "SET", "berth:{p}:fence", "9000000000000", NULL);
+    (void)redis_client_ask(fx.client, "DEL", "berth:{p}:owner", NULL);
+    assert_int_equal(lease(LEASE_OP_ACQUIRE, "lb-a", 7, 0).token, 9000000000001);
+}
+
+static void test_only_the_holder_renews_and_releases(void **state)
+{
+    int64_t token = lease(LEASE_OP_ACQUIRE, "lb-a", 7, 0).token;
+    (void)redis_client_ask(fx.client, "PEXPIRE", "berth:{p}:owner", "1000", NULL);
+    static const struct {
+        const char *name;
+        int64_t epoch, token_off;
+    } wrong[] = {{"lb-b", 7, 0}, {"lb-a", 8, 0}, {"lb-a", 7, 1}};
+    for (size_t i = 0; i < 3; i++) {
+        int64_t bad = token + wrong[i].token_off;
+        assert_int_equal(lease(LEASE_OP_RENEW, wrong[i].name, wrong[i].epoch, bad).word,
+                         ANSWER_LOST);
+        assert_int_equal(lease(LEASE_OP_RELEASE, wrong[i].name, wrong[i].epoch, bad).word,
+                         ANSWER_LOST);
+    }
+    assert_in_range(redis_client_int(fx.client, "PTTL", "berth:{p}:owner", NULL), 1, 1000);
+    struct store_answer a = lease(LEASE_OP_RENEW, "lb-a", 7, token);
+    assert_int_equal(a.word, ANSWER_OK);
+    assert_int_equal(a.token, token);
+    assert_in_range(redis_client_int(fx.client, "PTTL", "berth:{p}:owner", NULL), 50000, 60000);
+    assert_int_equal(lease(LEASE_OP_RELEASE, "lb-a", 7, token).word, ANSWER_OK);
+    assert_int_equal(lease(LEASE_OP_RENEW, "lb-a", 7, token).word, ANSWER_LOST);
+}
+
+static void test_owner_and_leader_are_two_leases(void **state)
+{
+    assert_int_equal(lease(LEASE_OP_ACQUIRE, "lb-a", 7, 0).word, ANSWER_OK);
+    struct store_answer a = SAY(lease, .role = MOVE_LEADER, .op = LEASE_OP_ACQUIRE, .name = "as-1",
+                                .epoch = 1, .ttl_ms = 1000);
+    assert_int_equal(a.word, ANSWER_OK);
+    assert_int_equal(
+        redis_client_int(fx.client, "EXISTS", "berth:{p}:owner", "berth:{p}:leader", NULL), 2);
+}
+
+/* ---- enroll ---- */
+
+static struct store_answer enroll(const char *nonce, bool leave)
+{
+    return SAY(enroll, .id = "lb/lb-a", .nonce = nonce, .url = "ws://127.0.0.1:8081/peer",
+               .live_ms = 3000, .leave = leave);
+}
+
+static void beat_long_ago(const char *id, int64_t ms)
+{
+    char record[160];
+    (void)snprintf(record, sizeof record, "epoch=5 nonce=old at=%lld url=x",
+                   (long long)(fx.now - ms));
+    (void)redis_client_ask(fx.client, "HSET", "berth:{p}:peers", id, record, NULL);
+}
+
+static void test_one_process_a_peer_name(void **state)
+{
+    struct store_answer a = enroll("x1", false);
+    assert_int_equal(a.word, ANSWER_OK);
+    int64_t epoch = a.epoch;
+    assert_int_equal(enroll("x1", false).epoch, epoch); /* a beat */
+    a = enroll("x2", false);
+    assert_int_equal(a.word, ANSWER_TAKEN);
+    assert_int_equal(a.epoch, epoch);
+    assert_int_equal(enroll("x2", true).word, ANSWER_TAKEN); /* cannot send another away */
+    assert_int_equal(enroll("x1", true).word, ANSWER_OK);
+    a = enroll("x2", false);
+    assert_int_equal(a.word, ANSWER_OK);
+    assert_true(a.epoch > epoch);
+    beat_long_ago("lb/lb-a", 3001);
+    a = enroll("x3", false);
+    assert_int_equal(a.word, ANSWER_OK);
+    assert_true(a.epoch > epoch);
+    const char *record = redis_client_text(fx.client, "HGET", "berth:{p}:peers", "lb/lb-a", NULL);
+    assert_int_equal(store_field(record, "epoch"), a.epoch);
+    assert_int_equal(store_field(record, "at"), fx.now);
+}
+
+static void test_peers_of_yesterday_are_pruned(void **state)
+{
+    (void)enroll("x1", false);
+    beat_long_ago("lb/old", 86400001);
+    beat_long_ago("autoscale/recent", 86300000);
+    (void)enroll("x1", true);
+    (void)enroll("x2", false);
+    assert_int_equal(redis_client_int(fx.client, "HEXISTS", "berth:{p}:peers", "lb/old", NULL), 0);
+    assert_int_equal(
+        redis_client_int(fx.client, "HEXISTS", "berth:{p}:peers", "autoscale/recent", NULL), 1);
+}
+
+/* ---- plan, event ---- */
+
+static struct store_answer plan(const char *holder, const char *field, const char *value,
+                                int64_t max)
+{
+    const struct call_plan_change change = {span_of(field), span_of(value)};
+    return SAY(plan, .holder = holder, .changes = &change, .change_count = 1, .fields_max = max);
+}
+
+static void test_only_the_leader_plans(void **state)
+{
+    struct store_answer a = plan("as-1 5 5", "launch-1", "n=3", 10);
+    assert_int_equal(a.word, ANSWER_FENCED);
+    const char *holder = store_hold(MOVE_LEADER);
+    a = plan(holder, "launch-1", "n=3", 10);
+    assert_int_equal(a.word, ANSWER_OK);
+    assert_int_equal(a.count, 1);
+    assert_string_equal(redis_client_text(fx.client, "HGET", "berth:{p}:plan", "launch-1", NULL),
+                        "n=3");
+    assert_int_equal(plan(holder, "launch-1", "n=4", 1).word, ANSWER_OK); /* no new field */
+    assert_int_equal(plan(holder, "launch-2", "n=1", 1).word, ANSWER_FULL);
+    assert_int_equal(plan(holder, "launch-1", "", 1).count, 0);
+    assert_int_equal(redis_client_int(fx.client, "EXISTS", "berth:{p}:plan", NULL), 0);
+}
+
+static void test_a_plan_changes_wholly_or_not_at_all(void **state)
+{
+    const char *holder = store_hold(MOVE_LEADER);
+    const struct call_plan_change changes[] = {{SPAN("a"), SPAN("1")},
+                                               {SPAN("b"), SPAN("2")},
+                                               {SPAN("a"), SPAN("")},
+                                               {SPAN("c"), SPAN("3")}};
+    struct store_answer a =
+        SAY(plan, .holder = holder, .changes = changes, .change_count = 4, .fields_max = 1);
+    assert_int_equal(a.word, ANSWER_FULL);
+    assert_int_equal(redis_client_int(fx.client, "EXISTS", "berth:{p}:plan", NULL), 0);
+    a = SAY(plan, .holder = holder, .changes = changes, .change_count = 4, .fields_max = 2);
+    assert_int_equal(a.count, 2);
+    assert_int_equal(redis_client_int(fx.client, "HLEN", "berth:{p}:plan", NULL), 2);
+}
+
+static void test_streams_of_events_are_bounded(void **state)
+{
+    for (int i = 0; i < 500; i++) {
+        struct store_answer a = SAY(event, .history = true, .kind = "pool", .name = "p",
+                                    .detail = SPAN("ready=3 conns=40"), .stream_max = 100);
+        assert_int_equal(a.word, ANSWER_OK);
+        assert_true(a.text.len > 13);
+    }
+    assert_in_range(redis_client_int(fx.client, "XLEN", "berth:{p}:history", NULL), 100, 250);
+    assert_int_equal(redis_client_int(fx.client, "EXISTS", "berth:{p}:events", NULL), 0);
+}
+
+/* ---- rooms ---- */
+
+static struct store_answer room_with(struct span room, const char *node, int64_t epoch,
+                                     const char *dead_node, int64_t dead_epoch)
+{
+    const struct span players[] = {SPAN("ann"), SPAN("bob")};
+    return SAY(room, .room = room, .node = node, .epoch = epoch, .seats = 4, .ttl_ms = 60000,
+               .dead_node = dead_node, .dead_epoch = dead_epoch, .players = players,
+               .player_count = 2);
+}
+
+static int64_t ready_node(const char *node, const char *nonce)
+{
+    int64_t epoch = store_join(node, nonce);
+    store_move_along(node, epoch, WAY(NODE_JOINING, NODE_READY));
+    return epoch;
+}
+
+static void test_twin_claims_of_a_room_meet_on_one_node(void **state)
+{
+    int64_t a = ready_node("a", "x1"), b = ready_node("b", "x2");
+    struct store_answer first = room_with(SPAN("r1"), "a", a, NULL, 0);
+    assert_int_equal(first.word, ANSWER_OK);
+    assert_true(span_is(first.node, "a"));
+    (void)redis_client_ask(fx.client, "PEXPIRE", "berth:{p}:room:r1", "1000", NULL);
+    struct store_answer twin = room_with(SPAN("r1"), "b", b, NULL, 0);
+    assert_int_equal(twin.word, ANSWER_HAVE);
+    assert_true(span_is(twin.node, "a"));
+    assert_int_equal(twin.epoch, a);
+    assert_in_range(redis_client_int(fx.client, "PTTL", "berth:{p}:room:r1", NULL), 50000, 60000);
+    assert_string_equal(redis_client_text(fx.client, "GET", "berth:{p}:player:ann", NULL), "r1");
+    assert_in_range(redis_client_int(fx.client, "PTTL", "berth:{p}:player:bob", NULL), 50000,
+                    60000);
+}
+
+static void test_a_room_is_claimed_only_on_a_ready_node(void **state)
+{
+    int64_t epoch = store_join("a", "x1");
+    assert_int_equal(room_with(SPAN("r1"), "nobody", 1, NULL, 0).word, ANSWER_UNKNOWN);
+    assert_int_equal(room_with(SPAN("r1"), "a", epoch + 1, NULL, 0).word, ANSWER_UNKNOWN);
+    struct store_answer a = room_with(SPAN("r1"), "a", epoch, NULL, 0);
+    assert_int_equal(a.word, ANSWER_STALE);
+    assert_int_equal(a.state, NODE_JOINING);
+    assert_int_equal(
+        redis_client_int(fx.client, "EXISTS", "berth:{p}:room:r1", "berth:{p}:player:ann", NULL),
+        0);
+}
+
+static void test_silence_alone_moves_no_room(void **state)
+{
+    int64_t a = ready_node("a", "x1"), b = ready_node("b", "x2");
+    (void)room_with(SPAN("r1"), "a", a, NULL, 0);
+    store_move_along("a", a, WAY(NODE_READY, NODE_LOST));
+    assert_int_equal(room_with(SPAN("r1"), "b", b, NULL, 0).word, ANSWER_HAVE);
+    assert_int_equal(room_with(SPAN("r1"), "b", b, "a", a - 1).word, ANSWER_HAVE);
+    struct store_answer moved =
+        room_with(SPAN("r1"), "b", b, "a", a); /* lost, and a probe failed */
+    assert_int_equal(moved.word, ANSWER_MOVED);
+    assert_true(span_is(moved.node, "b"));
+    assert_int_equal(
+        store_field(redis_client_text(fx.client, "GET", "berth:{p}:room:r1", NULL), "moved"), 1);
+}
+
+static void test_a_node_that_is_not_lost_keeps_its_rooms_whatever_is_said(void **state)
+{
+    int64_t a = ready_node("a", "x1"), b = ready_node("b", "x2");
+    (void)room_with(SPAN("r1"), "a", a, NULL, 0);
+    assert_int_equal(room_with(SPAN("r1"), "b", b, "a", a).word, ANSWER_HAVE);
+    store_move_along("a", a, WAY(NODE_READY, NODE_DRAINING)); /* friends may still join */
+    assert_int_equal(room_with(SPAN("r1"), "b", b, NULL, 0).word, ANSWER_HAVE);
+}
+
+static void test_a_room_moves_when_its_node_is_another_process_or_gone(void **state)
+{
+    int64_t a = ready_node("a", "x1"), b = ready_node("b", "x2");
+    (void)room_with(SPAN("r1"), "a", a, NULL, 0);
+    (void)room_with(SPAN("r2"), "a", a, NULL, 0);
+    store_age("a", 10000);
+    (void)store_join("a", "x3");
+    assert_int_equal(room_with(SPAN("r1"), "b", b, NULL, 0).word, ANSWER_MOVED);
+    store_move_along("a", store_join("a", "x3"), WAY(NODE_JOINING, NODE_LOST, NODE_GONE));
+    struct store_answer answer = room_with(SPAN("r2"), "b", b, NULL, 0);
+    assert_int_equal(answer.word, ANSWER_MOVED);
+    assert_int_equal(answer.epoch, b);
+    /* but nowhere, if the new one is not ready */
+    store_move_along("b", b, WAY(NODE_READY, NODE_LOST, NODE_GONE));
+    assert_int_equal(room_with(SPAN("r2"), "b", b, NULL, 0).word, ANSWER_UNKNOWN);
+}
+
+static void test_room_end_takes_its_players_along(void **state)
+{
+    int64_t a = ready_node("a", "x1");
+    const struct span players[] = {SPAN("ann"), SPAN("bob")};
+    (void)room_with(SPAN("r1"), "a", a, NULL, 0);
+    (void)redis_client_ask(fx.client, "SET", "berth:{p}:player:bob", "elsewhere", "PX", "60000",
+                           NULL);
+    struct store_answer answer = SAY(room_end, .room = SPAN("r1"), .node = "b", .epoch = 1,
+                                     .players = players, .player_count = 2);
+    assert_int_equal(answer.word, ANSWER_STALE);
+    assert_true(span_is(answer.node, "a"));
+    answer = SAY(room_end, .room = SPAN("r1"), .node = "a", .epoch = a, .players = players,
+                 .player_count = 2);
+    assert_int_equal(answer.word, ANSWER_OK);
+    assert_int_equal(
+        redis_client_int(fx.client, "EXISTS", "berth:{p}:room:r1", "berth:{p}:player:ann", NULL),
+        0);
+    assert_string_equal(redis_client_text(fx.client, "GET", "berth:{p}:player:bob", NULL),
+                        "elsewhere");
+    answer = SAY(room_end, .room = SPAN("r1"));
+    assert_int_equal(answer.word, ANSWER_NONE);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup(name, store_clean)
+    const struct CMUnitTest tests[] = {
+        T(test_a_live_lease_is_never_overridden),
+        T(test_acquiring_again_gives_the_same_token),
+        T(test_tokens_only_grow),
+        T(test_only_the_holder_renews_and_releases),
+        T(test_owner_and_leader_are_two_leases),
+        T(test_one_process_a_peer_name),
+        T(test_peers_of_yesterday_are_pruned),
+        T(test_only_the_leader_plans),
+        T(test_a_plan_changes_wholly_or_not_at_all),
+        T(test_streams_of_events_are_bounded),
+        T(test_twin_claims_of_a_room_meet_on_one_node),
+        T(test_a_room_is_claimed_only_on_a_ready_node),
+        T(test_silence_alone_moves_no_room),
+        T(test_a_node_that_is_not_lost_keeps_its_rooms_whatever_is_said),
+        T(test_a_room_moves_when_its_node_is_another_process_or_gone),
+        T(test_room_end_takes_its_players_along),
+    };
+    return cmocka_run_group_tests(tests, store_group_setup, store_group_teardown);
+}

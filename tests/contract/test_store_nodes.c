@@ -1,0 +1,620 @@
+/* The scripts about nodes, on a real Redis: join, report, want, move, sweep. */
+#include "core/record.h"
+#include "store/node_info.h"
+#include "tests/support/store_fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define END ((enum node_state)(NODE_GONE + 1))
+#define WAY(...) ((const enum node_state[]){__VA_ARGS__, END})
+
+static const char *hget(const char *key, const char *field)
+{
+    return redis_client_text(fx.client, "HGET", key, field, NULL);
+}
+
+static struct store_answer join_as(const char *nonce, int64_t held)
+{
+    return SAY(join, .node = "n", .nonce = nonce, .info = TEST_INFO, .contract = 1, .epoch = held,
+               .lost_after_ms = 3000, .feed_max = 1000);
+}
+
+static struct store_answer move_by(const char *holder, int64_t epoch, enum node_state from,
+                                   enum node_state to)
+{
+    return SAY(move, .role = MOVE_OWNER, .holder = holder, .node = "n", .node_epoch = epoch,
+               .from = from, .to = to, .why = "test", .feed_max = 1000);
+}
+
+static struct store_answer wish(enum want_who who, enum want_kind kind, int64_t until_ms)
+{
+    return SAY(want, .node = "n", .who = who, .kind = kind, .why = "because I say so",
+               .until = {until_ms}, .feed_max = 1000);
+}
+
+static struct store_answer sweep(const char *holder, int64_t guard)
+{
+    return SAY(sweep, .holder = holder, .lost_after_ms = 3000, .forget_after_ms = 60000,
+               .guard_percent = guard, .limit = 100, .feed_max = 1000);
+}
+
+/* ---- join ---- */
+
+static void test_join_writes_a_whole_node(void **state)
+{
+    struct store_answer a = join_as("nonce-1", 0);
+    struct node_info info;
+    assert_int_equal(a.word, ANSWER_OK);
+    assert_int_equal(a.state, NODE_JOINING);
+    assert_true(a.epoch >= a.now.ms);
+    int64_t epoch = a.epoch;
+    const char *json = hget("berth:{p}:nodes", "n");
+    assert_int_equal(node_info_parse(span_of(json), &info, &fx.err), 0);
+    assert_int_equal(info.epoch, epoch);
+    assert_string_equal(info.nonce, "nonce-1");
+    assert_string_equal(info.endpoint, "ws://127.0.0.1:1/ws");
+    assert_int_equal(info.capacity, 100);
+    assert_string_equal(store_state("n"), "joining");
+    const char *report = hget("berth:{p}:reports", "n");
+    assert_int_equal(store_field(report, "seq"), 0);
+    assert_int_equal(store_field(report, "cap"), 100);
+    assert_int_equal(store_field(report, "epoch"), epoch);
+    assert_int_equal(store_load("n"), STORE_RED);
+    assert_int_equal(redis_client_int(fx.client, "ZSCORE", "berth:{p}:beats", "n", NULL), fx.now);
+    assert_memory_equal(store_last_feed(), "join state=joining", 18);
+}
+
+static void test_join_again_with_the_same_nonce_is_the_same_life(void **state)
+{
+    int64_t epoch = join_as("nonce-1", 0).epoch;
+    int64_t told = redis_client_int(fx.client, "XLEN", "berth:{p}:feed", NULL);
+    assert_int_equal(join_as("nonce-1", 0).epoch, epoch);
+    assert_int_equal(redis_client_int(fx.client, "XLEN", "berth:{p}:feed", NULL), told);
+    struct store_answer a = SAY(join, .node = "n", .nonce = "nonce-1",
+                                .info = SPAN("{\"endpoint\":\"ws://other/ws\",\"capacity\":7}"),
+                                .contract = 1, .lost_after_ms = 3000, .feed_max = 1000);
+    assert_int_equal(a.epoch, epoch);
+    struct node_info info;
+    assert_int_equal(node_info_parse(span_of(hget("berth:{p}:nodes", "n")), &info, &fx.err), 0);
+    assert_int_equal(info.capacity, 7);
+    assert_int_equal(redis_client_int(fx.client, "XLEN", "berth:{p}:feed", NULL), told + 1);
+}
+
+static void test_join_refuses_a_name_that_lives(void **state)
+{
+    int64_t epoch = join_as("nonce-1", 0).epoch;
+    struct store_answer a = join_as("nonce-2", 0);
+    assert_int_equal(a.word, ANSWER_TAKEN);
+    assert_int_equal(a.epoch, epoch);
+    store_age("n", 2500);
+    assert_int_equal(join_as("nonce-2", 0).word, ANSWER_TAKEN);
+    store_age("n", 600); /* silent for lost_after */
+    a = join_as("nonce-2", 0);
+    assert_int_equal(a.word, ANSWER_OK);
+    assert_true(a.epoch > epoch);
+}
+
+static void test_epochs_only_grow(void **state)
+{
+    (void)redis_client_ask(fx.client, "SET", "berth:{p}:epoch", "9000000000000", NULL);
+    assert_int_equal(join_as("nonce-1", 0).epoch, 9000000000001);
+    assert_int_equal(store_join("m", "nonce-2"), 9000000000002);
+}
+
+static void test_a_forgotten_process_keeps_its_epoch(void **state)
+{
+    int64_t epoch = join_as("nonce-1", 0).epoch;
+    (void)redis_client_ask(fx.client, "FLUSHALL", NULL); /* the store lost everything */
+    struct store_answer a = join_as("nonce-1", epoch);
+    assert_int_equal(a.word, ANSWER_OK);
+    assert_int_equal(a.epoch, epoch);
+    assert_true(join_as("nonce-1", epoch).epoch == epoch);
+    /* but not when a younger one came in between */
+    store_age("n", 10000);
+    int64_t younger = join_as("nonce-2", 0).epoch;
+    assert_true(younger > epoch);
+    store_age("n", 10000);
+    a = join_as("nonce-1", epoch);
+    assert_int_equal(a.word, ANSWER_OK);
+    assert_true(a.epoch > younger);
+}
+
+static void test_join_obeys_a_wish_that_is_in_force(void **state)
+{
+    int64_t epoch = join_as("nonce-1", 0).epoch;
+    assert_true(epoch > 0);
+    assert_int_equal(wish(WANT_BY_AUTOSCALE, WANT_DRAINING, 0).word, ANSWER_OK);
+    store_age("n", 10000);
+    assert_int_equal(join_as("nonce-2", 0).state, NODE_DRAINING);
+    assert_string_equal(store_state("n"), "draining");
+    assert_int_equal(wish(WANT_BY_OPERATOR, WANT_READY, 0).word, ANSWER_OK); /* comes first */
+    store_age("n", 10000);
+    assert_int_equal(join_as("nonce-3", 0).state, NODE_JOINING);
+}
+
+static void test_join_ignores_a_wish_that_expired(void **state)
+{
+    int64_t epoch = join_as("nonce-1", 0).epoch;
+    assert_true(epoch > 0);
+    (void)redis_client_ask(fx.client, "HSET", "berth:{p}:wants", "n|operator",
+                           "want=draining until=1000 since=1 why=x", NULL);
+    store_age("n", 10000);
+    assert_int_equal(join_as("nonce-2", 0).state, NODE_JOINING);
+}
+
+static void test_a_new_process_does_not_inherit_its_own_wish(void **state)
+{
+    assert_int_equal(join_as("nonce-1", 0).word, ANSWER_OK);
+    assert_int_equal(wish(WANT_BY_NODE, WANT_DRAINING, 0).word, ANSWER_OK);
+    store_age("n", 10000);
+    assert_int_equal(join_as("nonce-2", 0).state, NODE_JOINING);
+    assert_int_equal(redis_client_int(fx.client, "HEXISTS", "berth:{p}:wants", "n|node", NULL), 0);
+}
+
+static void test_join_refuses_bad_arguments(void **state)
+{
+    static const struct {
+        const char *node, *nonce, *info, *contract, *held, *lost_after, *feed_max, *named;
+    } cases[] = {
+        {"a b", "x", "{}", "1", "0", "1", "1", "node"},
+        {"n", "a b", "{}", "1", "0", "1", "1", "nonce"},
+        {"n", "x", "[]", "1", "0", "1", "1", "info"},
+        {"n", "x", "{\"epoch\":1}", "1", "0", "1", "1", "info"},
+        {"n", "x", "{\n}", "1", "0", "1", "1", "info"},
+        {"n", "x", "{}", "0", "0", "1", "1", "contract"},
+        {"n", "x", "{}", "1", "-1", "1", "1", "held_epoch"},
+        {"n", "x", "{}", "1", "0", "0", "1", "lost_after_ms"},
+        {"n", "x", "{}", "1", "0", "1", "no", "feed_max"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct resp *r = redis_client_ask(
+            fx.client, "EVAL", scripts_table[SCRIPT_JOIN].text, "9", "berth:{p}:nodes",
+            "berth:{p}:epoch", "berth:{p}:reports", "berth:{p}:beats", "berth:{p}:states",
+            "berth:{p}:load", "berth:{p}:wants", "berth:{p}:feed", "berth:{p}:events",
+            cases[i].node, cases[i].nonce, cases[i].info, cases[i].contract, cases[i].held,
+            cases[i].lost_after, cases[i].feed_max, NULL);
+        assert_non_null(r);
+        assert_int_equal(r->type, RESP_LIST);
+        assert_string_equal(r->items[0].text.ptr, "BAD");
+        assert_string_equal(r->items[1].text.ptr, cases[i].named);
+        struct store_answer a;
+        assert_int_equal(calls_decode(SCRIPT_JOIN, r, &a, &fx.err), BERTH_EINVAL);
+    }
+    assert_int_equal(redis_client_int(fx.client, "DBSIZE", NULL), 0);
+}
+
+/* ---- report ---- */
+
+static void test_report_writes_everything_and_answers_the_state(void **state)
+{
+    int64_t epoch = store_join("n", "nonce-1");
+    store_age("n", 900);
+    struct store_answer a = store_report("n", epoch, 1, 42);
+    assert_int_equal(a.word, ANSWER_OK);
+    assert_int_equal(a.state, NODE_JOINING);
+    assert_int_equal(a.list->count, 0);
+    const char *report = hget("berth:{p}:reports", "n");
+    assert_int_equal(store_field(report, "conns"), 42);
+    assert_int_equal(store_field(report, "at"), fx.now);
+    assert_int_equal(redis_client_int(fx.client, "ZSCORE", "berth:{p}:beats", "n", NULL), fx.now);
+    assert_int_equal(store_load("n"), STORE_RED + 42); /* not ready: red */
+    assert_memory_equal(store_last_feed(), "report v=1 ", 11);
+    store_move_along("n", epoch, WAY(NODE_JOINING, NODE_READY));
+    assert_int_equal(store_load("n"), 42);
+    assert_int_equal(store_report("n", epoch, 2, 99).state, NODE_READY);
+    assert_int_equal(store_load("n"), 99);
+    assert_int_equal(store_report("n", epoch, 3, 100).state, NODE_READY); /* full */
+    assert_int_equal(store_load("n"), STORE_RED + 100);
+}
+
+static void test_report_twice_or_late_changes_nothing(void **state)
+{
+    int64_t epoch = store_join("n", "nonce-1");
+    assert_int_equal(store_report("n", epoch, 5, 50).word, ANSWER_OK);
+    store_age("n", 700);
+    int64_t beat = redis_client_int(fx.client, "ZSCORE", "berth:{p}:beats", "n", NULL);
+    int64_t told = redis_client_int(fx.client, "XLEN", "berth:{p}:feed", NULL);
+    for (int64_t seq = 4; seq <= 5; seq++) {
+        struct store_answer a = store_report("n", epoch, seq, 1);
+        assert_int_equal(a.word, ANSWER_OK);
+        assert_int_equal(a.state, NODE_JOINING);
+    }
+    assert_int_equal(store_field(hget("berth:{p}:reports", "n"), "conns"), 50);
+    assert_int_equal(redis_client_int(fx.client, "ZSCORE", "berth:{p}:beats", "n", NULL), beat);
+    assert_int_equal(redis_client_int(fx.client, "XLEN", "berth:{p}:feed", NULL), told);
+}
+
+static void test_report_of_nobody_known(void **state)
+{
+    assert_int_equal(store_report("n", 5, 1, 1).word, ANSWER_UNKNOWN);
+    int64_t epoch = store_join("n", "nonce-1");
+    assert_int_equal(store_report("n", epoch + 1, 1, 1).word, ANSWER_UNKNOWN);
+    struct store_answer a = store_report("n", epoch - 1, 1, 1);
+    assert_int_equal(a.word, ANSWER_SUPERSEDED);
+    assert_int_equal(a.epoch, epoch);
+    assert_int_equal(store_field(hget("berth:{p}:reports", "n"), "seq"), 0);
+}
+
+static void test_report_does_not_bring_back_a_lost_node(void **state)
+{
+    int64_t epoch = store_join("n", "nonce-1");
+    store_move_along("n", epoch, WAY(NODE_JOINING, NODE_READY, NODE_LOST));
+    assert_int_equal(store_report("n", epoch, 1, 3).state, NODE_LOST);
+    assert_int_equal(store_load("n"), STORE_RED + 3);
+}
+
+static struct store_answer report_rooms(const char *node, int64_t epoch, int64_t seq,
+                                        const struct span *rooms, size_t count)
+{
+    return SAY(report, .node = node, .epoch = epoch, .seq = seq, .record = SPAN("v=1"), .conns = 1,
+               .feed_max = 1000, .room_ttl_ms = 60000, .rooms = rooms, .room_count = count);
+}
+
+static void test_report_keeps_its_own_rooms_and_names_those_of_others(void **state)
+{
+    int64_t epoch = store_join("n", "nonce-1"), other = store_join("m", "nonce-2");
+    char mine[128], theirs[128], former[128];
+    (void)snprintf(mine, sizeof mine, "node=n epoch=%lld seats=4 since=1 moved=0",
+                   (long long)epoch);
+    (void)snprintf(theirs, sizeof theirs, "node=m epoch=%lld seats=4 since=1 moved=0",
+                   (long long)other);
+    (void)snprintf(former, sizeof former, "node=n epoch=%lld seats=4 since=1 moved=0",
+                   (long long)epoch - 1);
+    (void)redis_client_ask(fx.client, "SET", "berth:{p}:room:mine", mine, "PX", "5000", NULL);
+    (void)redis_client_ask(fx.client, "SET", "berth:{p}:room:theirs", theirs, "PX", "5000", NULL);
+    (void)redis_client_ask(fx.client, "SET", "berth:{p}:room:former", former, "PX", "5000", NULL);
+    const struct span rooms[] = {SPAN("mine"), SPAN("theirs"), SPAN("forgotten"), SPAN("former")};
+    struct store_answer a = report_rooms("n", epoch, 1, rooms, 4);
+    assert_int_equal(a.word, ANSWER_OK);
+    assert_int_equal(a.list->count, 2);
+    assert_int_equal(a.list->items[0].integer, 2);
+    assert_int_equal(a.list->items[1].integer, 4);
+    assert_in_range(redis_client_int(fx.client, "PTTL", "berth:{p}:room:mine", NULL), 50000, 60000);
+    assert_in_range(redis_client_int(fx.client, "PTTL", "berth:{p}:room:theirs", NULL), 1, 5000);
+    assert_in_range(redis_client_int(fx.client, "PTTL", "berth:{p}:room:former", NULL), 1, 5000);
+    const char *again = redis_client_text(fx.client, "GET", "berth:{p}:room:forgotten", NULL);
+    assert_int_equal(store_field(again, "epoch"), epoch);
+    assert_in_range(redis_client_int(fx.client, "PTTL", "berth:{p}:room:forgotten", NULL), 50000,
+                    60000);
+}
+
+static void test_report_refuses_bad_arguments(void **state)
+{
+    static const struct {
+        const char *epoch, *seq, *record, *conns, *named;
+    } cases[] = {
+        {"x", "1", "v=1", "1", "epoch"},  {"1", "0", "v=1", "1", "seq"},
+        {"1", "1", "", "1", "record"},    {"1", "1", "v=1\n", "1", "record"},
+        {"1", "1", "v=1", "-1", "conns"}, {"1", "1", "v=1", "1000000000", "conns"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct resp *r = redis_client_ask(
+            fx.client, "EVAL", scripts_table[SCRIPT_REPORT].text, "5", "berth:{p}:reports",
+            "berth:{p}:beats", "berth:{p}:states", "berth:{p}:load", "berth:{p}:feed", "n",
+            cases[i].epoch, cases[i].seq, cases[i].record, cases[i].conns, "0", "10", "0", NULL);
+        assert_string_equal(r->items[0].text.ptr, "BAD");
+        assert_string_equal(r->items[1].text.ptr, cases[i].named);
+    }
+}
+
+/* ---- want ---- */
+
+static void test_want_is_told_once(void **state)
+{
+    assert_int_equal(wish(WANT_BY_OPERATOR, WANT_DRAINING, 0).word, ANSWER_UNKNOWN);
+    (void)store_join("n", "nonce-1");
+    int64_t told = redis_client_int(fx.client, "XLEN", "berth:{p}:feed", NULL);
+    assert_int_equal(wish(WANT_BY_OPERATOR, WANT_DRAINING, 0).word, ANSWER_OK);
+    assert_memory_equal(store_last_feed(), "want who=operator want=draining", 31);
+    struct want want;
+    assert_int_equal(want_parse(SPAN("n|operator"), span_of(hget("berth:{p}:wants", "n|operator")),
+                                &want, &fx.err),
+                     0);
+    assert_string_equal(want.why, "because I say so");
+    assert_int_equal(want.kind, WANT_DRAINING);
+    assert_int_equal(want.since.ms, fx.now);
+    assert_int_equal(wish(WANT_BY_OPERATOR, WANT_DRAINING, 0).word, ANSWER_OK); /* no news */
+    assert_int_equal(redis_client_int(fx.client, "XLEN", "berth:{p}:feed", NULL), told + 1);
+    assert_int_equal(wish(WANT_BY_OPERATOR, WANT_NONE, 0).word, ANSWER_OK);
+    assert_int_equal(redis_client_int(fx.client, "HLEN", "berth:{p}:wants", NULL), 0);
+    assert_memory_equal(store_last_feed(), "want who=operator want=none", 27);
+    assert_int_equal(wish(WANT_BY_OPERATOR, WANT_NONE, 0).word, ANSWER_OK);
+    assert_int_equal(redis_client_int(fx.client, "XLEN", "berth:{p}:feed", NULL), told + 2);
+}
+
+static void test_want_of_the_pool(void **state)
+{
+    struct want want;
+    struct store_answer a = SAY(want, .node = WANT_POOL_SIZE, .who = WANT_BY_OPERATOR,
+                                .kind = WANT_SIZE, .size = 12, .why = "event", .feed_max = 10);
+    assert_int_equal(a.word, ANSWER_OK);
+    assert_int_equal(want_parse(SPAN("*size|operator"),
+                                span_of(hget("berth:{p}:wants", "*size|operator")), &want, &fx.err),
+                     0);
+    assert_int_equal(want.size, 12);
+    a = SAY(want, .node = WANT_POOL_CLOSED, .who = WANT_BY_OPERATOR, .kind = WANT_CLOSED,
+            .why = "back at 6", .until = {fx.now + 60000}, .feed_max = 10);
+    assert_int_equal(a.word, ANSWER_OK);
+    a = SAY(want, .node = WANT_POOL_PAUSED, .who = WANT_BY_OPERATOR, .kind = WANT_PAUSED,
+            .why = "x", .feed_max = 10);
+    assert_int_equal(a.word, ANSWER_OK);
+    assert_int_equal(redis_client_int(fx.client, "HLEN", "berth:{p}:wants", NULL), 3);
+}
+
+static void test_want_refuses_what_makes_no_sense(void **state)
+{
+    static const struct {
+        const char *node;
+        enum want_kind kind;
+        int64_t until;
+    } cases[] = {
+        {"n", WANT_CLOSED, 0},     {"n", WANT_SIZE, 0},       {"*closed", WANT_DRAINING, 0},
+        {"*size", WANT_PAUSED, 0}, {"*paused", WANT_SIZE, 0}, {"n", WANT_DRAINING, 1000},
+    };
+    struct store_answer a;
+    (void)store_join("n", "nonce-1");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct call_want req = {.node = cases[i].node,
+                                      .who = WANT_BY_OPERATOR,
+                                      .kind = cases[i].kind,
+                                      .why = "x",
+                                      .until = {cases[i].until},
+                                      .feed_max = 10};
+        assert_int_equal(calls_want(&fx.call, &fx.keys, &req, &fx.err), 0);
+        assert_int_equal(
+            calls_decode(SCRIPT_WANT, redis_client_call(fx.client, &fx.call), &a, &fx.err),
+            BERTH_EINVAL);
+    }
+    assert_int_equal(redis_client_int(fx.client, "HLEN", "berth:{p}:wants", NULL), 0);
+}
+
+/* ---- move ---- */
+
+static void test_move_is_fenced(void **state)
+{
+    int64_t epoch = store_join("n", "nonce-1");
+    struct store_answer a = move_by("lb-a 5 1", epoch, NODE_JOINING, NODE_READY);
+    assert_int_equal(a.word, ANSWER_FENCED);
+    assert_int_equal(a.holder.len, 0); /* nobody holds it */
+    char holder[CALL_HOLDER_MAX], stale[CALL_HOLDER_MAX];
+    (void)snprintf(holder, sizeof holder, "%s", store_hold(MOVE_OWNER));
+    (void)snprintf(stale, sizeof stale, "lb-a 5 17");
+    a = move_by(stale, epoch, NODE_JOINING, NODE_READY);
+    assert_int_equal(a.word, ANSWER_FENCED);
+    assert_true(span_is(a.holder, holder));
+    assert_string_equal(store_state("n"), "joining");
+    assert_int_equal(move_by(holder, epoch, NODE_JOINING, NODE_READY).word, ANSWER_OK);
+    const char *record = hget("berth:{p}:states", "n");
+    assert_int_equal(store_field(record, "fence"), strtoll(strrchr(holder, ' ') + 1, NULL, 10));
+    assert_int_equal(store_field(record, "since"), fx.now);
+    /* the leader's lease is not the owner's */
+    a = SAY(move, .role = MOVE_LEADER, .holder = holder, .node = "n", .node_epoch = epoch,
+            .from = NODE_READY, .to = NODE_LOST, .why = "x", .feed_max = 10);
+    assert_int_equal(a.word, ANSWER_FENCED);
+}
+
+static void test_move_compares_before_it_sets(void **state)
+{
+    int64_t epoch = store_join("n", "nonce-1");
+    char holder[CALL_HOLDER_MAX];
+    (void)snprintf(holder, sizeof holder, "%s", store_hold(MOVE_OWNER));
+    struct store_answer a = move_by(holder, epoch, NODE_READY, NODE_DRAINING);
+    assert_int_equal(a.word, ANSWER_STALE);
+    assert_int_equal(a.state, NODE_JOINING);
+    a = move_by(holder, epoch - 1, NODE_JOINING, NODE_READY);
+    assert_int_equal(a.word, ANSWER_STALE);
+    assert_int_equal(a.epoch, epoch);
+    a = SAY(move, .role = MOVE_OWNER, .holder = holder, .node = "nobody", .node_epoch = 1,
+            .from = NODE_JOINING, .to = NODE_READY, .why = "x", .feed_max = 10);
+    assert_int_equal(a.word, ANSWER_UNKNOWN);
+}
+
+/* The table of move.lua is that of core/state.c. */
+static void test_moves_are_legal_as_the_core_says(void **state)
+{
+    for (int role = MOVE_OWNER; role <= MOVE_LEADER; role++)
+        for (int from = 0; from < NODE_GONE; from++)
+            for (int to = 0; to < NODE_STATES; to++) {
+                (void)store_clean(NULL);
+                char record[128];
+                int64_t epoch = store_join("n", "nonce-1");
+                (void)snprintf(record, sizeof record, "state=%s since=1 epoch=%lld fence=0 why=x",
+                               state_word((enum node_state)from), (long long)epoch);
+                (void)redis_client_ask(fx.client, "HSET", "berth:{p}:states", "n", record, NULL);
+                const char *holder = store_hold((enum move_role)role);
+                struct store_answer a =
+                    SAY(move, .role = (enum move_role)role, .holder = holder, .node = "n",
+                        .node_epoch = epoch, .from = (enum node_state)from,
+                        .to = (enum node_state)to, .why = "x", .feed_max = 10);
+                bool legal = state_may_move((enum move_role)role, (enum node_state)from,
+                                            (enum node_state)to);
+                assert_int_equal(a.word, legal ? ANSWER_OK : ANSWER_ILLEGAL);
+                const char *now_in = store_state("n");
+                if (legal && to == NODE_GONE)
+                    assert_string_equal(now_in, "");
+                else
+                    assert_string_equal(now_in, state_word((enum node_state)(legal ? to : from)));
+            }
+}
+
+static void test_gone_leaves_nothing_but_the_epoch(void **state)
+{
+    int64_t epoch = store_join("n", "nonce-1");
+    assert_int_equal(wish(WANT_BY_OPERATOR, WANT_DRAINING, 0).word, ANSWER_OK);
+    assert_int_equal(wish(WANT_BY_NODE, WANT_DRAINING, 0).word, ANSWER_OK);
+    store_move_along("n", epoch, WAY(NODE_JOINING, NODE_LOST, NODE_GONE));
+    assert_memory_equal(store_last_feed(), "gone state=gone", 15);
+    static const char *const hashes[] = {"berth:{p}:nodes", "berth:{p}:reports", "berth:{p}:states",
+                                         "berth:{p}:wants", "berth:{p}:beats",   "berth:{p}:load"};
+    for (size_t i = 0; i < sizeof hashes / sizeof *hashes; i++)
+        assert_int_equal(redis_client_int(fx.client, "EXISTS", hashes[i], NULL), 0);
+    assert_int_equal(redis_client_int(fx.client, "GET", "berth:{p}:epoch", NULL), epoch);
+}
+
+static void test_a_terminating_name_cannot_be_taken(void **state)
+{
+    int64_t epoch = store_join("n", "nonce-1");
+    store_move_along(
+        "n", epoch, WAY(NODE_JOINING, NODE_DRAINING, NODE_CLOSING, NODE_DRAINED, NODE_TERMINATING));
+    store_age("n", 100000);
+    assert_int_equal(join_as("nonce-2", 0).word, ANSWER_TAKEN);
+}
+
+/* ---- sweep ---- */
+
+static void fill_pool(int count)
+{
+    for (int i = 0; i < count; i++) {
+        char node[16], nonce[16];
+        (void)snprintf(node, sizeof node, "n%d", i);
+        (void)snprintf(nonce, sizeof nonce, "x%d", i);
+        int64_t epoch = store_join(node, nonce);
+        store_move_along(node, epoch, WAY(NODE_JOINING, NODE_READY));
+    }
+}
+
+static void test_sweep_loses_the_silent_and_then_forgets_them(void **state)
+{
+    fill_pool(4);
+    char holder[CALL_HOLDER_MAX];
+    (void)snprintf(holder, sizeof holder, "%s", store_hold(MOVE_OWNER));
+    struct store_answer a = sweep(holder, 34);
+    assert_int_equal(a.word, ANSWER_OK);
+    assert_int_equal(a.list->count + a.list2->count, 0);
+    store_age("n2", 3100);
+    a = sweep(holder, 34);
+    assert_int_equal(a.list->count, 1);
+    assert_string_equal(a.list->items[0].text.ptr, "n2");
+    assert_string_equal(store_state("n2"), "lost");
+    assert_int_equal(store_load("n2"), STORE_RED);
+    assert_memory_equal(store_last_feed(), "state state=lost", 16);
+    assert_int_equal(sweep(holder, 34).list->count, 0); /* lost once */
+    store_age("n2", 70000);                             /* silent for long, but lost just now */
+    assert_int_equal(sweep(holder, 34).list2->count, 0);
+    char old[128];
+    (void)snprintf(old, sizeof old, "state=lost since=%lld epoch=1 fence=1 why=silent",
+                   (long long)fx.now - 61000);
+    (void)redis_client_ask(fx.client, "HSET", "berth:{p}:states", "n2", old, NULL);
+    a = sweep(holder, 34);
+    assert_int_equal(a.list2->count, 1);
+    assert_string_equal(store_state("n2"), "");
+    assert_memory_equal(store_last_feed(), "gone state=gone", 15);
+    assert_int_equal(redis_client_int(fx.client, "ZCARD", "berth:{p}:beats", NULL), 3);
+}
+
+static void test_sweep_is_fenced(void **state)
+{
+    fill_pool(1);
+    store_age("n0", 5000);
+    assert_int_equal(sweep("lb-b 1 1", 0).word, ANSWER_FENCED);
+    assert_string_equal(store_state("n0"), "ready");
+}
+
+static void test_guard_suspects_the_observer(void **state)
+{
+    fill_pool(5);
+    char holder[CALL_HOLDER_MAX];
+    (void)snprintf(holder, sizeof holder, "%s", store_hold(MOVE_OWNER));
+    store_age("n0", 4000);
+    store_age("n1", 4000);
+    struct store_answer a = sweep(holder, 33); /* 2 of 5 are 40% */
+    assert_int_equal(a.word, ANSWER_GUARD);
+    assert_int_equal(a.count, 2);
+    assert_int_equal(a.total, 5);
+    assert_string_equal(store_state("n0"), "ready");
+    assert_int_equal(sweep(holder, 40).list->count, 2);
+    store_age("n2", 4000); /* 1 of 3, but a single one is always believed */
+    assert_int_equal(sweep(holder, 10).list->count, 1);
+    store_age("n3", 4000);
+    store_age("n4", 4000);
+    assert_int_equal(sweep(holder, 33).word, ANSWER_GUARD); /* 2 of 2: the lost are no excuse */
+    assert_int_equal(sweep(holder, 0).list->count, 2);      /* off */
+}
+
+static void test_drained_nodes_may_fall_silent(void **state)
+{
+    fill_pool(3);
+    char holder[CALL_HOLDER_MAX];
+    (void)snprintf(holder, sizeof holder, "%s", store_hold(MOVE_OWNER));
+    for (int i = 0; i < 2; i++) {
+        char node[8];
+        (void)snprintf(node, sizeof node, "n%d", i);
+        store_move_along(node, store_field(hget("berth:{p}:states", node), "epoch"),
+                         WAY(NODE_READY, NODE_DRAINING, NODE_CLOSING, NODE_DRAINED));
+        store_age(node, 4000);
+    }
+    assert_int_equal(sweep(holder, 33).list->count, 2); /* no guard */
+    assert_string_equal(store_state("n0"), "lost");
+}
+
+static void test_sweep_leaves_terminating_to_the_leader(void **state)
+{
+    int64_t epoch = store_join("n", "x");
+    store_move_along(
+        "n", epoch, WAY(NODE_JOINING, NODE_DRAINING, NODE_CLOSING, NODE_DRAINED, NODE_TERMINATING));
+    store_age("n", 1000000);
+    struct store_answer a = sweep(store_hold(MOVE_OWNER), 0);
+    assert_int_equal(a.list->count + a.list2->count, 0);
+    assert_string_equal(store_state("n"), "terminating");
+}
+
+static void test_sweep_changes_at_most_limit(void **state)
+{
+    fill_pool(5);
+    char holder[CALL_HOLDER_MAX];
+    (void)snprintf(holder, sizeof holder, "%s", store_hold(MOVE_OWNER));
+    for (int i = 0; i < 5; i++) {
+        char node[8];
+        (void)snprintf(node, sizeof node, "n%d", i);
+        store_age(node, 4000);
+    }
+    size_t lost[3];
+    for (int i = 0; i < 3; i++) {
+        struct store_answer a =
+            SAY(sweep, .holder = holder, .lost_after_ms = 3000, .forget_after_ms = 60000,
+                .guard_percent = 0, .limit = 2, .feed_max = 1000);
+        lost[i] = a.list->count;
+    }
+    assert_int_equal(lost[0], 2);
+    assert_int_equal(lost[1], 2);
+    assert_int_equal(lost[2], 1);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup(name, store_clean)
+    const struct CMUnitTest tests[] = {
+        T(test_join_writes_a_whole_node),
+        T(test_join_again_with_the_same_nonce_is_the_same_life),
+        T(test_join_refuses_a_name_that_lives),
+        T(test_epochs_only_grow),
+        T(test_a_forgotten_process_keeps_its_epoch),
+        T(test_join_obeys_a_wish_that_is_in_force),
+        T(test_join_ignores_a_wish_that_expired),
+        T(test_a_new_process_does_not_inherit_its_own_wish),
+        T(test_join_refuses_bad_arguments),
+        T(test_report_writes_everything_and_answers_the_state),
+        T(test_report_twice_or_late_changes_nothing),
+        T(test_report_of_nobody_known),
+        T(test_report_does_not_bring_back_a_lost_node),
+        T(test_report_keeps_its_own_rooms_and_names_those_of_others),
+        T(test_report_refuses_bad_arguments),
+        T(test_want_is_told_once),
+        T(test_want_of_the_pool),
+        T(test_want_refuses_what_makes_no_sense),
+        T(test_move_is_fenced),
+        T(test_move_compares_before_it_sets),
+        T(test_moves_are_legal_as_the_core_says),
+        T(test_gone_leaves_nothing_but_the_epoch),
+        T(test_a_terminating_name_cannot_be_taken),
+        T(test_sweep_loses_the_silent_and_then_forgets_them),
+        T(test_sweep_is_fenced),
+        T(test_guard_suspects_the_observer),
+        T(test_drained_nodes_may_fall_silent),
+        T(test_sweep_leaves_terminating_to_the_leader),
+        T(test_sweep_changes_at_most_limit),
+    };
+    return cmocka_run_group_tests(tests, store_group_setup, store_group_teardown);
+}
