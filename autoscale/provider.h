@@ -1,9 +1,9 @@
 /* provider.h - how machines are made and unmade: one small table of functions per kind.
  *
  * Shell: not for the core. All calls are asynchronous: the callback comes later from the loop,
- * exactly once, never from within the call, and not at all after close(). A launch is idempotent by
- * its token: called again with it, the provider makes only what is missing, and answers with
- * everything that the token stands for. */
+ * exactly once, never from within the call; what is outstanding at close() is answered then. A
+ * launch is idempotent by its token: called again with it, the provider makes only what is missing,
+ * and answers with everything that the token stands for. */
 #ifndef BERTH_AUTOSCALE_PROVIDER_H
 #define BERTH_AUTOSCALE_PROVIDER_H
 

@@ -366,6 +366,15 @@ static void local_close(void *provider)
         return;
     timer_stop(&local->turn);
     timer_stop(&local->look);
+    for (size_t i = 0; i < local->call_count; i++) {
+        const struct call *call = &local->calls[i];
+        if (call->kind == CALL_LAUNCH)
+            call->fn.launched(call->arg, SCALE_NOT_DONE, NULL, 0, "closing");
+        else if (call->kind == CALL_TERMINATE)
+            call->fn.done(call->arg, SCALE_NOT_DONE, "closing");
+        else
+            call->fn.listed(call->arg, NULL, 0, "closing");
+    }
     for (size_t i = 0; i < PROCESSES_MAX; i++)
         if (local->children[i].used)
             child_unwatch(&local->children[i].watch);

@@ -488,7 +488,8 @@ void scale_step(struct scale *s, const struct scale_event *event, struct effects
             arbiter_decide(s->policy, &s->memory, &s->figures, s->signals.votes, &s->wish, s->wall,
                            &s->decision);
             s->held_by = holds;
-            if (s->decision.move != ARBITER_REST && strcmp(holds, "settling") != 0)
+            if (s->decision.move != ARBITER_REST &&
+                s->settled) /* starting up is not worth telling */
                 tell_held(s, holds, fx);
         }
     }

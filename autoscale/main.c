@@ -1,0 +1,279 @@
+/* main.c - berth-autoscale: grows and shrinks the pools, one leader a pool, without killing a
+ * session. */
+#include "autoscale/admin_io.h"
+#include "io/boot.h"
+#include "io/config.h"
+#include "io/redis.h"
+#include "store/scripts.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+struct app {
+    struct boot boot; /* first: boot_run's */
+    int argc;
+    char **argv;
+    struct config *config;
+    const struct settings *settings;
+    struct log log;
+    struct loop *loop;
+    struct web *web;
+    struct redis_config redis_config;
+    struct redis *redis;
+    /* One provider of each kind that a pool uses. */
+    const struct provider_kind *kind;
+    void *provider;
+    struct pool_io *pools[POOLS_MAX];
+    size_t pool_count;
+    size_t resigning;
+    struct admin_io admin;
+    char nonce[33];
+    char url[128];
+};
+
+static const struct pool_settings *pool_at(const struct app *app, size_t i)
+{
+    return SECTION_AT(app->settings->pools, struct pool_settings, i);
+}
+
+/* ---- config ---- */
+
+static int open_config(void *arg, struct err *err)
+{
+    static const char *const reads[] = {"redis", "log", "pools", "autoscale", NULL};
+    static const struct config_alias aliases[] = {
+        {"--name", "autoscale.name"}, {"--admin", "autoscale.admin"}, {NULL, NULL}};
+    static const struct config_program program = {
+        .name = "berth-autoscale",
+        .summary = "Watches the pools, starts nodes before they are full, and drains them when "
+                   "they are not needed.",
+        .reads = reads,
+        .aliases = aliases,
+    };
+    struct app *app = arg;
+    extern char **environ;
+    app->config =
+        config_open(&program, app->argc, app->argv, environ, stdout, stderr, &app->boot.exit_code);
+    if (!app->config)
+        return BOOT_DONE;
+    app->settings = config_settings(app->config);
+    log_init(&app->log, "berth-autoscale");
+    app->log.level = (enum log_level)app->settings->log.level;
+    app->log.json = app->settings->log.format == 1;
+    app->boot.log = &app->log;
+    return 0;
+}
+
+static void close_config(void *arg)
+{
+    struct app *app = arg;
+    app->boot.log = NULL;
+    config_close(app->config);
+}
+
+/* ---- loop ---- */
+
+static int open_loop(void *arg, struct err *err)
+{
+    struct app *app = arg;
+    unsigned char random[16];
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+        return err_set(err, BERTH_ESYS, "getrandom failed");
+    for (size_t i = 0; i < sizeof random; i++)
+        snprintf(app->nonce + 2 * i, 3, "%02x", random[i]);
+    app->loop = app->boot.loop = loop_create(err);
+    return app->loop ? 0 : BERTH_ESYS;
+}
+
+static void close_loop(void *arg)
+{
+    struct app *app = arg;
+    loop_destroy(app->loop);
+    app->loop = app->boot.loop = NULL;
+}
+
+/* ---- web ---- */
+
+static int open_web(void *arg, struct err *err)
+{
+    struct app *app = arg;
+    const struct host_port *listen = &app->settings->autoscale.admin;
+    app->web = web_create(app->loop, &app->log, err);
+    if (!app->web)
+        return BERTH_ESYS;
+    app->admin.pools = app->pools;
+    if (admin_io_open(&app->admin, app->web, listen, err) < 0) {
+        web_destroy(app->web);
+        return BERTH_ESYS;
+    }
+    int port = web_server_port(app->admin.server);
+    snprintf(app->url, sizeof app->url,
+             strchr(listen->host, ':') ? "http://[%s]:%d" : "http://%s:%d", listen->host, port);
+    log_info(&app->log, "listening", "url=%s", app->url);
+    return 0;
+}
+
+static void close_web(void *arg)
+{
+    struct app *app = arg;
+    admin_io_close(&app->admin);
+    web_destroy(app->web);
+}
+
+/* ---- provider ---- */
+
+static int open_provider(void *arg, struct err *err)
+{
+    struct app *app = arg;
+    for (size_t i = 0; i < app->settings->pools.count; i++) {
+        const struct pool_settings *pool = pool_at(app, i);
+        if (!pool->scale.provider)
+            continue;
+        const struct provider_kind *kind = provider_named(pool->scale.provider, err);
+        if (!kind) {
+            err_prefix(err, "%s: pools.%s.scale", config_where(app->config, &pool->scale.provider),
+                       pool->name);
+            return BERTH_EINVAL;
+        }
+        app->kind = kind;
+    }
+    if (!app->kind) {
+        log_warn(&app->log, "nothing_to_scale", "why=no_pool_has_scale.provider");
+        return 0;
+    }
+    struct provider_env env = {app->loop, &app->log, &app->settings->autoscale,
+                               config_file(app->config)};
+    app->provider = app->kind->open(&env, err);
+    if (!app->provider)
+        return BERTH_ESYS;
+    for (size_t i = 0; i < app->settings->pools.count; i++) {
+        const struct pool_settings *pool = pool_at(app, i);
+        if (pool->scale.provider && app->kind->check(app->provider, pool->name, err) < 0) {
+            app->kind->close(app->provider);
+            return BERTH_EINVAL;
+        }
+    }
+    return 0;
+}
+
+static void close_provider(void *arg)
+{
+    struct app *app = arg;
+    if (app->kind)
+        app->kind->close(app->provider);
+}
+
+/* ---- store and pools ---- */
+
+static void on_redis_up(void *arg)
+{
+    struct app *app = arg;
+    log_info(&app->log, "redis_up", "host=%s", app->redis_config.host);
+    for (size_t i = 0; i < app->pool_count; i++)
+        pool_io_redis_up(app->pools[i]);
+}
+
+static void on_redis_down(void *arg, const char *why)
+{
+    struct app *app = arg;
+    log_warn(&app->log, "redis_down", "why=%s", why);
+}
+
+static int open_store(void *arg, struct err *err)
+{
+    struct app *app = arg;
+    const struct redis_settings *s = &app->settings->redis;
+    app->redis_config = (struct redis_config){.host = s->host,
+                                              .port = (int)s->port,
+                                              .user = s->user,
+                                              .password = s->password,
+                                              .db = (int)s->db,
+                                              .connect_timeout_ms = s->connect_timeout_ms,
+                                              .command_timeout_ms = s->command_timeout_ms};
+    struct redis_events events = {on_redis_up, on_redis_down, app};
+    app->redis =
+        redis_create(app->loop, &app->log, &app->redis_config, scripts_table, &events, err);
+    app->admin.redis = app->redis;
+    return app->redis ? 0 : BERTH_ESYS;
+}
+
+static void close_store(void *arg)
+{
+    struct app *app = arg;
+    redis_destroy(app->redis);
+}
+
+static void on_resigned(void *arg)
+{
+    struct app *app = arg;
+    if (--app->resigning == 0)
+        boot_exit(&app->boot, 0);
+}
+
+static void close_pools(void *arg)
+{
+    struct app *app = arg;
+    app->admin.count = 0;
+    for (size_t i = 0; i < app->pool_count; i++)
+        pool_io_destroy(app->pools[i]);
+    app->pool_count = 0;
+}
+
+static int open_pools(void *arg, struct err *err)
+{
+    struct app *app = arg;
+    for (size_t i = 0; i < app->settings->pools.count; i++) {
+        struct pool_io_config config = {.loop = app->loop,
+                                        .log = &app->log,
+                                        .redis = app->redis,
+                                        .redis_config = &app->redis_config,
+                                        .name_space = app->settings->redis.name_space,
+                                        .autoscale = &app->settings->autoscale,
+                                        .pool = pool_at(app, i),
+                                        .kind = app->kind,
+                                        .provider = app->provider,
+                                        .nonce = app->nonce,
+                                        .url = app->url,
+                                        .resigned = on_resigned,
+                                        .arg = app};
+        if (!config.pool->scale.provider)
+            continue;
+        app->pools[app->pool_count] = pool_io_create(&config, err);
+        if (!app->pools[app->pool_count]) {
+            close_pools(app);
+            return BERTH_EINVAL;
+        }
+        app->admin.count = ++app->pool_count;
+    }
+    return 0;
+}
+
+/* SIGTERM: give the leadership back so that the other takes over at once. Instances live on. */
+static void stop(void *arg)
+{
+    struct app *app = arg;
+    if (app->pool_count == 0)
+        boot_exit(&app->boot, 0);
+    app->resigning = app->pool_count;
+    for (size_t i = 0; i < app->pool_count; i++)
+        pool_io_resign(app->pools[i]);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct boot_stage stages[] = {
+        {"config", open_config, close_config},       /* arguments, file, environment */
+        {"loop", open_loop, close_loop},             /* event loop, signals, clock */
+        {"provider", open_provider, close_provider}, /* who makes and unmakes instances */
+        {"store", open_store, close_store},          /* Redis */
+        {"web", open_web, close_web},                /* /healthz, /metrics */
+        {"pools", open_pools, close_pools},          /* last: one core a pool, following its feed */
+        {NULL, NULL, NULL},
+    };
+    static struct app app;
+    app.argc = argc;
+    app.argv = argv;
+    app.boot.stop = stop;
+    return boot_run(&app.boot, stages, &app);
+}

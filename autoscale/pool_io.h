@@ -1,0 +1,47 @@
+/* pool_io.h - one pool's autoscaler on the loop: its core, its view of the feed, its lease, and the
+ * effects carried out.
+ *
+ * Shell. Decides nothing: it turns answers of Redis and of the provider into events for
+ * scale_step() and lease_step(). */
+#ifndef BERTH_AUTOSCALE_POOL_IO_H
+#define BERTH_AUTOSCALE_POOL_IO_H
+
+#include "autoscale/provider.h"
+#include "io/redis.h"
+
+struct pool_io;
+
+struct pool_io_config {
+    struct loop *loop;
+    struct log *log;
+    struct redis *redis;                     /* shared by all pools; made with scripts_table */
+    const struct redis_config *redis_config; /* for the follower's own connection */
+    const char *name_space;
+    const struct autoscale_settings *autoscale;
+    const struct pool_settings *pool;
+    const struct provider_kind *kind;
+    void *provider;
+    const char *nonce;           /* of this process */
+    const char *url;             /* of its admin listener, told to peers */
+    void (*resigned)(void *arg); /* after pool_io_resign(): leadership and name are given back, or
+                                    could not be */
+    void *arg;
+};
+
+/* Borrows what config points at, for life. NULL with err: bad policy, no memory. */
+struct pool_io *pool_io_create(const struct pool_io_config *config, struct err *err);
+/* NULL is a no-op. */
+void pool_io_destroy(struct pool_io *pool);
+
+/* The shared connection came up or went away. */
+void pool_io_redis_up(struct pool_io *pool);
+
+/* Stop leading; `resigned` is called once. Instances live on. */
+void pool_io_resign(struct pool_io *pool);
+
+const char *pool_io_name(const struct pool_io *pool);
+void pool_io_status(const struct pool_io *pool, struct scale_status *ret_status);
+/* Its view is whole and the link stands. */
+bool pool_io_is_live(const struct pool_io *pool);
+
+#endif

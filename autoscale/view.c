@@ -1,0 +1,218 @@
+/* view.c - the pool as its feed tells it: one row per node, made into snapshots for the core. */
+#include "autoscale/view.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+int view_init(struct view *view, size_t nodes_max)
+{
+    *view = (struct view){.nodes_max = nodes_max};
+    view->rows = calloc(nodes_max, sizeof *view->rows);
+    view->out = calloc(nodes_max, sizeof *view->out);
+    if (!view->rows || !view->out || strmap_init(&view->by_name, (uint32_t)nodes_max, 0) < 0) {
+        view_fini(view);
+        return BERTH_ENOMEM;
+    }
+    return 0;
+}
+
+void view_fini(struct view *view)
+{
+    free(view->rows);
+    free(view->out);
+    strmap_fini(&view->by_name);
+    *view = (struct view){0};
+}
+
+static struct view_row *find(struct view *view, const char *name)
+{
+    uint32_t at = strmap_get(&view->by_name, span_of(name));
+    return at == STRMAP_NONE ? NULL : &view->rows[at];
+}
+
+static struct view_row *add(struct view *view, const char *name)
+{
+    if (view->count == view->nodes_max ||
+        strmap_put(&view->by_name, span_of(name), (uint32_t)view->count) < 0) {
+        view->dropped++;
+        return NULL;
+    }
+    struct view_row *row = &view->rows[view->count++];
+    *row = (struct view_row){0};
+    memcpy(row->name, name, strnlen(name, NAME_SIZE - 1));
+    return row;
+}
+
+/* The last row takes the place of the one removed. */
+static void drop(struct view *view, struct view_row *row)
+{
+    strmap_remove(&view->by_name, span_of(row->name));
+    struct view_row *last = &view->rows[--view->count];
+    if (row == last)
+        return;
+    *row = *last;
+    if (strmap_put(&view->by_name, span_of(row->name), (uint32_t)(row - view->rows)) < 0)
+        assert(!"a name that was in the map fits again");
+}
+
+void view_begin(struct view *view)
+{
+    view->reading = true;
+    view->whole = false;
+    view->pool = (struct view_pool){0};
+    for (size_t i = 0; i < view->count; i++) {
+        view->rows[i].seen = false;
+        memset(view->rows[i].wants, 0, sizeof view->rows[i].wants);
+    }
+}
+
+void view_end(struct view *view)
+{
+    for (size_t i = view->count; i-- > 0;)
+        if (!view->rows[i].seen)
+            drop(view, &view->rows[i]);
+    view->reading = false;
+    view->whole = true;
+}
+
+void view_lost(struct view *view)
+{
+    view->reading = view->whole = false;
+}
+
+static bool is_newer(const struct node_state_record *a, const struct node_state_record *b)
+{
+    return a->epoch != b->epoch ? a->epoch > b->epoch : a->since.ms >= b->since.ms;
+}
+
+static void take_state(struct view_row *row, const struct node_state_record *state)
+{
+    if (row->has_state && !is_newer(state, &row->state))
+        return;
+    row->state = *state;
+    row->has_state = true;
+}
+
+static void take_report(struct view_row *row, const struct node_report *r)
+{
+    bool older =
+        r->epoch < row->report_epoch || (r->epoch == row->report_epoch && r->seq < row->report_seq);
+    if (older)
+        return;
+    row->report_epoch = r->epoch;
+    row->report_seq = r->seq;
+    row->report_at = r->at;
+    row->conns = r->conns;
+    row->capacity = r->capacity;
+    memset(row->gauges, 0, sizeof row->gauges);
+    for (uint32_t i = 0; i < r->gauge_count && i < FLEET_GAUGES; i++) {
+        struct fleet_gauge *g = &row->gauges[i];
+        memcpy(g->name, r->gauges[i].name, sizeof g->name - 1);
+        g->value = r->gauges[i].value;
+    }
+}
+
+static void take_pool_want(struct view_pool *pool, const struct want *want)
+{
+    if (strcmp(want->node, WANT_POOL_PAUSED) == 0) {
+        pool->paused = want->kind == WANT_PAUSED;
+        pool->paused_until = want->until;
+    } else if (strcmp(want->node, WANT_POOL_SIZE) == 0) {
+        pool->sized = want->kind == WANT_SIZE;
+        pool->size = (int)want->size;
+        pool->sized_until = want->until;
+    }
+}
+
+void view_item(struct view *view, const struct feed_item *item)
+{
+    if (item->kind == FEED_WANT && item->want.node[0] == '*') {
+        take_pool_want(&view->pool, &item->want);
+        return;
+    }
+    struct view_row *row = find(view, item->node);
+    if (!row && item->kind == FEED_GONE)
+        return;
+    if (!row &&
+        (item->kind == FEED_JOIN || view->reading)) /* a full read tells the hashes in any order */
+        row = add(view, item->node);
+    if (!row)
+        return;
+    switch (item->kind) {
+    case FEED_JOIN:
+        if (row->has_info && item->info.epoch < row->info.epoch)
+            return;
+        row->seen = true;
+        row->info = item->info;
+        row->has_info = true;
+        if (item->has_state)
+            take_state(row, &item->state);
+        break;
+    case FEED_REPORT:
+        take_report(row, &item->report);
+        break;
+    case FEED_STATE:
+        take_state(row, &item->state);
+        break;
+    case FEED_WANT:
+        row->wants[item->want.who].kind = item->want.kind;
+        row->wants[item->want.who].until = item->want.until;
+        break;
+    case FEED_GONE:
+        if (item->state.epoch >= row->info.epoch)
+            drop(view, row);
+        break;
+    case FEED_KINDS:
+        break;
+    }
+}
+
+static bool in_force(wall_ms_t until, wall_ms_t now)
+{
+    return until.ms == 0 || now.ms < until.ms;
+}
+
+/* Does this one want the node out of rotation? */
+static bool wants_out(const struct view_row *row, enum want_who who, wall_ms_t now)
+{
+    enum want_kind kind = row->wants[who].kind;
+    return (kind == WANT_DRAINING || kind == WANT_HELD) && in_force(row->wants[who].until, now);
+}
+
+struct fleet_snapshot view_snapshot(struct view *view, wall_ms_t now)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < view->count; i++) {
+        const struct view_row *row = &view->rows[i];
+        if (!row->has_info || !row->has_state || row->state.epoch > row->info.epoch)
+            continue;
+        struct fleet_node *out = &view->out[n++];
+        *out = (struct fleet_node){
+            .epoch = row->info.epoch,
+            .state = row->state.state,
+            .conns = row->conns,
+            .est = row->conns, /* pending is known to the LBs alone; it is at most a ticket's life
+                                  of arrivals */
+            .capacity = row->capacity > 0 ? row->capacity : row->info.capacity,
+            .report_age_ms = row->report_at.ms > 0 ? wall_sub(now, row->report_at) : 0,
+            .want_own = wants_out(row, WANT_BY_AUTOSCALE, now),
+            .want_other =
+                wants_out(row, WANT_BY_NODE, now) || wants_out(row, WANT_BY_OPERATOR, now),
+        };
+        memcpy(out->name, row->name, sizeof out->name);
+        memcpy(out->instance, row->info.instance, strnlen(row->info.instance, NAME_SIZE - 1));
+        memcpy(out->zone, row->info.zone, strnlen(row->info.zone, NAME_SIZE - 1));
+        memcpy(out->gauges, row->gauges, sizeof out->gauges);
+    }
+    return (struct fleet_snapshot){view->out, n, view->whole && view->dropped == 0};
+}
+
+void view_operators(const struct view *view, wall_ms_t now, bool *ret_paused, bool *ret_sized,
+                    int *ret_size)
+{
+    const struct view_pool *p = &view->pool;
+    *ret_paused = p->paused && in_force(p->paused_until, now);
+    *ret_sized = p->sized && in_force(p->sized_until, now);
+    *ret_size = p->size;
+}

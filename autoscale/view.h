@@ -1,0 +1,62 @@
+/* view.h - the pool as its feed tells it: one row per node, made into snapshots for the core.
+ *
+ * Pure. Items may come twice or late (store/feed.h): an older one never overwrites a newer one.
+ * Bounded: nodes beyond `nodes_max` are counted in `dropped` and make the snapshot incomplete. */
+#ifndef BERTH_AUTOSCALE_VIEW_H
+#define BERTH_AUTOSCALE_VIEW_H
+
+#include "autoscale/fleet.h"
+#include "store/feed.h"
+
+struct view_row {
+    char name[NAME_SIZE];
+    struct node_info info;
+    struct node_state_record state;
+    bool has_info, has_state, seen; /* seen: in the snapshot that is being read */
+    int64_t report_epoch, report_seq, conns, capacity;
+    wall_ms_t report_at;
+    struct fleet_gauge gauges[FLEET_GAUGES];
+    struct {
+        enum want_kind kind;
+        wall_ms_t until;
+    } wants[WANT_WHOS];
+};
+
+/* What operators want of the whole pool. */
+struct view_pool {
+    bool paused;
+    wall_ms_t paused_until; /* 0: for ever */
+    bool sized;
+    int size;
+    wall_ms_t sized_until;
+};
+
+struct view {
+    size_t nodes_max;
+    struct view_row *rows;
+    struct fleet_node *out; /* for view_snapshot() */
+    size_t count;
+    struct strmap by_name;
+    struct view_pool pool;
+    bool reading, whole; /* a full read is under way; one was finished and the link stands */
+    uint64_t dropped;
+};
+
+int view_init(struct view *view, size_t nodes_max) BERTH_MUST_USE;
+void view_fini(struct view *view);
+
+/* As store_follow tells it. */
+void view_begin(struct view *view);
+void view_item(struct view *view, const struct feed_item *item);
+void view_end(struct view *view);
+void view_lost(struct view *view);
+
+/* The pool at this moment. Nodes whose join or state is still to come are left out. Borrowed until
+ * the next call. */
+struct fleet_snapshot view_snapshot(struct view *view, wall_ms_t now);
+
+/* What operators want now; expired wants are left out. */
+void view_operators(const struct view *view, wall_ms_t now, bool *ret_paused, bool *ret_sized,
+                    int *ret_size);
+
+#endif
