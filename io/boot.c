@@ -16,6 +16,7 @@ static void report(const struct boot *boot, const char *stage, const struct err 
 void boot_exit(struct boot *boot, int exit_code)
 {
     boot->exit_code = exit_code;
+    boot->ending = true;
     if (boot->loop)
         loop_stop(boot->loop);
 }
@@ -81,7 +82,8 @@ static void run(struct boot *boot)
         return;
     }
     notify_ready(&boot->notify);
-    loop_run(boot->loop);
+    if (!boot->ending) /* a stage may have had enough already */
+        loop_run(boot->loop);
     timer_stop(&boot->watchdog);
     notify_fini(&boot->notify);
 }

@@ -41,6 +41,7 @@ struct boot {
     void *app;
     struct notify notify;
     struct timer watchdog;
+    bool ending; /* boot_exit() was called */
     int signals; /* SIGTERM and SIGINT so far */
 };
 

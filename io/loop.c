@@ -74,7 +74,9 @@ int64_t loop_wall_us(void)
 
 void loop_run(struct loop *loop)
 {
+    ev_ref(loop->ev); /* go on even when nothing is watched but signals */
     ev_run(loop->ev, 0);
+    ev_unref(loop->ev);
 }
 
 void loop_stop(struct loop *loop)

@@ -119,6 +119,14 @@ struct resolver *resolver_create(struct loop *loop, struct err *err)
     return resolver;
 }
 
+int resolver_use_servers(struct resolver *resolver, const char *servers, struct err *err)
+{
+    int rc = ares_set_servers_ports_csv(resolver->channel, servers);
+    if (rc != ARES_SUCCESS)
+        return err_set(err, BERTH_EINVAL, "name servers %s: %s", servers, ares_strerror(rc));
+    return 0;
+}
+
 /* ---- questions ---- */
 
 static void unlink_question(struct resolve *question)
@@ -258,8 +266,7 @@ struct resolve *resolve_start(struct resolver *resolver, const char *name, int64
         question->next->link = &question->next;
     resolver->questions = question;
     timer_init(&question->timer, resolver->loop, question->numeric ? on_timer : on_ask, question);
-    timer_start(&question->timer, 0,
-                timeout_ms > 0 ? timeout_ms : 2000); /* the repeat carries the deadline to on_ask */
+    timer_start(&question->timer, 0, 0);
     return question;
 }
 

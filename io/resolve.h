@@ -26,6 +26,9 @@ typedef void resolve_fn(void *arg, int code, const struct resolve_answer *answer
 
 /* Heap; NULL with err. */
 struct resolver *resolver_create(struct loop *loop, struct err *err);
+/* Ask these name servers ("10.0.0.2,10.0.0.3:5353") instead of those of /etc/resolv.conf. */
+int resolver_use_servers(struct resolver *resolver, const char *servers,
+                         struct err *err) BERTH_MUST_USE;
 /* Ends every question with BERTH_ECLOSED (callbacks run). NULL is a no-op. */
 void resolver_destroy(struct resolver *resolver);
 
