@@ -42,7 +42,7 @@ enum reporter_event_kind {
     REPORTER_WANT_OK,
     REPORTER_FAILED, /* call: no answer, or one that makes no sense */
     REPORTER_WISH,   /* wish, on */
-    REPORTER_TERM,   /* SIGTERM: drain and leave; the second time: leave now */
+    REPORTER_TERM,   /* SIGTERM, once: drain, and leave when it may */
 };
 
 struct reporter_event {
