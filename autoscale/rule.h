@@ -1,13 +1,17 @@
-/* rule.h - a scaling rule: the vote it casts on the pool's figures.
+/* rule.h - a scaling rule: a pipeline from what is seen of the pool to votes on its size.
  *
  * Pure. A rule is one file that fills a const table (rule_<name>.c) and one row of rule.c; its
  * settings are a struct of settings/rules.h. It says how big the pool should be and why; it knows
- * nothing of cooldowns, limits, plans or providers: those are the arbiter's and the plan's. */
+ * nothing of cooldowns, limits, plans or providers: those are the arbiter's and the plan's.
+ *
+ * All rules of a pool listen to one hot stream of sights (core/rx.h), each through a pipeline of
+ * its own that reads from top to bottom. A value of the stream of sights is rx_ptr(const struct
+ * rule_sight *), valid for the call; a value of a stream of votes is an rx_box of struct vote. */
 #ifndef BERTH_AUTOSCALE_RULE_H
 #define BERTH_AUTOSCALE_RULE_H
 
 #include "autoscale/fleet.h"
-#include "core/err.h"
+#include "core/rx.h"
 
 #include <limits.h>
 
@@ -28,17 +32,25 @@ static inline struct vote vote_none(void)
     return (struct vote){.at_most = INT_MAX};
 }
 
+/* The pool at one moment. */
+struct rule_sight {
+    struct fleet_figures figures;
+    const struct fleet *fleet; /* borrowed for the call */
+    mono_ms_t now;
+    wall_ms_t wall; /* Redis time */
+};
+
+/* A rule at work in one pool. */
+struct rule_scope {
+    struct rx *rx;
+    const void *settings; /* the rule's struct */
+    int64_t hold_ms;      /* for rule_zones() */
+};
+
 struct rule_kind {
     const char *name; /* as in the configuration */
-    /* The vote on these figures. `settings` is the rule's struct. `zone`: the measure has been
-     * below (-1), between (0) or above (1) the thresholds for the hold time; rules without
-     * thresholds ignore it. */
-    void (*vote)(const void *settings, const struct fleet_figures *figures, int zone,
-                 struct vote *ret_vote);
-    /* Where the measure is now; NULL: the rule has no thresholds. */
-    int (*zone)(const void *settings, const struct fleet_figures *figures);
-    /* How long the measure must stay in a zone; NULL: no time. */
-    int64_t (*hold_ms)(const void *settings);
+    /* Build the rule's pipeline. scope is borrowed for the life of the stream; `sights` is hot. */
+    struct rx_stream *(*votes)(struct rule_scope *scope, struct rx_stream *sights);
 };
 
 /* One rule of a policy. */
@@ -55,5 +67,26 @@ extern const struct rule_kind *const rule_kinds[];
 
 /* NULL if there is none of that name. */
 const struct rule_kind *rule_kind_named(const char *name);
+
+/* Where a measure has been for scope->hold_ms: -1 below, 0 between, 1 above its thresholds
+ * (rx_int). zone_of (given a sight, with the scope as ctx) says where it is now. A change is 0 at
+ * once and the new zone when it has lasted. */
+struct rx_stream *rule_zones(struct rule_scope *scope, struct rx_stream *sights, rx_map_fn zone_of);
+
+/* In a map over rx_with_latest_from(zones): the sight and the zone of the list. */
+static inline const struct rule_sight *rule_sight_of(struct rx_value list)
+{
+    return list.items[0].ptr;
+}
+static inline int rule_zone_of(struct rx_value list)
+{
+    return (int)list.items[1].integer;
+}
+
+/* A vote as a value. */
+static inline struct rx_value rule_vote(struct rule_scope *scope, const struct vote *vote)
+{
+    return rx_box(scope->rx, vote, sizeof *vote);
+}
 
 #endif

@@ -10,46 +10,57 @@
 #include <math.h>
 #include <stdio.h>
 
-static int zone(const void *settings, const struct fleet_figures *f)
+static struct rx_value zone_of(void *ctx, struct rx_value sight)
 {
-    const struct average_connections_settings *rule = settings;
+    const struct average_connections_settings *rule = ((const struct rule_scope *)ctx)->settings;
+    const struct fleet_figures *f = &((const struct rule_sight *)sight.ptr)->figures;
     if (f->ready == 0)
-        return 0; /* nothing to average: min_ready's case */
+        return rx_int(0); /* nothing to average: min_ready's case */
     if (f->average > rule->above)
-        return 1;
-    return f->average < rule->below ? -1 : 0;
+        return rx_int(1);
+    return rx_int(f->average < rule->below ? -1 : 0);
 }
 
-static int64_t hold_ms(const void *settings)
+/* Nodes that bring the average down to `above`. */
+static int enough_for(const struct average_connections_settings *rule,
+                      const struct fleet_figures *f)
 {
-    const struct average_connections_settings *rule = settings;
-    return rule->hold_ms;
+    double least =
+        rule->above > 0 ? ceil((double)f->est / rule->above) : f->size + (double)rule->step;
+    return least < INT_MAX ? (int)least : INT_MAX;
 }
 
-static void vote(const void *settings, const struct fleet_figures *f, int at, struct vote *ret_vote)
+static int more(int a, int b)
 {
-    const struct average_connections_settings *rule = settings;
-    *ret_vote = vote_none();
-    snprintf(ret_vote->inputs, sizeof ret_vote->inputs,
-             "average=%.1f ready=%d coming=%d above=%g below=%g", f->average, f->ready, f->coming,
-             rule->above, rule->below);
-    int step = (int)rule->step;
-    double least = rule->above > 0 ? ceil((double)f->est / rule->above) : f->size + step;
-    int enough = least < INT_MAX ? (int)least : INT_MAX;
-    if (at > 0) {
-        snprintf(ret_vote->reason, sizeof ret_vote->reason, "average_above");
-        ret_vote->at_least = f->ready + step > enough ? f->ready + step : enough;
-    } else if (at < 0) {
-        snprintf(ret_vote->reason, sizeof ret_vote->reason, "average_below");
-        int wanted = f->size - step > enough ? f->size - step : enough;
-        if (wanted < f->size)
-            ret_vote->at_most = wanted < 0 ? 0 : wanted;
+    return a > b ? a : b;
+}
+
+static struct rx_value vote(void *ctx, struct rx_value list)
+{
+    struct rule_scope *scope = ctx;
+    const struct average_connections_settings *rule = scope->settings;
+    const struct fleet_figures *f = &rule_sight_of(list)->figures;
+    int zone = rule_zone_of(list), step = (int)rule->step;
+    struct vote v = vote_none();
+    snprintf(v.inputs, sizeof v.inputs, "average=%.1f ready=%d coming=%d above=%g below=%g",
+             f->average, f->ready, f->coming, rule->above, rule->below);
+    if (zone > 0) {
+        snprintf(v.reason, sizeof v.reason, "average_above");
+        v.at_least = more(f->ready + step, enough_for(rule, f));
+    } else if (zone < 0) {
+        snprintf(v.reason, sizeof v.reason, "average_below");
+        int wanted = more(f->size - step, enough_for(rule, f));
+        v.at_most = wanted < f->size ? more(wanted, 0) : INT_MAX;
     }
+    return rule_vote(scope, &v);
 }
 
-const struct rule_kind rule_average_connections = {
-    .name = "average_connections",
-    .vote = vote,
-    .zone = zone,
-    .hold_ms = hold_ms,
-};
+static struct rx_stream *votes(struct rule_scope *scope, struct rx_stream *sights)
+{
+    const struct average_connections_settings *rule = scope->settings;
+    scope->hold_ms = rule->hold_ms;
+    return rx_pipe(sights, rx_with_latest_from(rule_zones(scope, sights, zone_of)),
+                   rx_map(vote, scope));
+}
+
+const struct rule_kind rule_average_connections = {.name = "average_connections", .votes = votes};

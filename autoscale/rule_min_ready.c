@@ -5,16 +5,23 @@
 
 #include <stdio.h>
 
-static void vote(const void *settings, const struct fleet_figures *f, int zone,
-                 struct vote *ret_vote)
+static struct rx_value vote(void *ctx, struct rx_value sight)
 {
-    const struct min_ready_settings *rule = settings;
-    *ret_vote = vote_none();
-    ret_vote->at_least = (int)rule->ready;
-    ret_vote->urgent = true;
-    snprintf(ret_vote->reason, sizeof ret_vote->reason, "min_ready");
-    snprintf(ret_vote->inputs, sizeof ret_vote->inputs, "ready=%d coming=%d minimum=%d", f->ready,
-             f->coming, (int)rule->ready);
+    struct rule_scope *scope = ctx;
+    const struct min_ready_settings *rule = scope->settings;
+    const struct fleet_figures *f = &((const struct rule_sight *)sight.ptr)->figures;
+    struct vote v = vote_none();
+    v.at_least = (int)rule->ready;
+    v.urgent = true;
+    snprintf(v.reason, sizeof v.reason, "min_ready");
+    snprintf(v.inputs, sizeof v.inputs, "ready=%d coming=%d minimum=%d", f->ready, f->coming,
+             (int)rule->ready);
+    return rule_vote(scope, &v);
 }
 
-const struct rule_kind rule_min_ready = {.name = "min_ready", .vote = vote};
+static struct rx_stream *votes(struct rule_scope *scope, struct rx_stream *sights)
+{
+    return rx_pipe(sights, rx_map(vote, scope));
+}
+
+const struct rule_kind rule_min_ready = {.name = "min_ready", .votes = votes};

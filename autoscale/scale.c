@@ -65,7 +65,11 @@ struct scale *scale_create(const struct policy *policy)
         free(s);
         return NULL;
     }
-    signals_init(&s->signals, policy);
+    if (signals_init(&s->signals, policy, (mono_ms_t){0}) < 0) {
+        fleet_fini(&s->fleet);
+        free(s);
+        return NULL;
+    }
     return s;
 }
 
@@ -73,6 +77,7 @@ void scale_destroy(struct scale *s)
 {
     if (!s)
         return;
+    signals_fini(&s->signals);
     fleet_fini(&s->fleet);
     free(s);
 }
@@ -467,6 +472,14 @@ static void ask_provider(struct scale *s, struct effects *fx)
     s->list_asked_at = s->now;
 }
 
+/* Let the rules look at what is seen now. */
+static void look(struct scale *s)
+{
+    struct rule_sight sight = {
+        .figures = s->figures, .fleet = &s->fleet, .now = s->now, .wall = s->wall};
+    signals_see(&s->signals, &sight);
+}
+
 void scale_step(struct scale *s, const struct scale_event *event, struct effects *fx)
 {
     fx->count = 0;
@@ -477,7 +490,7 @@ void scale_step(struct scale *s, const struct scale_event *event, struct effects
     settle(s);
     const char *holds = what_holds(s);
     if (s->fleet.ever && s->fleet.complete)
-        signals_see(&s->signals, &s->figures, s->now);
+        look(s);
     if (!s->leading) {
         s->held_by = "follower";
     } else {

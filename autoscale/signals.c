@@ -1,51 +1,90 @@
-/* signals.c - from the stream of figures to the rules' votes. */
+/* signals.c - one pool's hot stream of sights, the rules that listen to it, and the votes they
+ * cast. */
 #include "autoscale/signals.h"
 
-void signals_init(struct signals *signals, const struct policy *policy)
+#include <stdio.h>
+#include <stdlib.h>
+
+static void hear_vote(void *ctx, struct rx_value vote)
 {
-    *signals = (struct signals){.policy = policy};
-    for (size_t i = 0; i < RULES_MAX; i++)
-        signals->votes[i] = vote_none();
+    struct signals_rule *rule = ctx;
+    rule->vote = *(const struct vote *)vote.ptr;
 }
 
-static int64_t hold_of(const struct rule *rule)
+/* A rule that cannot look any more must not let the pool shrink. */
+static void hear_error(void *ctx, struct rx_value error)
 {
-    return rule->kind->hold_ms ? rule->kind->hold_ms(rule->settings) : 0;
+    struct signals_rule *rule = ctx;
+    rule->failed = true;
+    rule->vote = vote_none();
+    snprintf(rule->vote.reason, sizeof rule->vote.reason, "rule_failed");
+    snprintf(rule->vote.inputs, sizeof rule->vote.inputs, "error=%s",
+             err_word(rx_error_code(error)));
 }
 
-void signals_see(struct signals *signals, const struct fleet_figures *figures, mono_ms_t now)
+static void start(struct signals *signals)
 {
     for (size_t i = 0; i < signals->policy->rule_count; i++) {
-        const struct rule *rule = &signals->policy->rules[i];
-        struct signal *s = &signals->signal[i];
-        int zone = rule->kind->zone ? rule->kind->zone(rule->settings, figures) : 0;
-        if (zone != s->zone) {
-            s->zone = zone;
-            s->since = now;
-            s->held = 0;
-        }
-        if (mono_sub(now, s->since) >= hold_of(rule))
-            s->held = zone;
-        rule->kind->vote(rule->settings, figures, s->held, &signals->votes[i]);
+        struct signals_rule *rule = &signals->rules[i];
+        rule->vote = vote_none();
+        rule->failed = false;
+        rx_subscribe(rule->votes,
+                     (struct rx_observer){.next = hear_vote, .error = hear_error, .ctx = rule},
+                     &rule->subscription);
+    }
+}
+
+int signals_init(struct signals *signals, const struct policy *policy, mono_ms_t now)
+{
+    *signals = (struct signals){.policy = policy, .arena = malloc(SIGNALS_ARENA)};
+    rx_virtual_init(&signals->clock, now.ms);
+    if (!signals->arena || rx_init(&signals->rx, signals->arena, SIGNALS_ARENA,
+                                   rx_virtual_scheduler(&signals->clock)) < 0) {
+        free(signals->arena);
+        return BERTH_ENOMEM;
+    }
+    signals->sights = rx_subject(&signals->rx);
+    for (size_t i = 0; i < policy->rule_count; i++) {
+        struct signals_rule *rule = &signals->rules[i];
+        rule->scope =
+            (struct rule_scope){.rx = &signals->rx, .settings = policy->rules[i].settings};
+        rule->votes = policy->rules[i].kind->votes(&rule->scope, signals->sights);
+    }
+    start(signals);
+    return 0;
+}
+
+void signals_fini(struct signals *signals)
+{
+    rx_fini(&signals->rx);
+    free(signals->arena);
+    signals->arena = NULL;
+}
+
+void signals_see(struct signals *signals, const struct rule_sight *sight)
+{
+    rx_virtual_advance(&signals->clock, &signals->rx, sight->now.ms);
+    rx_subject_next(signals->sights, rx_ptr(sight));
+    for (size_t i = 0; i < signals->policy->rule_count; i++) {
+        struct signals_rule *rule = &signals->rules[i];
+        if (rule->failed)
+            rule->vote.at_least = sight->figures.size;
+        signals->votes[i] = rule->vote;
     }
 }
 
 void signals_restart(struct signals *signals, mono_ms_t now)
 {
-    for (size_t i = 0; i < signals->policy->rule_count; i++) {
-        signals->signal[i].since = now;
-        signals->signal[i].held = 0;
+    for (size_t i = 0; i < signals->policy->rule_count; i++)
+        rx_unsubscribe(&signals->rules[i].subscription);
+    rx_virtual_advance(&signals->clock, &signals->rx, now.ms);
+    start(signals);
+    for (size_t i = 0; i < RULES_MAX; i++)
         signals->votes[i] = vote_none();
-    }
 }
 
 mono_ms_t signals_deadline(const struct signals *signals)
 {
-    mono_ms_t at = MONO_NEVER;
-    for (size_t i = 0; i < signals->policy->rule_count; i++) {
-        const struct signal *s = &signals->signal[i];
-        if (s->held != s->zone)
-            at = mono_min(at, mono_add(s->since, hold_of(&signals->policy->rules[i])));
-    }
-    return at;
+    int64_t at = rx_deadline_ms(&signals->rx);
+    return at == RX_FOREVER ? MONO_NEVER : (mono_ms_t){at};
 }

@@ -1,33 +1,46 @@
-/* signals.h - from the stream of figures to the rules' votes.
+/* signals.h - one pool's hot stream of sights, the rules that listen to it, and the votes they
+ * cast.
  *
- * Pure. Each rule's measure must stay in its zone (below, between, above) for the rule's hold time
- * before the rule votes so. */
+ * Pure. The streams run in virtual time, moved by signals_see(); their memory is one arena of
+ * SIGNALS_ARENA bytes. */
 #ifndef BERTH_AUTOSCALE_SIGNALS_H
 #define BERTH_AUTOSCALE_SIGNALS_H
 
 #include "autoscale/policy.h"
 
-struct signal {
-    int zone; /* where the measure is */
-    int held; /* the zone it has been in long enough */
-    mono_ms_t since;
+#define SIGNALS_ARENA (256 * 1024)
+
+struct signals_rule {
+    struct rule_scope scope;
+    struct rx_stream *votes;
+    struct rx_subscription subscription;
+    struct vote vote; /* the latest */
+    bool failed; /* its stream ended with an error: it keeps the pool from shrinking until restarted
+                  */
 };
 
 struct signals {
     const struct policy *policy; /* borrowed for life */
-    struct signal signal[RULES_MAX];
+    struct rx rx;
+    struct rx_virtual clock;
+    struct rx_stream *sights; /* hot: one subject, all rules listen */
+    struct signals_rule rules[RULES_MAX];
     struct vote votes[RULES_MAX]; /* by rule of the policy */
+    void *arena;
 };
 
-void signals_init(struct signals *signals, const struct policy *policy);
+/* Builds and starts every rule's pipeline. BERTH_ENOMEM. Must stay put. */
+int signals_init(struct signals *signals, const struct policy *policy,
+                 mono_ms_t now) BERTH_MUST_USE;
+void signals_fini(struct signals *signals);
 
-/* New figures, or time passed with the same ones: votes are brought up to date. */
-void signals_see(struct signals *signals, const struct fleet_figures *figures, mono_ms_t now);
+/* What is seen now: hold times that are over end, then every rule looks. */
+void signals_see(struct signals *signals, const struct rule_sight *sight);
 
-/* Data were missing: hold times begin anew. */
+/* Data were missing: every pipeline begins anew, hold times with it. */
 void signals_restart(struct signals *signals, mono_ms_t now);
 
-/* When a hold time ends. */
+/* When a pipeline waits for time. */
 mono_ms_t signals_deadline(const struct signals *signals);
 
 #endif

@@ -12,6 +12,8 @@ static const struct average_connections_settings average = {
 static void use_average(struct world *w)
 {
     w->policy.rules[w->policy.rule_count++] = (struct rule){&rule_average_connections, &average};
+    world_boot_side(w, 0);
+    world_lead(w, 0);
 }
 
 /* A pool that has come up to its floor and is at rest. */

@@ -11,6 +11,8 @@ static void init_running(struct world *w, int min, int max)
 {
     world_init(w, min, max);
     w->policy.rules[w->policy.rule_count++] = (struct rule){&rule_average_connections, &average};
+    world_boot_side(w, 0);
+    world_lead(w, 0);
     world_run(w, 10000);
     assert_int_equal(world_count(w, NODE_READY), min);
 }
