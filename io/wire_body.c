@@ -114,13 +114,13 @@ int wire_unescape(struct span s, bool plus, char *ret_buf, size_t size)
             if (s.len - i < 3)
                 return -1;
             int hi = hex(s.ptr[i + 1]), lo = hex(s.ptr[i + 2]);
-            if (hi < 0 || lo < 0 || (hi | lo) == 0)
+            if (hi < 0 || lo < 0)
                 return -1;
             c = (char)(hi << 4 | lo);
             i += 2;
         } else if (c == '+' && plus)
             c = ' ';
-        if (n + 1 >= size)
+        if (c == '\0' || n + 1 >= size)
             return -1;
         ret_buf[n++] = c;
     }

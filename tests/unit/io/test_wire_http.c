@@ -214,6 +214,7 @@ static void test_unescapes(void **state)
     static const char *const bad[] = {"12345678", "%", "%1", "%1g", "%00", "%%41"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(wire_unescape(span_of(bad[i]), true, buf, sizeof buf), -1);
+    assert_int_equal(wire_unescape(SPAN("a\0b"), true, buf, sizeof buf), -1);
 }
 
 static void test_reads_a_response(void **state)
