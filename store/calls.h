@@ -16,7 +16,7 @@
 
 #define CALL_KEYS_MAX 96
 #define CALL_ARGS_MAX 128
-#define CALL_BYTES 32768
+#define CALL_BYTES 49152
 #define CALL_ROOMS_MAX 64    /* rooms refreshed by one report: a slice at a time */
 #define CALL_PLAYERS_MAX 32  /* players of one room or match */
 #define CALL_RESULT_MAX 1024 /* bytes of one player's result */
