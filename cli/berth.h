@@ -16,18 +16,23 @@ struct berth {
     struct loop *loop;
     struct fetcher *fetcher;
     const struct verb *verb;
+    const char *const *words; /* after the verb */
+    size_t word_count;
     void *state; /* the verb's own */
 };
 
 struct verb {
     const char *name;
+    const char *args; /* "POOL NODE": what follows the verb, for --help; as many words as it has */
     const char *help;
     int (*open)(struct berth *berth, struct err *err); /* 0, or negative with err */
     void (*stop)(struct berth *berth); /* the first Ctrl-C; must lead to boot_exit() */
     void (*close)(struct berth *berth);
 };
 
-extern const struct verb verb_up, verb_demo, verb_status;
+extern const struct verb verb_up, verb_demo, verb_status, verb_events, verb_why;
+/* The wishes: drain, hold, release, pause, resume, scale, close, open; ended by name == NULL. */
+extern const struct verb wish_verbs[];
 
 /* Remove a directory and all in it. */
 void berth_remove_directory(const char *path);

@@ -422,6 +422,7 @@ static void demo_stop(struct berth *berth)
 
 const struct verb verb_demo = {
     .name = "demo",
+    .args = "",
     .help = "see the main job work: 400 players, a fleet that grows and shrinks; under 3 minutes",
     .open = demo_open,
     .stop = demo_stop,

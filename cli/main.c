@@ -6,7 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct verb *const verbs[] = {&verb_up, &verb_demo, &verb_status};
+static const struct verb *const verbs[] = {&verb_up, &verb_demo, &verb_status, &verb_events,
+                                           &verb_why};
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -19,24 +20,69 @@ void berth_remove_directory(const char *path)
     (void)nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+/* The verb number i of all, or NULL after the last. */
+static const struct verb *verb_at(size_t i)
+{
+    if (i < VERBS)
+        return verbs[i];
+    return wish_verbs[i - VERBS].name ? &wish_verbs[i - VERBS] : NULL;
+}
+
 static void list_verbs(FILE *out)
 {
     (void)fprintf(out, "verbs:\n");
-    for (size_t i = 0; i < VERBS; i++)
-        (void)fprintf(out, "  %-10s %s\n", verbs[i]->name, verbs[i]->help);
+    for (size_t i = 0; verb_at(i); i++) {
+        char usage[64];
+        (void)snprintf(usage, sizeof usage, "%s %s", verb_at(i)->name, verb_at(i)->args);
+        (void)fprintf(out, "  %-18s %s\n", usage, verb_at(i)->help);
+    }
+    (void)fprintf(out, "flags: --config FILE; --help for all\n");
+}
+
+static size_t words_in(const char *args)
+{
+    size_t n = *args != '\0';
+    for (; *args; args++)
+        n += *args == ' ';
+    return n;
+}
+
+/* Which verb do the words name? NULL: told why on `errors`. */
+static const struct verb *choose(const char *const *words, size_t count, FILE *errors)
+{
+    const struct verb *verb = NULL;
+    for (size_t i = 0; count > 0 && verb_at(i); i++)
+        if (strcmp(words[0], verb_at(i)->name) == 0)
+            verb = verb_at(i);
+    if (verb && words_in(verb->args) == count - 1)
+        return verb;
+    if (verb)
+        (void)fprintf(errors, "berth: usage: berth %s %s\n", verb->name, verb->args);
+    else if (count > 0)
+        (void)fprintf(errors, "berth: %s: there is no such verb\n", words[0]);
+    if (!verb)
+        list_verbs(errors);
+    return NULL;
 }
 
 static int open_config(void *app, struct err *err)
 {
-    static const char *const reads[] = {"redis", "log", "pools", "lb", "autoscale", "up", NULL};
-    static const struct config_alias aliases[] = {{"--directory", "up.directory"}, {NULL, NULL}};
+    static const char *const reads[] = {"redis",     "log", "pools", "lb",
+                                        "autoscale", "up",  "cli",   NULL};
+    static const struct config_alias aliases[] = {{"--directory", "up.directory"},
+                                                  {"--until", "cli.until"},
+                                                  {"--why", "cli.why"},
+                                                  {"--message", "cli.why"},
+                                                  {"--lines", "cli.lines"},
+                                                  {"--follow", "cli.follow"},
+                                                  {NULL, NULL}};
     static const struct config_program program = {
         .name = "berth",
         .summary = "berth up: everything on this machine; berth demo: see it work; berth status: "
                    "the fleet",
         .reads = reads,
         .aliases = aliases,
-        .operands = "VERB (up, demo, status)",
+        .operands = "VERB [WORD ...]",
     };
     struct berth *b = app;
     b->config =
@@ -49,15 +95,12 @@ static int open_config(void *app, struct err *err)
     b->log.json = b->settings->log.format == 1;
     size_t count = 0;
     const char *const *words = config_operands(b->config, &count);
-    for (size_t i = 0; count == 1 && i < VERBS; i++)
-        if (strcmp(words[0], verbs[i]->name) == 0)
-            b->verb = verbs[i];
-    if (b->verb)
+    b->verb = choose(words, count, stderr);
+    if (b->verb) {
+        b->words = words + 1;
+        b->word_count = count - 1;
         return 0;
-    if (count > 0)
-        (void)fprintf(stderr, "berth: %s: there is no such verb\n",
-                      count > 1 ? words[1] : words[0]);
-    list_verbs(count ? stderr : stdout);
+    }
     config_close(b->config);
     b->config = NULL;
     b->boot.exit_code = 2;

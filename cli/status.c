@@ -40,6 +40,7 @@ static void status_close(struct berth *berth)
 
 const struct verb verb_status = {
     .name = "status",
+    .args = "",
     .help = "show pools, nodes by state and connections, as an LB sees them",
     .open = status_open,
     .stop = status_stop,

@@ -178,6 +178,7 @@ static void up_stop(struct berth *berth)
 
 const struct verb verb_up = {
     .name = "up",
+    .args = "",
     .help =
         "start a private redis-server, the LBs, the autoscaler and its first nodes; show the fleet",
     .open = up_open,

@@ -133,6 +133,12 @@ const struct section settings_sections[] = {
      .size = sizeof(struct up_settings),
      .options = up_options,
      .help = "berth up, everything on one machine."},
+    {.name = "cli",
+     .shape = SECTION_ONE,
+     TOP(cli),
+     .size = sizeof(struct cli_settings),
+     .options = cli_options,
+     .help = "The other verbs of berth."},
     {0}};
 
 const struct pool_settings *settings_pool(const struct settings *settings, struct span name)

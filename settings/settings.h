@@ -195,6 +195,13 @@ struct up_settings {
     const char *redis_server;
 };
 
+struct cli_settings {
+    int64_t until_ms; /* 0: for ever */
+    const char *why;  /* NULL: not given */
+    int64_t lines;
+    bool follow;
+};
+
 /* ---- all ---- */
 
 struct settings {
@@ -208,6 +215,7 @@ struct settings {
     struct lobbynode_settings lobbynode;
     struct swarm_settings swarm;
     struct up_settings up;
+    struct cli_settings cli;
 };
 
 /* Every section of berth.yaml, ended by name == NULL. */
@@ -220,7 +228,7 @@ const struct pool_settings *settings_pool(const struct settings *settings, struc
 extern const struct option redis_options[], log_options[], ticket_options[], ticket_key_options[],
     pool_options[], scale_options[], lb_options[], lb_peer_options[], autoscale_options[],
     local_options[], local_program_options[], gamenode_options[], lobbynode_options[],
-    swarm_options[], up_options[];
+    swarm_options[], up_options[], cli_options[];
 /* Checks that see a whole section. */
 int ticket_check(const void *values, struct err *err);
 int pool_check(const void *values, struct err *err);

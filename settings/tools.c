@@ -46,3 +46,17 @@ const struct option up_options[] = {
      "The redis-server program that is started.", 0},
     {0}};
 #undef AT
+
+#define AT(field) offsetof(struct cli_settings, field)
+const struct option cli_options[] = {
+    {"until", OPT_DURATION, AT(until_ms), "0", "0..365d",
+     "A wish (drain, hold, pause, scale, close) ends by itself after this time; 0: when it is "
+     "taken "
+     "back.",
+     0},
+    {"why", OPT_TEXT, AT(why), NULL, "1..200",
+     "The reason of a wish, for others to read; of close: the message for players.", 0},
+    {"lines", OPT_INT, AT(lines), "20", "1..10000", "How many events are shown.", 0},
+    {"follow", OPT_BOOL, AT(follow), "no", NULL, "Go on showing events as they happen.", 0},
+    {0}};
+#undef AT

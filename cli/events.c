@@ -1,0 +1,168 @@
+/* events.c - `berth events POOL` and `berth why POOL`: what happened, and why, from the pool's
+ * events. */
+#include "cli/store_session.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct events {
+    struct store_session session;
+    const char *kind; /* only events of this kind; NULL: all */
+    char last[48];    /* id of the last one shown */
+    int64_t shown;
+};
+
+/* An entry is [id, [k, kind, n, name, d, detail]]. */
+static struct span field(const struct resp *entry, const char *name)
+{
+    const struct resp *pairs = &entry->items[1];
+    for (size_t i = 0; i + 1 < pairs->count; i += 2)
+        if (span_is(pairs->items[i].text, name))
+            return pairs->items[i + 1].text;
+    return (struct span){"", 0};
+}
+
+static void show(struct events *events, const struct resp *entry)
+{
+    if (entry->type != RESP_LIST || entry->count != 2 || entry->items[1].type != RESP_LIST)
+        return;
+    struct span id = entry->items[0].text, rest = id, kind = field(entry, "k");
+    int64_t ms = 0;
+    (void)span_copy(id, events->last, sizeof events->last);
+    if (events->kind && !span_is(kind, events->kind))
+        return;
+    (void)span_int(span_cut(&rest, '-'), &ms);
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm tm;
+    char when[40];
+    (void)localtime_r(&seconds, &tm);
+    (void)strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &tm);
+    struct span name = field(entry, "n"), detail = field(entry, "d");
+    (void)printf("%s.%03d  %-8.*s %-20.*s %.*s\n", when, (int)(ms % 1000), SPAN_ARG(kind),
+                 SPAN_ARG(name), SPAN_ARG(detail));
+    events->shown++;
+}
+
+static void follow(struct events *events);
+
+static void on_more(void *arg, int code, const struct resp *reply)
+{
+    struct events *events = arg;
+    if (code < 0 || reply->type == RESP_ERROR) {
+        store_session_fail(&events->session, "Redis does not go on: %s",
+                           code < 0 ? err_word(code) : "an error");
+        return;
+    }
+    if (reply->type == RESP_LIST && reply->count == 1 && reply->items[0].count == 2)
+        for (size_t i = 0; i < reply->items[0].items[1].count; i++)
+            show(events, &reply->items[0].items[1].items[i]);
+    (void)fflush(stdout);
+    follow(events);
+}
+
+static void follow(struct events *events)
+{
+    const struct span argv[] = {SPAN("XREAD"),
+                                SPAN("COUNT"),
+                                SPAN("100"),
+                                SPAN("BLOCK"),
+                                SPAN("1000"),
+                                SPAN("STREAMS"),
+                                keys_get(&events->session.keys, KEY_EVENTS),
+                                span_of(events->last)};
+    if (redis_command(events->session.redis, argv, sizeof argv / sizeof *argv, 1000, on_more,
+                      events) < 0)
+        store_session_fail(&events->session, "Redis was lost");
+}
+
+/* Newest first: shown from the end. */
+static void on_past(void *arg, int code, const struct resp *reply)
+{
+    struct events *events = arg;
+    struct berth *berth = events->session.berth;
+    if (code < 0 || reply->type != RESP_LIST) {
+        store_session_fail(&events->session, "Redis refuses to tell the events: %s",
+                           code < 0 ? err_word(code) : "an error");
+        return;
+    }
+    size_t lines = (size_t)berth->settings->cli.lines, from = 0, kept = 0;
+    for (; from < reply->count && kept < lines; from++) /* the last `lines` of the kind */
+        kept += !events->kind || (reply->items[from].count == 2 &&
+                                  span_is(field(&reply->items[from], "k"), events->kind));
+    while (from > 0)
+        show(events, &reply->items[--from]);
+    (void)fflush(stdout);
+    if (berth->settings->cli.follow) {
+        follow(events);
+        return;
+    }
+    if (events->shown == 0)
+        (void)fprintf(stderr, "berth: nothing is recorded yet for pool %s\n", berth->words[0]);
+    boot_exit(&berth->boot, 0);
+}
+
+static void on_up(struct store_session *session)
+{
+    struct events *events = (struct events *)session; /* its first member */
+    char count[24];
+    int64_t lines = session->berth->settings->cli.lines;
+    (void)snprintf(count, sizeof count, "%" PRId64, events->kind ? lines * 20 : lines);
+    const struct span argv[] = {SPAN("XREVRANGE"), keys_get(&session->keys, KEY_EVENTS),
+                                SPAN("+"),         SPAN("-"),
+                                SPAN("COUNT"),     span_of(count)};
+    if (redis_command(session->redis, argv, sizeof argv / sizeof *argv, 0, on_past, events) < 0)
+        store_session_fail(session, "Redis was lost");
+}
+
+static int open_kind(struct berth *berth, const char *kind, struct err *err)
+{
+    struct events *events = calloc(1, sizeof *events);
+    if (!events)
+        return err_set(err, BERTH_ENOMEM, "no memory");
+    berth->state = events;
+    events->kind = kind;
+    (void)snprintf(events->last, sizeof events->last, "0-0");
+    return store_session_open(&events->session, berth, berth->words[0], on_up, err);
+}
+
+static int events_open(struct berth *berth, struct err *err)
+{
+    return open_kind(berth, NULL, err);
+}
+
+static int why_open(struct berth *berth, struct err *err)
+{
+    return open_kind(berth, "scale", err);
+}
+
+static void events_stop(struct berth *berth)
+{
+    boot_exit(&berth->boot, berth->settings->cli.follow ? 0 : 130);
+}
+
+static void events_close(struct berth *berth)
+{
+    struct events *events = berth->state;
+    if (events)
+        store_session_close(&events->session);
+    free(events);
+    berth->state = NULL;
+}
+
+const struct verb verb_events = {
+    .name = "events",
+    .args = "POOL",
+    .help =
+        "what happened in a pool: states, wishes, decisions, with reasons (--lines, --follow yes)",
+    .open = events_open,
+    .stop = events_stop,
+    .close = events_close};
+const struct verb verb_why = {.name = "why",
+                              .args = "POOL",
+                              .help = "the autoscaler's decisions, with inputs, votes and what was "
+                                      "held back (--lines, --follow yes)",
+                              .open = why_open,
+                              .stop = events_stop,
+                              .close = events_close};
