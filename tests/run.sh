@@ -49,5 +49,5 @@ if [ ${#failures[@]} -gt 0 ]; then
     echo "failed:"
     printf '  %s\n' "${failures[@]}"
 fi
-echo "test: $passed passed, $failed failed, $skipped skipped (${presets[*]})"
+echo "test: $passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
