@@ -5,6 +5,7 @@
 #include "io/redis.h"
 
 #include "core/rng.h"
+#include "io/redis_out.h"
 #include "io/redis_reply.h"
 #include "io/redis_socket.h"
 #include "io/resolve.h"
@@ -18,8 +19,7 @@
 
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 3000
-#define STEADY_MS 5000      /* up for this long: the next fault begins again at BACKOFF_MIN_MS */
-#define OUT_MAX (64u << 20) /* bytes waiting to be written */
+#define STEADY_MS 5000 /* up for this long: the next fault begins again at BACKOFF_MIN_MS */
 #define READ_BYTES (64u << 10)
 #define READS_PER_TURN 16 /* then others of the loop get their turn */
 #define NO_SCRIPT SIZE_MAX
@@ -63,8 +63,7 @@ struct redis {
     struct redis_reply_reader *reader;
     struct command *oldest, **newest;
     size_t pending;
-    char *out;
-    size_t out_len, out_sent, out_size;
+    struct redis_out out;
     unsigned attempts; /* since it was last steady */
     mono_ms_t up_since;
     struct rng rng;
@@ -83,7 +82,7 @@ static void free_all(struct redis *r)
     free(r->host);
     free(r->user);
     free(r->password);
-    free(r->out);
+    redis_out_fini(&r->out);
     redis_reply_reader_destroy(r->reader);
     resolver_destroy(r->resolver);
     free(r);
@@ -101,60 +100,6 @@ static void leave(struct redis *r)
 }
 
 /* ---- commands out ---- */
-
-static bool out_reserve(struct redis *r, size_t more)
-{
-    if (r->out_len + more <= r->out_size)
-        return true;
-    if (r->out_sent) { /* what was written already makes room first */
-        memmove(r->out, r->out + r->out_sent, r->out_len - r->out_sent);
-        r->out_len -= r->out_sent;
-        r->out_sent = 0;
-    }
-    size_t size = r->out_size ? r->out_size : 4096;
-    while (size < r->out_len + more)
-        size *= 2;
-    if (size > OUT_MAX)
-        return r->out_len + more <= r->out_size;
-    if (size > r->out_size) {
-        char *bigger = realloc(r->out, size);
-        if (!bigger)
-            return false;
-        r->out = bigger;
-        r->out_size = size;
-    }
-    return true;
-}
-
-static void out_raw(struct redis *r, const char *bytes, size_t len)
-{
-    if (len)
-        memcpy(r->out + r->out_len, bytes, len);
-    r->out_len += len;
-}
-
-static void out_number(struct redis *r, char mark, size_t n)
-{
-    char text[32];
-    int len = snprintf(text, sizeof text, "%c%zu\r\n", mark, n);
-    out_raw(r, text, (size_t)len);
-}
-
-static void out_part(struct redis *r, struct span part)
-{
-    out_number(r, '$', part.len);
-    out_raw(r, part.ptr, part.len);
-    out_raw(r, "\r\n", 2);
-}
-
-/* Bytes that parts take at most. */
-static size_t parts_size(const struct span *parts, size_t count)
-{
-    size_t size = 0;
-    for (size_t i = 0; i < count; i++)
-        size += parts[i].len + 32;
-    return size;
-}
 
 static void enqueue(struct redis *r, struct command *c)
 {
@@ -187,14 +132,14 @@ static struct command *command_new(size_t tail_len, redis_reply_fn *fn, void *ar
 static int send_parts(struct redis *r, const struct span *parts, size_t count, int64_t block_ms,
                       bool greeting, redis_reply_fn *fn, void *arg)
 {
-    if (!out_reserve(r, parts_size(parts, count) + 32))
+    if (!redis_out_reserve(&r->out, redis_out_size(parts, count) + 32))
         return BERTH_EAGAIN;
     struct command *c = command_new(0, fn, arg);
     if (!c)
         return BERTH_EAGAIN;
-    out_number(r, '*', count);
+    redis_out_count(&r->out, count);
     for (size_t i = 0; i < count; i++)
-        out_part(r, parts[i]);
+        redis_out_part(&r->out, parts[i]);
     c->block_ms = block_ms;
     c->greeting = greeting;
     enqueue(r, c);
@@ -218,27 +163,28 @@ int redis_eval(struct redis *r, size_t script, const struct span *keys, size_t n
     struct span count = {number, (size_t)number_len};
     if (r->phase != REDIS_UP || r->dead || r->pending >= r->config.pending_max)
         return BERTH_EAGAIN;
-    size_t most = parts_size(&count, 1) + parts_size(keys, nkeys) + parts_size(argv, argc) + 128;
-    if (!out_reserve(r, most))
+    size_t most =
+        redis_out_size(&count, 1) + redis_out_size(keys, nkeys) + redis_out_size(argv, argc) + 128;
+    if (!redis_out_reserve(&r->out, most))
         return BERTH_EAGAIN;
-    size_t begin = r->out_len;
-    out_number(r, '*', 3 + nkeys + argc);
-    out_part(r, SPAN("EVALSHA"));
-    out_part(r, span_of(r->scripts[script].sha1));
-    size_t tail = r->out_len;
-    out_part(r, count);
+    size_t begin = r->out.len;
+    redis_out_count(&r->out, 3 + nkeys + argc);
+    redis_out_part(&r->out, SPAN("EVALSHA"));
+    redis_out_part(&r->out, span_of(r->scripts[script].sha1));
+    size_t tail = r->out.len;
+    redis_out_part(&r->out, count);
     for (size_t i = 0; i < nkeys; i++)
-        out_part(r, keys[i]);
+        redis_out_part(&r->out, keys[i]);
     for (size_t i = 0; i < argc; i++)
-        out_part(r, argv[i]);
-    struct command *c = command_new(r->out_len - tail, fn, arg);
+        redis_out_part(&r->out, argv[i]);
+    struct command *c = command_new(r->out.len - tail, fn, arg);
     if (!c) {
-        r->out_len = begin;
+        r->out.len = begin;
         return BERTH_EAGAIN;
     }
     c->script = script;
     c->tail_parts = 1 + nkeys + argc;
-    memcpy(c->tail, r->out + tail, c->tail_len);
+    memcpy(c->tail, r->out.text + tail, c->tail_len);
     enqueue(r, c);
     return 0;
 }
@@ -248,12 +194,12 @@ int redis_eval(struct redis *r, size_t script, const struct span *keys, size_t n
 static bool send_text(struct redis *r, struct command *c)
 {
     struct span text = span_of(r->scripts[c->script].text);
-    if (!out_reserve(r, text.len + c->tail_len + 128))
+    if (!redis_out_reserve(&r->out, text.len + c->tail_len + 128))
         return false;
-    out_number(r, '*', 2 + c->tail_parts);
-    out_part(r, SPAN("EVAL"));
-    out_part(r, text);
-    out_raw(r, c->tail, c->tail_len);
+    redis_out_count(&r->out, 2 + c->tail_parts);
+    redis_out_part(&r->out, SPAN("EVAL"));
+    redis_out_part(&r->out, text);
+    redis_out_raw(&r->out, c->tail, c->tail_len);
     c->script = NO_SCRIPT; /* not a second time */
     enqueue(r, c);
     return true;
@@ -273,7 +219,7 @@ static void close_socket(struct redis *r)
     if (r->fd >= 0)
         (void)close(r->fd);
     r->fd = -1;
-    r->out_len = r->out_sent = 0;
+    redis_out_clear(&r->out);
     r->connection++;
 }
 
@@ -472,18 +418,18 @@ static void on_writable(struct ev_loop *ev, ev_io *w, int events)
         }
         begin_greeting(r);
     }
-    while (r->fd >= 0 && r->out_sent < r->out_len) {
-        ssize_t n = write(r->fd, r->out + r->out_sent, r->out_len - r->out_sent);
+    while (r->fd >= 0 && r->out.sent < r->out.len) {
+        ssize_t n = write(r->fd, r->out.text + r->out.sent, r->out.len - r->out.sent);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             break;
         if (n < 0) {
             drop(r, strerror(errno));
             break;
         }
-        r->out_sent += (size_t)n;
+        r->out.sent += (size_t)n;
     }
-    if (r->out_sent == r->out_len) {
-        r->out_sent = r->out_len = 0;
+    if (r->out.sent == r->out.len) {
+        r->out.sent = r->out.len = 0;
         ev_io_stop(ev, &r->writable);
     }
     leave(r);

@@ -7,7 +7,7 @@ local seq, conns, feed_max = tonumber(ARGV[3]), tonumber(ARGV[5]), tonumber(ARGV
 if not string.find(epoch, '^%d+$') then return {'BAD', 'epoch'} end
 if not seq or seq < 1 then return {'BAD', 'seq'} end
 if not conns or conns < 0 or conns >= 1000000000 then return {'BAD', 'conns'} end
-if #record > 4096 or not string.find(record, '^v=%d') or string.find(record, '%c') then
+if #record > 4096 or not string.find(record, '^v=%d') or string.find(record, '\n', 1, true) then
   return {'BAD', 'record'}
 end
 if not feed_max or feed_max < 1 then return {'BAD', 'feed_max'} end
