@@ -25,9 +25,52 @@ static void set_events(struct vec *vec, struct vec_input *in, const json_t *even
 }
 
 /* Some cases name an input that the file does not describe: one that was made outside the marbles (of, EMPTY, throwError).
- * A source, and a stream that a function returns, are supposed to say at once what the result is expected to say at
- * once; a notifier is supposed to say one value and complete. Such a case shows that the operator passes things on, and
- * little more; rx-vectors counts them apart. */
+ * A notifier is supposed to say one value and complete; any other to say, at once, what the result is expected to say
+ * from there on at that time. Such a case shows that the operator passes things on, and little more, so rx-vectors counts them
+ * apart; where the supposition leads nowhere, the case is skipped. */
+static bool is_notifier(const struct vec *vec, const char *name)
+{
+    static const char *const ops[] = {"takeUntil", "sample", "retry", "repeat", "share"};
+    const char *op = json_string_value(json_object_get(vec->doc, "op"));
+    const char *src = json_string_value(json_object_get(vec->doc, "src"));
+    for (size_t i = 0; op && i < sizeof ops / sizeof *ops; i++)
+        if (strcmp(op, ops[i]) == 0)
+            return !src || strcmp(src, name) != 0;
+    return false;
+}
+
+/* catch_error's function may return the very stream it watches: its source is then subscribed more than once. */
+static bool is_the_result(const struct vec *vec, const char *name)
+{
+    const char *op = json_string_value(json_object_get(vec->doc, "op"));
+    const char *src = json_string_value(json_object_get(vec->doc, "src"));
+    return vec->result && op && src && strcmp(op, "catchError") == 0 && strcmp(src, name) != 0 &&
+           json_array_size(json_object_get(json_object_get(vec->doc, "subs"), src)) > 1;
+}
+
+static struct rx_stream *supposed(void *ctx)
+{
+    struct vec *vec = ctx;
+    const json_t *expected = json_object_get(vec->doc, "expected");
+    struct rx_value values[64];
+    size_t count = 0;
+    struct rx_stream *tail = rx_never(&vec->rx);
+    const char *last = json_string_value(json_array_get(json_array_get(expected, json_array_size(expected) - 1), 1));
+    if (last && last[0] != 'N') /* it has an end, so this has, too */
+        tail = rx_empty(&vec->rx);
+    for (size_t i = vec->heard_count; i < json_array_size(expected) && count < 64; i++) {
+        const json_t *e = json_array_get(expected, i);
+        const char *kind = json_string_value(json_array_get(e, 1));
+        if (!kind || (int64_t)json_number_value(json_array_get(e, 0)) != vec->clock.now_ms)
+            break;
+        if (kind[0] == 'N')
+            values[count++] = vec_value(vec, json_array_get(e, 2));
+        else if (kind[0] == 'E')
+            tail = rx_fail(&vec->rx, vec_value(vec, json_array_get(e, 2)));
+    }
+    return rx_concat(rx_from(&vec->rx, values, count), tail);
+}
+
 static struct vec_input *suppose(struct vec *vec, const char *name)
 {
     if (vec->inputs_count == VEC_INPUTS_MAX)
@@ -35,45 +78,13 @@ static struct vec_input *suppose(struct vec *vec, const char *name)
     struct vec_input *in = &vec->inputs[vec->inputs_count++];
     *in = (struct vec_input){.name = name};
     vec->supposed = true;
-    const char *op = json_string_value(json_object_get(vec->doc, "op"));
-    bool notifier = op && (!strcmp(op, "takeUntil") || !strcmp(op, "sample") || !strcmp(op, "retry") ||
-                           !strcmp(op, "repeat") || !strcmp(op, "share"));
-    const char *src = json_string_value(json_object_get(vec->doc, "src"));
-    bool is_source = src && strcmp(src, name) == 0;
-    json_t *events = json_array();
-    if (notifier && !is_source) {
-        json_array_append_new(events, json_pack("[i,s,i]", 0, "N", 0));
-        json_array_append_new(events, json_pack("[i,s]", 0, "C"));
-    } else {
-        size_t i;
-        json_t *e;
-        json_array_foreach(json_object_get(vec->doc, "expected"), i, e)
-        {
-            if (json_number_value(json_array_get(e, 0)) == 0)
-                json_array_append(events, e);
-        }
-    }
-    /* as if made by of(): synchronous, so a list and not a marble */
-    size_t count = json_array_size(events);
-    struct rx_value values[64];
-    size_t n = 0;
-    struct rx_value error = rx_none();
-    char last = 0;
-    for (size_t i = 0; i < count && n < 64; i++) {
-        const json_t *e = json_array_get(events, i);
-        last = json_string_value(json_array_get(e, 1))[0];
-        if (last == 'N')
-            values[n++] = vec_value(vec, json_array_get(e, 2));
-        else if (last == 'E')
-            error = vec_value(vec, json_array_get(e, 2));
-    }
-    struct rx_stream *tail = rx_empty(&vec->rx);
-    if (last == 'E')
-        tail = rx_fail(&vec->rx, error);
-    else if (last != 'C')
-        tail = rx_never(&vec->rx);
-    in->input.stream = rx_hold(rx_concat(rx_from(&vec->rx, values, n), tail));
-    json_decref(events);
+    if (is_notifier(vec, name))
+        in->input.stream = rx_of(&vec->rx, rx_int(0));
+    else if (is_the_result(vec, name))
+        in->input.stream = vec->result;
+    else
+        in->input.stream = rx_defer(&vec->rx, supposed, vec);
+    (void)rx_hold(in->input.stream); /* until rx_fini */
     return in;
 }
 
@@ -254,7 +265,9 @@ static enum vec_verdict play(struct vec *vec)
     run_until_quiet(vec, &sub);
     bool right = heard_right(vec);
     right = subs_right(vec) && right;
-    return right ? VEC_PASSED : VEC_FAILED;
+    if (right)
+        return VEC_PASSED;
+    return vec->supposed ? VEC_SKIPPED : VEC_FAILED;
 }
 
 enum vec_verdict vec_run(struct vec *vec, const json_t *doc, void *arena)

@@ -335,6 +335,7 @@ struct joined {
     int64_t concurrent;
 };
 
+/* One array is the list of inputs, unless arrays_are_inputs. */
 static bool take_streams(struct args *a, struct joined *ret, bool arrays_are_inputs)
 {
     if (a->vec->source)
@@ -344,7 +345,7 @@ static bool take_streams(struct args *a, struct joined *ret, bool arrays_are_inp
         ret->project = vec_fn(a->vec, a->at[--count]);
     if (count > 0 && arrays_are_inputs && vec_number(a->at[count - 1], &(double){0}))
         ret->concurrent = whole(a->at[--count], RX_FOREVER);
-    if (count == 1 && json_is_array(a->at[0]) && (!a->vec->source || !arrays_are_inputs)) {
+    if (count == 1 && json_is_array(a->at[0]) && !arrays_are_inputs) {
         bool all = json_array_size(a->at[0]) < ARGS_MAX - 1;
         for (size_t i = 0; all && i < json_array_size(a->at[0]); i++) {
             struct rx_stream *s = vec_stream(a->vec, json_array_get(a->at[0], i));
@@ -416,7 +417,8 @@ static bool op_with_latest_from(struct args *a)
     struct rx_stream *source = vec->source;
     struct joined j = {.count = 0};
     vec->source = NULL;
-    bool ok = take_streams(a, &j, false);
+    bool list = json_array_size(arg(a, 0)) > 0 && vec_tag(json_array_get(arg(a, 0), 0), "$ref");
+    bool ok = take_streams(a, &j, !list);
     vec->source = source;
     if (!ok || !pipe_op(vec, rx_with_latest_from_n(j.streams, j.count)))
         return false;
