@@ -62,7 +62,8 @@ struct again_sub {
     struct rx_sub sub;
     struct rx_timer timer;
     uint64_t ended; /* tries that ended the way we look for */
-    bool attaching; /* the source is being subscribed: a try that ends now starts the next after that */
+    bool attaching; /* the source is being subscribed: a try that ends now starts the next after
+                       that */
     bool again;
 };
 

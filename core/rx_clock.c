@@ -1,4 +1,5 @@
-/* rx_clock.c - timers (a pairing heap inside their owners' memory), running them, and virtual time. */
+/* rx_clock.c - timers (a pairing heap inside their owners' memory), running them, and virtual time.
+ */
 #include "core/rx_internal.h"
 
 static bool earlier(const struct rx_timer *a, const struct rx_timer *b)
@@ -67,8 +68,8 @@ void rx_timer_cancel(struct rx *rx, struct rx_timer *t)
     t->child = t->sibling = t->prev = NULL;
 }
 
-void rx_timer_set_at(struct rx *rx, struct rx_timer *t, int64_t due_ms, uint64_t seq, void (*fn)(void *arg),
-                     void *arg)
+void rx_timer_set_at(struct rx *rx, struct rx_timer *t, int64_t due_ms, uint64_t seq,
+                     void (*fn)(void *arg), void *arg)
 {
     rx_timer_cancel(rx, t);
     t->due_ms = due_ms;
@@ -79,7 +80,8 @@ void rx_timer_set_at(struct rx *rx, struct rx_timer *t, int64_t due_ms, uint64_t
     rx->timers = meld(rx->timers, t);
 }
 
-void rx_timer_set(struct rx *rx, struct rx_timer *t, int64_t delay_ms, void (*fn)(void *arg), void *arg)
+void rx_timer_set(struct rx *rx, struct rx_timer *t, int64_t delay_ms, void (*fn)(void *arg),
+                  void *arg)
 {
     rx_timer_cancel(rx, t);
     if (delay_ms == RX_FOREVER)

@@ -1,4 +1,5 @@
-/* rx_combine.c - several streams into one: combine_latest, zip, with_latest_from. (merge and concat: rx_flat.c) */
+/* rx_combine.c - several streams into one: combine_latest, zip, with_latest_from. (merge and
+ * concat: rx_flat.c) */
 #include "core/rx_internal.h"
 
 /* One operator with a leg per input; what each last said is in `latest`. */
@@ -62,7 +63,8 @@ static void say_latest(struct rx_sub *op, const struct rx_value *first)
     rx_abort(op, rx_full_error());
 }
 
-static struct combine_sub *combine_new(struct rx_stream *stream, struct rx_sub *down, const struct rx_role *role)
+static struct combine_sub *combine_new(struct rx_stream *stream, struct rx_sub *down,
+                                       const struct rx_role *role)
 {
     size_t count = stream->op.count;
     struct combine_sub *s =

@@ -10,7 +10,8 @@ static struct rx_stream *node_new(struct rx *rx, struct rx_stream *source, const
     size_t items = op->count;
     if (items > SIZE_MAX / 64)
         return NULL;
-    size_t tail = (streams ? items * sizeof *op->streams : 0) + (values ? items * sizeof *op->values : 0);
+    size_t tail =
+        (streams ? items * sizeof(void *) : 0) + (values ? items * sizeof *op->values : 0);
     struct rx_stream *s = rx_alloc(rx, sizeof *s + extra + tail, RX_NODE);
     if (!s)
         return NULL;
@@ -29,7 +30,7 @@ static struct rx_stream *node_new(struct rx *rx, struct rx_stream *source, const
         for (size_t i = 0; i < items; i++)
             rx_keep(op->values[i]);
     } else if (streams) {
-        memcpy(at, op->streams, items * sizeof *op->streams);
+        memcpy(at, op->streams, items * sizeof(void *));
         s->op.streams = (struct rx_stream *const *)(void *)at;
         for (size_t i = 0; i < items; i++)
             rx_ref(op->streams[i]);
@@ -96,7 +97,8 @@ void rx_forget(struct rx_stream *stream)
 
 /* ---- subscribers ---- */
 
-static struct rx_sub *sub_alloc(size_t size, const struct rx_role *role, struct rx_stream *stream, struct rx_sub *parent)
+static struct rx_sub *sub_alloc(size_t size, const struct rx_role *role, struct rx_stream *stream,
+                                struct rx_sub *parent)
 {
     struct rx *rx = parent->rx;
     struct rx_sub *s = rx_alloc(rx, size, RX_SUB);
@@ -120,7 +122,8 @@ static struct rx_sub *sub_alloc(size_t size, const struct rx_role *role, struct 
     return s;
 }
 
-void *rx_sub_new(size_t size, const struct rx_role *role, struct rx_stream *stream, struct rx_sub *down)
+void *rx_sub_new(size_t size, const struct rx_role *role, struct rx_stream *stream,
+                 struct rx_sub *down)
 {
     struct rx_sub *s = sub_alloc(size, role, stream, down);
     if (!s)
@@ -180,7 +183,8 @@ void rx_close(struct rx_sub *s)
 
 static const struct rx_role sink_role = {rx_deaf, rx_deaf, rx_deaf_end, NULL};
 
-/* RxJS subscribes even when the subscriber has closed meanwhile, and lets go at once: sources notice. */
+/* RxJS subscribes even when the subscriber has closed meanwhile, and lets go at once: sources
+ * notice. */
 static void attach_closed(struct rx_stream *stream, struct rx *rx)
 {
     struct rx_sub *sink = sub_alloc(sizeof *sink, &sink_role, NULL, rx->trunk);
@@ -269,7 +273,7 @@ void rx_pass(struct rx_sub *s, struct rx_value v)
 
 void rx_throw(struct rx *rx, struct rx_value error)
 {
-    if (rx->has_thrown)
+    if (rx->depth == 0 || rx->has_thrown) /* nobody's function, or the first one counts */
         return;
     rx_keep(error);
     rx->has_thrown = true;
@@ -374,7 +378,8 @@ static void refuse(struct rx *rx, const struct rx_observer *observer, struct rx_
         rx_report_unhandled(rx, error);
 }
 
-void rx_subscribe(struct rx_stream *stream, struct rx_observer observer, struct rx_subscription *handle)
+void rx_subscribe(struct rx_stream *stream, struct rx_observer observer,
+                  struct rx_subscription *handle)
 {
     struct rx *rx = stream->rx;
     if (handle)

@@ -1,4 +1,5 @@
-/* rx_create.c - where streams begin: values, arrays, ranges, timers, and the world outside through emitters. */
+/* rx_create.c - where streams begin: values, arrays, ranges, timers, and the world outside through
+ * emitters. */
 #include "core/rx_internal.h"
 
 static const struct rx_role source_role = {rx_pass, rx_abort, rx_finish, NULL};
@@ -35,7 +36,8 @@ static void from_attach(struct rx_stream *stream, struct rx_sub *down)
 
 struct rx_stream *rx_from(struct rx *rx, const struct rx_value *values, size_t count)
 {
-    return rx_stream_new(rx, NULL, &(struct rx_op){.attach = from_attach, .values = values, .count = count});
+    return rx_stream_new(rx, NULL,
+                         &(struct rx_op){.attach = from_attach, .values = values, .count = count});
 }
 
 static void from_list_attach(struct rx_stream *stream, struct rx_sub *down)
@@ -69,7 +71,8 @@ static void range_attach(struct rx_stream *stream, struct rx_sub *down)
 
 struct rx_stream *rx_range(struct rx *rx, int64_t first, uint64_t count)
 {
-    return rx_stream_new(rx, NULL, &(struct rx_op){.attach = range_attach, .a = first, .b = (int64_t)count});
+    return rx_stream_new(rx, NULL,
+                         &(struct rx_op){.attach = range_attach, .a = first, .b = (int64_t)count});
 }
 
 static void fail_attach(struct rx_stream *stream, struct rx_sub *down)
@@ -95,7 +98,8 @@ static void defer_attach(struct rx_stream *stream, struct rx_sub *down)
 
 struct rx_stream *rx_defer(struct rx *rx, rx_make_fn make, void *ctx)
 {
-    return rx_stream_new(rx, NULL, &(struct rx_op){.attach = defer_attach, .fn = (void (*)(void))make, .ctx = ctx});
+    return rx_stream_new(
+        rx, NULL, &(struct rx_op){.attach = defer_attach, .fn = (void (*)(void))make, .ctx = ctx});
 }
 
 /* ---- timers ---- */
@@ -116,7 +120,8 @@ static void timer_fire(void *arg)
         rx_finish(&s->sub);
         return;
     }
-    if (period != RX_FOREVER) { /* first: the next turn is there even if this one never returns here */
+    if (period !=
+        RX_FOREVER) { /* first: the next turn is there even if this one never returns here */
         int64_t late = rx_now_ms(rx) - s->timer.due_ms;
         rx_timer_set(rx, &s->timer, period - late % period, timer_fire, s);
     }
@@ -139,7 +144,8 @@ static void timer_attach(struct rx_stream *stream, struct rx_sub *down)
 
 static struct rx_stream *timer(struct rx *rx, int64_t due_ms, int64_t period_ms)
 {
-    return rx_stream_new(rx, NULL, &(struct rx_op){.attach = timer_attach, .a = due_ms, .b = period_ms});
+    return rx_stream_new(rx, NULL,
+                         &(struct rx_op){.attach = timer_attach, .a = due_ms, .b = period_ms});
 }
 
 struct rx_stream *rx_timer(struct rx *rx, int64_t due_ms)
@@ -258,7 +264,8 @@ struct rx_stream *rx_create(struct rx *rx, emitter_fn start, emitter_fn stop, vo
 struct rx_stream *rx_call(struct rx *rx, emitter_fn start, void *ctx)
 {
     return rx_stream_new(
-        rx, NULL, &(struct rx_op){.attach = create_attach, .fn = (void (*)(void))start, .ctx = ctx, .a = 1});
+        rx, NULL,
+        &(struct rx_op){.attach = create_attach, .fn = (void (*)(void))start, .ctx = ctx, .a = 1});
 }
 
 void rx_resolve(struct rx_emitter *to, struct rx_value v)

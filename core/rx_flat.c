@@ -1,4 +1,5 @@
-/* rx_flat.c - streams of streams: merge_map, concat_map, switch_map, exhaust_map, and merge and concat made of them. */
+/* rx_flat.c - streams of streams: merge_map, concat_map, switch_map, exhaust_map, and merge and
+ * concat made of them. */
 #include "core/rx_internal.h"
 
 struct flat_sub {
@@ -61,8 +62,8 @@ static void start(struct flat_sub *s, struct rx_value v, const struct rx_role *l
     rx_attach(inner ? inner : op->rx->empty, leg);
 }
 
-static struct rx_op flat(void (*attach)(struct rx_stream *, struct rx_sub *), rx_flat_fn fn, void *ctx,
-                         size_t concurrent)
+static struct rx_op flat(void (*attach)(struct rx_stream *, struct rx_sub *), rx_flat_fn fn,
+                         void *ctx, size_t concurrent)
 {
     return (struct rx_op){
         .attach = attach, .fn = (void (*)(void))fn, .ctx = ctx, .a = (int64_t)concurrent};
@@ -89,7 +90,8 @@ static void merge_next(struct rx_sub *sub, struct rx_value v)
         rx_abort(sub, rx_full_error());
 }
 
-/* Streams that complete at once bring this back here: one loop serves them all, the stack stays flat. */
+/* Streams that complete at once bring this back here: one loop serves them all, the stack stays
+ * flat. */
 static void merge_inner_complete(struct rx_sub *leg)
 {
     struct flat_sub *s = (struct flat_sub *)leg->down;

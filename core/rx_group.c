@@ -1,16 +1,16 @@
 /* rx_group.c - group_by: one stream per key, alive as long as somebody listens to any of them. */
 #include "core/rx_internal.h"
 
-/* The source speaks to the engine, a root of its own; `front` is what the subscriber of the groups holds. The engine
- * stops when the front has closed and nobody listens to a group any more. */
+/* The source speaks to the engine, a root of its own; `front` is what the subscriber of the groups
+ * holds. The engine stops when the front has closed and nobody listens to a group any more. */
 struct engine {
     struct rx_sub sub;
     struct rx_sub *front; /* own reference, as to its memory */
     struct group_entry {
         struct group_entry *next;
-        struct rx_value key;        /* kept */
-        struct rx_stream *subject;  /* kept */
-    } *groups;
+        struct rx_value key;       /* kept */
+        struct rx_stream *subject; /* kept */
+    } * groups;
     size_t listeners; /* to groups */
     bool left;        /* the front has closed */
 };
@@ -78,7 +78,8 @@ struct rx_value rx_group_key(const struct rx_stream *group)
     return group->op.value;
 }
 
-static struct rx_stream *group_stream(struct engine *e, struct rx_value key, struct rx_stream *subject)
+static struct rx_stream *group_stream(struct engine *e, struct rx_value key,
+                                      struct rx_stream *subject)
 {
     struct rx *rx = e->sub.rx;
     struct rx_stream *stream = rx_stream_new(rx, NULL,
@@ -143,8 +144,9 @@ static void engine_dispose(struct rx_sub *sub)
 
 static void duration_over(struct rx_sub *leg, struct rx_value v)
 {
-    struct rx_stream *subject = ((struct duration_leg *)leg)->subject; /* readable until this call ends */
-    rx_close(leg); /* first: the key is free for a new group */
+    struct rx_stream *subject =
+        ((struct duration_leg *)leg)->subject; /* readable until this call ends */
+    rx_close(leg);                             /* first: the key is free for a new group */
     rx_subject_complete(subject);
 }
 
@@ -169,7 +171,8 @@ static void duration_dispose(struct rx_sub *sub)
     rx_unref(sub->rx, leg->subject);
 }
 
-static const struct rx_role duration_role = {duration_over, duration_failed, duration_complete, duration_dispose};
+static const struct rx_role duration_role = {duration_over, duration_failed, duration_complete,
+                                             duration_dispose};
 
 static void limit_life(struct engine *e, struct group_entry *entry, struct rx_stream *group)
 {
@@ -190,7 +193,8 @@ static void limit_life(struct engine *e, struct group_entry *entry, struct rx_st
     rx_attach(duration ? duration : rx->empty, &leg->sub);
 }
 
-/* A new group for the key: announced, then given its duration. Returns its subject, or NULL: over. */
+/* A new group for the key: announced, then given its duration. Returns its subject, or NULL: over.
+ */
 static struct rx_stream *open_group(struct engine *e, struct rx_value key)
 {
     struct rx *rx = e->sub.rx;
@@ -246,7 +250,8 @@ static void engine_next(struct rx_sub *sub, struct rx_value v)
     rx_unref(sub->rx, subject);
 }
 
-static const struct rx_role engine_role = {engine_next, engine_error, engine_complete, engine_dispose};
+static const struct rx_role engine_role = {engine_next, engine_error, engine_complete,
+                                           engine_dispose};
 
 static void front_dispose(struct rx_sub *sub)
 {

@@ -1,9 +1,10 @@
-/* rx_internal.h - what the files of core/rx share: the arena, subscribers and their protocol, queues, timers.
+/* rx_internal.h - what the files of core/rx share: the arena, subscribers and their protocol,
+ * queues, timers.
  *
- * A subscription is a tree of subscribers (struct rx_sub). The root is the user's; each operator at work is a child of
- * the one it speaks to (`down`); sources and inner streams ("legs") are children too. Closing a node closes all below
- * it. Memory of a closed node, or of a value nobody holds, stays readable until no C frame can be looking at it; see
- * rx_memory.c. */
+ * A subscription is a tree of subscribers (struct rx_sub). The root is the user's; each operator at
+ * work is a child of the one it speaks to (`down`); sources and inner streams ("legs") are children
+ * too. Closing a node closes all below it. Memory of a closed node, or of a value nobody holds,
+ * stays readable until no C frame can be looking at it; see rx_memory.c. */
 #ifndef BERTH_CORE_RX_INTERNAL_H
 #define BERTH_CORE_RX_INTERNAL_H
 
@@ -46,8 +47,8 @@ void rx_unref(struct rx *rx, void *payload);
 /* Bytes that fit in the payload's block. */
 size_t rx_capacity(const void *payload);
 
-/* What was made since rx_mark() and is held by nobody is freed by rx_sweep(). For loops that emit: mark before the loop,
- * sweep after each turn. */
+/* What was made since rx_mark() and is held by nobody is freed by rx_sweep(). For loops that emit:
+ * mark before the loop, sweep after each turn. */
 struct rx_mark {
     struct rx_head *top;
     uint64_t birth;
@@ -107,7 +108,8 @@ struct rx_role {
     void (*next)(struct rx_sub *s, struct rx_value v);
     void (*error)(struct rx_sub *s, struct rx_value e);
     void (*complete)(struct rx_sub *s);
-    void (*dispose)(struct rx_sub *s); /* give back what it holds; may be NULL. After its children. */
+    void (*dispose)(
+        struct rx_sub *s); /* give back what it holds; may be NULL. After its children. */
 };
 
 struct rx_sub {
@@ -116,20 +118,21 @@ struct rx_sub {
     struct rx *rx;
     const struct rx_role *role;
     struct rx_stream *stream; /* kept */
-    struct rx_sub *parent, *child, *before, *after; /* child: first; before of the first: the last */
+    struct rx_sub *parent, *child, *before,
+        *after; /* child: first; before of the first: the last */
     uint64_t index;
     bool stopped; /* takes no more notifications */
     bool closed;  /* torn down */
 };
 
 struct rx_stream { /* size: a multiple of 16 */
-    _Alignas(16)
-    struct rx *rx;
+    _Alignas(16) struct rx *rx;
     struct rx_stream *source; /* kept; NULL for sources */
     struct rx_op op;          /* what it points at is kept; arrays are copies */
 };
 
-/* A stream node over source (may be NULL), keeping all that op names, with op->extra zeroed bytes of state behind it. */
+/* A stream node over source (may be NULL), keeping all that op names, with op->extra zeroed bytes
+ * of state behind it. */
 struct rx_stream *rx_stream_new(struct rx *rx, struct rx_stream *source, const struct rx_op *op);
 static inline void *rx_state(const struct rx_stream *stream)
 {
@@ -140,11 +143,14 @@ void rx_stream_destroy(struct rx *rx, struct rx_stream *stream); /* by the sweep
 /* Subscribe `down` to the stream. */
 void rx_attach(struct rx_stream *stream, struct rx_sub *down);
 
-/* A subscriber of `size` bytes, child of `down` and speaking to it. NULL: the arena is full and `down` has been told. */
-void *rx_sub_new(size_t size, const struct rx_role *role, struct rx_stream *stream, struct rx_sub *down);
+/* A subscriber of `size` bytes, child of `down` and speaking to it. NULL: the arena is full and
+ * `down` has been told. */
+void *rx_sub_new(size_t size, const struct rx_role *role, struct rx_stream *stream,
+                 struct rx_sub *down);
 /* One of its own, under no other: connections. NULL: the arena is full, nobody has been told. */
 void *rx_sub_root(struct rx *rx, size_t size, const struct rx_role *role, struct rx_stream *stream);
-/* The same for an operator's inner subscriber: child of op, `down` is op. NULL: op has been aborted. */
+/* The same for an operator's inner subscriber: child of op, `down` is op. NULL: op has been
+ * aborted. */
 void *rx_leg_new(size_t size, const struct rx_role *role, struct rx_sub *op);
 
 static inline void rx_next(struct rx_sub *s, struct rx_value v)
@@ -193,10 +199,12 @@ struct rx_timer {
     bool set;
 };
 /* Once, after delay_ms; RX_FOREVER: never. Set already: moves it. */
-void rx_timer_set(struct rx *rx, struct rx_timer *timer, int64_t delay_ms, void (*fn)(void *arg), void *arg);
-/* The same, for a moment and a place in the order that were reserved before (seq = rx->timer_seq++). */
-void rx_timer_set_at(struct rx *rx, struct rx_timer *timer, int64_t due_ms, uint64_t seq, void (*fn)(void *arg),
-                     void *arg);
+void rx_timer_set(struct rx *rx, struct rx_timer *timer, int64_t delay_ms, void (*fn)(void *arg),
+                  void *arg);
+/* The same, for a moment and a place in the order that were reserved before (seq =
+ * rx->timer_seq++). */
+void rx_timer_set_at(struct rx *rx, struct rx_timer *timer, int64_t due_ms, uint64_t seq,
+                     void (*fn)(void *arg), void *arg);
 void rx_timer_cancel(struct rx *rx, struct rx_timer *timer);
 /* Tell the scheduler when the deadline has moved. */
 void rx_arm(struct rx *rx);

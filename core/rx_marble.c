@@ -34,10 +34,12 @@ static size_t time_skip(const char *text, size_t at, int64_t *ret_ms)
     return 0;
 }
 
-static int add(struct rx_marble *m, size_t column, int64_t at_ms, char kind, struct rx_value v, struct err *err)
+static int add(struct rx_marble *m, size_t column, int64_t at_ms, char kind, struct rx_value v,
+               struct err *err)
 {
     if (m->count == RX_MARBLE_EVENTS_MAX)
-        return err_set(err, BERTH_EINVAL, "marble column %zu: more than %d events", column + 1, RX_MARBLE_EVENTS_MAX);
+        return err_set(err, BERTH_EINVAL, "marble column %zu: more than %d events", column + 1,
+                       RX_MARBLE_EVENTS_MAX);
     m->events[m->count++] = (struct rx_marble_event){at_ms, kind, v};
     return 0;
 }
@@ -58,7 +60,8 @@ int rx_marble_parse(const char *text, struct rx_marble *ret, struct err *err)
             now += skip;
             i += skipped - 1;
             if (now > TIME_MAX)
-                return err_set(err, BERTH_EINVAL, "marble column %zu: later than %lld ms", i + 1, (long long)TIME_MAX);
+                return err_set(err, BERTH_EINVAL, "marble column %zu: later than %lld ms", i + 1,
+                               (long long)TIME_MAX);
             continue;
         }
         switch (text[i]) {
@@ -102,7 +105,8 @@ int rx_marble_parse(const char *text, struct rx_marble *ret, struct err *err)
     return 0;
 }
 
-int rx_marble_parse_subscription(const char *text, int64_t *ret_from, int64_t *ret_to, struct err *err)
+int rx_marble_parse_subscription(const char *text, int64_t *ret_from, int64_t *ret_to,
+                                 struct err *err)
 {
     int64_t now = 0, group = -1, from = 0, to = RX_FOREVER, skip = 0;
     for (size_t i = 0; text[i]; i++) {
@@ -131,7 +135,8 @@ int rx_marble_parse_subscription(const char *text, int64_t *ret_from, int64_t *r
             to = at;
             break;
         default:
-            return err_set(err, BERTH_EINVAL, "marble column %zu: '%c': a subscription has only - ^ ! ( )", i + 1,
+            return err_set(err, BERTH_EINVAL,
+                           "marble column %zu: '%c': a subscription has only - ^ ! ( )", i + 1,
                            text[i]);
         }
         now++;
@@ -143,8 +148,8 @@ int rx_marble_parse_subscription(const char *text, int64_t *ret_from, int64_t *r
 
 /* ---- playing ---- */
 
-/* Says the events of a list one after the other. Their places in the order of timers are reserved at the start, as if
- * each had a timer of its own. */
+/* Says the events of a list one after the other. Their places in the order of timers are reserved
+ * at the start, as if each had a timer of its own. */
 struct rx_marble_player {
     struct rx_timer timer;
     struct rx *rx;
@@ -161,7 +166,8 @@ static void player_fire(void *arg);
 static void player_wait(struct rx_marble_player *p)
 {
     if (p->at < p->count)
-        rx_timer_set_at(p->rx, &p->timer, p->zero_ms + p->events[p->at].at_ms, p->seq + p->at, player_fire, p);
+        rx_timer_set_at(p->rx, &p->timer, p->zero_ms + p->events[p->at].at_ms, p->seq + p->at,
+                        player_fire, p);
 }
 
 static void player_fire(void *arg)
@@ -257,19 +263,22 @@ static void say_to_subject(void *to, const struct rx_marble_event *event)
         rx_subject_complete(to);
 }
 
-static void input_init(struct rx *rx, struct rx_marble_input *input, const struct rx_marble_event *events,
-                       size_t count, void (*attach)(struct rx_stream *, struct rx_sub *))
+static void input_init(struct rx *rx, struct rx_marble_input *input,
+                       const struct rx_marble_event *events, size_t count,
+                       void (*attach)(struct rx_stream *, struct rx_sub *))
 {
     *input = (struct rx_marble_input){.rx = rx, .events = events, .count = count};
     input->stream = rx_stream_new(rx, NULL, &(struct rx_op){.attach = attach, .ctx = input});
 }
 
-void rx_marble_cold(struct rx *rx, struct rx_marble_input *input, const struct rx_marble_event *events, size_t count)
+void rx_marble_cold(struct rx *rx, struct rx_marble_input *input,
+                    const struct rx_marble_event *events, size_t count)
 {
     input_init(rx, input, events, count, cold_attach);
 }
 
-void rx_marble_hot(struct rx *rx, struct rx_marble_input *input, const struct rx_marble_event *events, size_t count)
+void rx_marble_hot(struct rx *rx, struct rx_marble_input *input,
+                   const struct rx_marble_event *events, size_t count)
 {
     input_init(rx, input, events, count, hot_attach);
     input->subject = rx_subject(rx);

@@ -1,8 +1,9 @@
 /* rx_memory.c - the bounded arena: a buddy allocator, counted holds, and freeing when it is safe.
  *
- * A thing that nobody holds (a fresh value, a closed subscriber) goes on the idle stack. It is freed when the outermost
- * call into rx returns. Loops that emit many values inside one call sweep after each: what was born since the loop began is
- * unknown to every frame above the loop, so it may go at once; older things wait. */
+ * A thing that nobody holds (a fresh value, a closed subscriber) goes on the idle stack. It is
+ * freed when the outermost call into rx returns. Loops that emit many values inside one call sweep
+ * after each: what was born since the loop began is unknown to every frame above the loop, so it
+ * may go at once; older things wait. */
 #include "core/rx_internal.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -55,7 +56,8 @@ int rx_arena_init(struct rx *rx, void *memory, size_t size)
         a->map[i] = 0;
     for (size_t at = 0; at < blocks;) { /* the largest aligned pieces, left to right */
         unsigned order = 0;
-        while (order + 1 < ORDERS && at % ((size_t)2 << order) == 0 && at + ((size_t)2 << order) <= blocks)
+        while (order + 1 < ORDERS && at % ((size_t)2 << order) == 0 &&
+               at + ((size_t)2 << order) <= blocks)
             order++;
         list_add(a, at, order);
         at += (size_t)1 << order;
@@ -234,7 +236,8 @@ struct rx_value rx_seq_take(struct rx *rx, struct rx_seq *seq)
 {
     if (!seq->items)
         return rx_list(rx, NULL, 0);
-    struct rx_value list = {.kind = RX_LIST, .counted = 1, .size = (uint32_t)seq->count, .items = seq->items};
+    struct rx_value list = {
+        .kind = RX_LIST, .counted = 1, .size = (uint32_t)seq->count, .items = seq->items};
     *seq = (struct rx_seq){NULL, 0};
     rx_drop(rx, list);
     return list;
@@ -259,6 +262,7 @@ bool rx_queue_push(struct rx *rx, struct rx_queue *q, struct rx_value v, int64_t
         rx_free_now(rx, q->ring);
         *q = (struct rx_queue){ring, 0, q->count, size};
     }
+    assert(q->size > 0);
     rx_keep(v);
     q->ring[(q->first + q->count++) % q->size] = (struct rx_queued){v, at, rx->timer_seq++};
     return true;

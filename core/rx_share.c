@@ -1,4 +1,5 @@
-/* rx_share.c - one subscription for many: publish, multicast, connect, ref_count; share, share_replay. */
+/* rx_share.c - one subscription for many: publish, multicast, connect, ref_count; share,
+ * share_replay. */
 #include "core/rx_subject.h"
 
 /* A connection to the source: a root that speaks into a subject. */
@@ -12,7 +13,8 @@ static void connection_next(struct rx_sub *sub, struct rx_value v)
     rx_subject_next(((struct connection *)sub)->subject, v);
 }
 
-static struct connection *connection_new(struct rx_stream *stream, const struct rx_role *role, struct rx_stream *subject)
+static struct connection *connection_new(struct rx_stream *stream, const struct rx_role *role,
+                                         struct rx_stream *subject)
 {
     struct connection *c = rx_sub_root(stream->rx, sizeof *c, role, stream);
     if (c)
@@ -46,7 +48,8 @@ static struct rx_stream *make_subject(struct rx *rx, void (*fn)(void), void *ctx
         return NULL;
     if (made && rx_is_subject(made))
         return made;
-    rx_throw(rx, made == rx->full ? rx_full_error() : rx_error(BERTH_EINVAL, "rx: connector made no subject"));
+    rx_throw(rx, made == rx->full ? rx_full_error()
+                                  : rx_error(BERTH_EINVAL, "rx: connector made no subject"));
     return NULL;
 }
 
@@ -105,7 +108,8 @@ static void tear_down(struct rx_stream *stream)
 
 static void published_error(struct rx_sub *sub, struct rx_value e)
 {
-    struct rx_stream *subject = ((struct connection *)sub)->subject; /* readable until this call ends */
+    struct rx_stream *subject =
+        ((struct connection *)sub)->subject; /* readable until this call ends */
     tear_down(sub->stream);
     rx_subject_error(subject, e);
 }
@@ -125,7 +129,8 @@ static void published_dispose(struct rx_sub *sub)
     rx_unref(sub->rx, ((struct connection *)sub)->subject);
 }
 
-static const struct rx_role published_role = {connection_next, published_error, published_complete, published_dispose};
+static const struct rx_role published_role = {connection_next, published_error, published_complete,
+                                              published_dispose};
 
 void rx_connect(struct rx_stream *stream)
 {
@@ -212,7 +217,8 @@ struct rx_op rx_ref_count(void)
 
 /* ---- share ---- */
 
-/* op: fn connector; fn2, fn3, fn4 notifiers for the resets; a: flags; b, c: size and window of the replay. */
+/* op: fn connector; fn2, fn3, fn4 notifiers for the resets; a: flags; b, c: size and window of the
+ * replay. */
 enum { KEEP_ON_ERROR = 1, KEEP_ON_COMPLETE = 2, KEEP_ON_ZERO = 4, REPLAYING = 8 };
 
 struct share {
@@ -329,7 +335,8 @@ static void shared_dispose(struct rx_sub *sub)
     rx_unref(sub->rx, ((struct connection *)sub)->subject);
 }
 
-static const struct rx_role shared_role = {connection_next, shared_error, shared_complete, shared_dispose};
+static const struct rx_role shared_role = {connection_next, shared_error, shared_complete,
+                                           shared_dispose};
 
 static void sharer_dispose(struct rx_sub *sub)
 {

@@ -56,7 +56,8 @@ static void emission_over(struct rx *rx, struct rx_subject *subject)
     }
 }
 
-static struct rx_subject_sub *join(struct rx_stream *stream, struct rx_subject *subject, struct rx_sub *down)
+static struct rx_subject_sub *join(struct rx_stream *stream, struct rx_subject *subject,
+                                   struct rx_sub *down)
 {
     struct rx_subject_sub *s = rx_sub_new(sizeof *s, &observer_role, stream, down);
     if (!s)
@@ -221,11 +222,10 @@ static void subject_destroy(struct rx_stream *stream)
 
 struct rx_stream *rx_subject_make(struct rx *rx, enum rx_subject_sort sort)
 {
-    struct rx_stream *stream =
-        rx_stream_new(rx, NULL,
-                      &(struct rx_op){.attach = subject_attach,
-                                      .destroy = subject_destroy,
-                                      .extra = sizeof(struct rx_subject)});
+    struct rx_stream *stream = rx_stream_new(rx, NULL,
+                                             &(struct rx_op){.attach = subject_attach,
+                                                             .destroy = subject_destroy,
+                                                             .extra = sizeof(struct rx_subject)});
     if (stream != rx->full) {
         struct rx_subject *subject = rx_state(stream);
         subject->sort = sort;

@@ -12,7 +12,8 @@ struct rx_subject {
     struct rx_subject_sub *first, *last;
     size_t observers;
     uint64_t joins;
-    int emitting; /* emissions inside each other: observers that leave stay linked until none is left */
+    int emitting; /* emissions inside each other: observers that leave stay linked until none is
+                     left */
     bool gone;    /* some did leave meanwhile */
     bool stopped, failed;
     struct rx_value value; /* kept: the error when failed, else rx_behavior's present value */

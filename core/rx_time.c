@@ -1,4 +1,5 @@
-/* rx_time.c - operators that thin out or hold back by time: throttle, debounce, audit, sample, delay, timeout. */
+/* rx_time.c - operators that thin out or hold back by time: throttle, debounce, audit, sample,
+ * delay, timeout. */
 #include "core/rx_internal.h"
 
 /* A value held back, and a timer. */
@@ -46,7 +47,8 @@ static void hold_dispose(struct rx_sub *sub)
     rx_drop(sub->rx, unhold(s));
 }
 
-static struct hold_sub *hold_new(struct rx_stream *stream, struct rx_sub *down, const struct rx_role *role)
+static struct hold_sub *hold_new(struct rx_stream *stream, struct rx_sub *down,
+                                 const struct rx_role *role)
 {
     return rx_sub_new(sizeof(struct hold_sub), role, stream, down);
 }
@@ -104,7 +106,8 @@ static void throttle_complete(struct rx_sub *sub)
         rx_finish(sub);
 }
 
-static const struct rx_role throttle_role = {throttle_next, rx_abort, throttle_complete, hold_dispose};
+static const struct rx_role throttle_role = {throttle_next, rx_abort, throttle_complete,
+                                             hold_dispose};
 
 static void throttle_attach(struct rx_stream *stream, struct rx_sub *down)
 {
@@ -146,7 +149,8 @@ static void debounce_complete(struct rx_sub *sub)
     rx_finish(sub);
 }
 
-static const struct rx_role debounce_role = {debounce_next, rx_abort, debounce_complete, hold_dispose};
+static const struct rx_role debounce_role = {debounce_next, rx_abort, debounce_complete,
+                                             hold_dispose};
 
 static void debounce_attach(struct rx_stream *stream, struct rx_sub *down)
 {

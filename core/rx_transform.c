@@ -1,4 +1,5 @@
-/* rx_transform.c - operators that look at one value at a time: map, filter, scan, reduce, tap, count ... */
+/* rx_transform.c - operators that look at one value at a time: map, filter, scan, reduce, tap,
+ * count ... */
 #include "core/rx_internal.h"
 
 /* Most operators: a subscriber with its function beside it. */

@@ -3,8 +3,7 @@
 
 static struct rx_value no_room(struct rx *rx)
 {
-    if (rx->depth > 0)
-        rx_throw(rx, rx_full_error());
+    rx_throw(rx, rx_full_error());
     return rx_none();
 }
 
@@ -24,7 +23,8 @@ static struct rx_value bytes(struct rx *rx, enum rx_kind kind, const void *from,
         return no_room(rx);
     if (size > 0)
         memcpy(copy, from, size);
-    return (struct rx_value){.kind = (uint16_t)kind, .counted = 1, .size = (uint32_t)size, .ptr = copy};
+    return (struct rx_value){
+        .kind = (uint16_t)kind, .counted = 1, .size = (uint32_t)size, .ptr = copy};
 }
 
 struct rx_value rx_box(struct rx *rx, const void *from, size_t size)

@@ -1,6 +1,8 @@
-/* rx_vectors.c - rx-vectors FILE: run every case of a conformance file (one JSON object a line) through core/rx.
+/* rx_vectors.c - rx-vectors FILE: run every case of a conformance file (one JSON object a line)
+ * through core/rx.
  *
- * Prints each failed or skipped case, and closes with "N passed, N failed, N skipped". Exit status 0: none failed. */
+ * Prints each failed or skipped case, and closes with "N passed, N failed, N skipped". Exit status
+ * 0: none failed. */
 #include "vec.h"
 
 #include <errno.h>
@@ -11,12 +13,14 @@ struct tally {
     size_t supposed;
 };
 
-static void run_line(struct tally *tally, struct vec *vec, void *arena, const char *line, size_t length, size_t number)
+static void run_line(struct tally *tally, struct vec *vec, void *arena, const char *line,
+                     size_t length, size_t number)
 {
     json_error_t error;
     json_t *doc = json_loadb(line, length, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
     if (!json_is_object(doc)) {
-        printf("FAILED line %zu: not a JSON object%s%s\n", number, doc ? "" : ": ", doc ? "" : error.text);
+        printf("FAILED line %zu: not a JSON object%s%s\n", number, doc ? "" : ": ",
+               doc ? "" : error.text);
         tally->verdicts[VEC_FAILED]++;
         json_decref(doc);
         return;
@@ -55,9 +59,11 @@ int main(int argc, char **argv)
             run_line(&tally, vec, arena, line, (size_t)length, number);
     }
     if (tally.supposed > 0)
-        printf("%zu cases name an input that the file does not describe; what it says was supposed\n", tally.supposed);
-    printf("%zu passed, %zu failed, %zu skipped\n", tally.verdicts[VEC_PASSED], tally.verdicts[VEC_FAILED],
-           tally.verdicts[VEC_SKIPPED]);
+        printf(
+            "%zu cases name an input that the file does not describe; what it says was supposed\n",
+            tally.supposed);
+    printf("%zu passed, %zu failed, %zu skipped\n", tally.verdicts[VEC_PASSED],
+           tally.verdicts[VEC_FAILED], tally.verdicts[VEC_SKIPPED]);
     bool all_right = vec && arena && tally.verdicts[VEC_FAILED] == 0;
     free(line);
     free(arena);

@@ -1,4 +1,5 @@
-/* vec.h - one case of a conformance file: its inputs, function tables, and what was heard. Used by rx-vectors. */
+/* vec.h - one case of a conformance file: its inputs, function tables, and what was heard. Used by
+ * rx-vectors. */
 #ifndef BERTH_TESTS_RX_VEC_H
 #define BERTH_TESTS_RX_VEC_H
 
@@ -20,9 +21,9 @@ struct vec;
 /* A function of the file, as the ctx of a user function. */
 struct vec_fn {
     struct vec *vec;
-    const json_t *table;    /* [[arguments, {"ret"|"throw": value}]...]; NULL: none */
+    const json_t *table;        /* [[arguments, {"ret"|"throw": value}]...]; NULL: none */
     const struct vec_fn *outer; /* a second function (result selector, comparator, ...), or NULL */
-    struct rx_value value;  /* what it is bound to */
+    struct rx_value value;      /* what it is bound to */
     uint64_t index;
 };
 
@@ -61,11 +62,12 @@ struct rx_value vec_value(struct vec *vec, const json_t *json); /* NULL: nothing
 json_t *vec_json(struct vec *vec, struct rx_value v);           /* new reference */
 bool vec_same(const json_t *a, const json_t *b);                /* deep; 1 equals 1.0 */
 bool vec_truthy(const json_t *json);
-const json_t *vec_tag(const json_t *json, const char *tag);     /* of {"$ref": ...} and such, or NULL */
-bool vec_number(const json_t *json, double *ret);               /* Infinity too */
+const json_t *vec_tag(const json_t *json, const char *tag); /* of {"$ref": ...} and such, or NULL */
+bool vec_number(const json_t *json, double *ret);           /* Infinity too */
 
 /* vec_fn.c: user functions that look into tables; ctx is a struct vec_fn */
-struct vec_fn *vec_fn(struct vec *vec, const json_t *json); /* {"$fn": name}; NULL: not a function */
+struct vec_fn *vec_fn(struct vec *vec,
+                      const json_t *json); /* {"$fn": name}; NULL: not a function */
 struct vec_fn *vec_bound(struct vec *vec, const struct vec_fn *outer, struct rx_value value);
 struct rx_value vec_map(void *ctx, struct rx_value v);
 bool vec_test(void *ctx, struct rx_value v);
@@ -78,7 +80,8 @@ struct rx_stream *vec_wait_retry(void *ctx, struct rx_value error, uint64_t coun
 struct rx_stream *vec_wait_repeat(void *ctx, struct rx_value error, uint64_t count);
 struct rx_value vec_join(void *ctx, struct rx_value list); /* the items as arguments */
 void vec_do(void *ctx, struct rx_value v);
-/* A stream from anything RxJS takes for one: an input, an array, a text's characters. NULL: not one. */
+/* A stream from anything RxJS takes for one: an input, an array, a text's characters. NULL: not
+ * one. */
 struct rx_stream *vec_stream(struct vec *vec, const json_t *json);
 
 /* vec_ops.c: sets vec->result. VEC_PASSED: built */
@@ -86,6 +89,7 @@ enum vec_verdict vec_build(struct vec *vec, const char *op, const json_t *args);
 
 /* vec_case.c */
 enum vec_verdict vec_run(struct vec *vec, const json_t *doc, void *arena);
-struct vec_input *vec_input_find(struct vec *vec, const char *name); /* supposes it, when the case does not give it */
+struct vec_input *vec_input_find(
+    struct vec *vec, const char *name); /* supposes it, when the case does not give it */
 
 #endif

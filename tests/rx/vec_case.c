@@ -1,4 +1,5 @@
-/* vec_case.c - run one case and compare: what was heard, and when the inputs were subscribed to and let go. */
+/* vec_case.c - run one case and compare: what was heard, and when the inputs were subscribed to and
+ * let go. */
 #include "vec.h"
 
 #include <stdio.h>
@@ -24,10 +25,11 @@ static void set_events(struct vec *vec, struct vec_input *in, const json_t *even
         rx_marble_cold(&vec->rx, &in->input, in->events, count);
 }
 
-/* Some cases name an input that the file does not describe: one that was made outside the marbles (of, EMPTY, throwError).
- * A notifier is supposed to say one value and complete; any other to say, at once, what the result is expected to say
- * from there on at that time. Such a case shows that the operator passes things on, and little more, so rx-vectors counts them
- * apart; where the supposition leads nowhere, the case is skipped. */
+/* Some cases name an input that the file does not describe: one that was made outside the marbles
+ * (of, EMPTY, throwError). A notifier is supposed to say one value and complete; any other to say,
+ * at once, what the result is expected to say from there on at that time. Such a case shows that
+ * the operator passes things on, and little more, so rx-vectors counts them apart; where the
+ * supposition leads nowhere, the case is skipped. */
 static bool is_notifier(const struct vec *vec, const char *name)
 {
     static const char *const ops[] = {"takeUntil", "sample", "retry", "repeat", "share"};
@@ -39,7 +41,8 @@ static bool is_notifier(const struct vec *vec, const char *name)
     return false;
 }
 
-/* catch_error's function may return the very stream it watches: its source is then subscribed more than once. */
+/* catch_error's function may return the very stream it watches: its source is then subscribed more
+ * than once. */
 static bool is_the_result(const struct vec *vec, const char *name)
 {
     const char *op = json_string_value(json_object_get(vec->doc, "op"));
@@ -55,7 +58,8 @@ static struct rx_stream *supposed(void *ctx)
     struct rx_value values[64];
     size_t count = 0;
     struct rx_stream *tail = rx_never(&vec->rx);
-    const char *last = json_string_value(json_array_get(json_array_get(expected, json_array_size(expected) - 1), 1));
+    const char *last = json_string_value(
+        json_array_get(json_array_get(expected, json_array_size(expected) - 1), 1));
     if (last && last[0] != 'N') /* it has an end, so this has, too */
         tail = rx_empty(&vec->rx);
     for (size_t i = vec->heard_count; i < json_array_size(expected) && count < 64; i++) {
@@ -98,11 +102,12 @@ struct vec_input *vec_input_find(struct vec *vec, const char *name)
 
 static int by_number(const void *a, const void *b)
 {
-    return atoi(((const struct vec_input *)a)->name + 1) - atoi(((const struct vec_input *)b)->name + 1);
+    return atoi(((const struct vec_input *)a)->name + 1) -
+           atoi(((const struct vec_input *)b)->name + 1);
 }
 
-/* In the order in which the test made them: hot ones are played in that order. Values may be other inputs, so all are
- * there, empty, before any has its events. */
+/* In the order in which the test made them: hot ones are played in that order. Values may be other
+ * inputs, so all are there, empty, before any has its events. */
 static bool take_inputs(struct vec *vec)
 {
     const char *name;
@@ -112,8 +117,8 @@ static bool take_inputs(struct vec *vec)
         if (vec->inputs_count == VEC_INPUTS_MAX || !name[0])
             return false;
         const char *kind = json_string_value(json_object_get(in, "kind"));
-        vec->inputs[vec->inputs_count++] =
-            (struct vec_input){.name = name, .hot = kind && strcmp(kind, "hot") == 0, .given = true};
+        vec->inputs[vec->inputs_count++] = (struct vec_input){
+            .name = name, .hot = kind && strcmp(kind, "hot") == 0, .given = true};
     }
     qsort(vec->inputs, vec->inputs_count, sizeof *vec->inputs, by_number);
     return true;
@@ -183,8 +188,10 @@ static void explain(struct vec *vec, const char *what, const json_t *expected, c
 {
     if (vec->why[0])
         return;
-    char *a = json_dumps(expected, JSON_COMPACT | JSON_ENCODE_ANY), *b = json_dumps(got, JSON_COMPACT | JSON_ENCODE_ANY);
-    (void)snprintf(vec->why, sizeof vec->why, "%s: expected %.400s got %.400s", what, a ? a : "?", b ? b : "?");
+    char *a = json_dumps(expected, JSON_COMPACT | JSON_ENCODE_ANY),
+         *b = json_dumps(got, JSON_COMPACT | JSON_ENCODE_ANY);
+    (void)snprintf(vec->why, sizeof vec->why, "%s: expected %.400s got %.400s", what, a ? a : "?",
+                   b ? b : "?");
     free(a);
     free(b);
 }
@@ -253,7 +260,8 @@ static enum vec_verdict play(struct vec *vec)
         struct vec_input *in = vec_input_find(vec, src);
         vec->source = in ? in->input.stream : NULL;
     }
-    enum vec_verdict verdict = op ? vec_build(vec, op, json_object_get(vec->doc, "args")) : VEC_SKIPPED;
+    enum vec_verdict verdict =
+        op ? vec_build(vec, op, json_object_get(vec->doc, "args")) : VEC_SKIPPED;
     if (verdict != VEC_PASSED)
         return verdict;
     rx_virtual_advance(&vec->clock, &vec->rx, -1); /* hot inputs before the subscription */
@@ -261,7 +269,8 @@ static enum vec_verdict play(struct vec *vec)
     struct rx_subscription sub;
     if (vec->connect)
         rx_connect(vec->result);
-    rx_subscribe(vec->result, (struct rx_observer){hear_next, hear_error, hear_complete, vec}, &sub);
+    rx_subscribe(vec->result, (struct rx_observer){hear_next, hear_error, hear_complete, vec},
+                 &sub);
     run_until_quiet(vec, &sub);
     bool right = heard_right(vec);
     right = subs_right(vec) && right;
@@ -281,7 +290,9 @@ enum vec_verdict vec_run(struct vec *vec, const json_t *doc, void *arena)
         if (rx_init(&vec->rx, arena, VEC_ARENA_BYTES, rx_virtual_scheduler(&vec->clock)) == 0) {
             for (size_t i = 0; i < vec->inputs_count; i++)
                 set_events(vec, &vec->inputs[i],
-                           json_object_get(json_object_get(json_object_get(doc, "inputs"), vec->inputs[i].name), "events"));
+                           json_object_get(
+                               json_object_get(json_object_get(doc, "inputs"), vec->inputs[i].name),
+                               "events"));
             verdict = play(vec);
             rx_fini(&vec->rx);
         }

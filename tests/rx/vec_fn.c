@@ -61,7 +61,8 @@ static const json_t *call(const struct vec_fn *fn, json_t *args)
         rx_throw(&vec->rx, vec_value(vec, thrown));
     } else if (!row) {
         char *text = json_dumps(args, JSON_COMPACT | JSON_ENCODE_ANY);
-        (void)snprintf(vec->why, sizeof vec->why, "a function was called with %s: not in its table", text);
+        (void)snprintf(vec->why, sizeof vec->why, "a function was called with %s: not in its table",
+                       text);
         free(text);
         rx_throw(&vec->rx, rx_text(SPAN("not in the table")));
     }
@@ -202,7 +203,8 @@ struct rx_stream *vec_make_subject(void *ctx)
     if (name && strcmp(name, "ReplaySubject") == 0)
         return rx_replay(&fn->vec->rx, 0, RX_FOREVER);
     if (name && strcmp(name, "BehaviorSubject") == 0)
-        return rx_behavior(&fn->vec->rx, vec_value(fn->vec, json_array_get(json_object_get(ret, "args"), 0)));
+        return rx_behavior(&fn->vec->rx,
+                           vec_value(fn->vec, json_array_get(json_object_get(ret, "args"), 0)));
     return rx_subject(&fn->vec->rx);
 }
 

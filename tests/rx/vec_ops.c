@@ -1,4 +1,5 @@
-/* vec_ops.c - operators by their RxJS names and arguments. One row of the table at the end per operator. */
+/* vec_ops.c - operators by their RxJS names and arguments. One row of the table at the end per
+ * operator. */
 #include "vec.h"
 
 #include <math.h>
@@ -18,7 +19,8 @@ static bool undefined(const json_t *json)
     return !json || json_is_null(json) || vec_tag(json, "$undef");
 }
 
-/* A whole number; Infinity is RX_FOREVER; text is read as a number; anything else is `otherwise`. */
+/* A whole number; Infinity is RX_FOREVER; text is read as a number; anything else is `otherwise`.
+ */
 static int64_t whole(const json_t *json, int64_t otherwise)
 {
     double number;
@@ -48,8 +50,8 @@ static const json_t *member(const json_t *json, const char *name)
 
 static bool is_config(const json_t *json)
 {
-    return json_is_object(json) && !vec_tag(json, "$ref") && !vec_tag(json, "$fn") && !vec_tag(json, "$num") &&
-           !vec_tag(json, "$undef") && !vec_tag(json, "$date");
+    return json_is_object(json) && !vec_tag(json, "$ref") && !vec_tag(json, "$fn") &&
+           !vec_tag(json, "$num") && !vec_tag(json, "$undef") && !vec_tag(json, "$date");
 }
 
 static bool say(struct vec *vec, const char *text)
@@ -200,7 +202,8 @@ static bool op_skip(struct args *a)
 
 static bool op_take_while(struct args *a)
 {
-    return fn_at(a, 0) && pipe_op(a->vec, rx_take_while(vec_test, fn_at(a, 0), vec_truthy(arg(a, 1))));
+    return fn_at(a, 0) &&
+           pipe_op(a->vec, rx_take_while(vec_test, fn_at(a, 0), vec_truthy(arg(a, 1))));
 }
 
 static bool op_take_until(struct args *a)
@@ -210,7 +213,8 @@ static bool op_take_until(struct args *a)
 
 /* ---- streams of streams ---- */
 
-/* (project), (project, concurrent), (project, resultSelector), (project, resultSelector, concurrent) */
+/* (project), (project, concurrent), (project, resultSelector), (project, resultSelector,
+ * concurrent) */
 static struct vec_fn *projector(struct args *a, size_t *ret_concurrent)
 {
     struct vec_fn *fn = fn_at(a, 0), *select = fn_at(a, 1);
@@ -264,7 +268,8 @@ static struct rx_stream *itself(void *ctx, struct rx_value v)
 static bool op_merge_all(struct args *a)
 {
     int64_t concurrent = whole(arg(a, 0), RX_FOREVER);
-    return pipe_op(a->vec, rx_merge_map(itself, a->vec, concurrent == RX_FOREVER ? 0 : (size_t)concurrent));
+    return pipe_op(a->vec,
+                   rx_merge_map(itself, a->vec, concurrent == RX_FOREVER ? 0 : (size_t)concurrent));
 }
 
 static bool op_concat_all(struct args *a)
@@ -320,10 +325,11 @@ static bool op_group_by(struct args *a)
     struct rx_value kept = rx_box(&a->vec->rx, &fns, sizeof fns);
     rx_keep(kept); /* until rx_fini */
     return kept.kind == RX_BOX &&
-           pipe_op(a->vec, rx_group_by(.key = group_key, .element = fns.element ? group_element : NULL,
-                                       .duration = fns.duration ? group_duration : NULL,
-                                       .connector = fns.connector ? group_connector : NULL,
-                                       .ctx = (void *)(uintptr_t)kept.ptr));
+           pipe_op(a->vec,
+                   rx_group_by(.key = group_key, .element = fns.element ? group_element : NULL,
+                               .duration = fns.duration ? group_duration : NULL,
+                               .connector = fns.connector ? group_connector : NULL,
+                               .ctx = (void *)(uintptr_t)kept.ptr));
 }
 
 /* ---- joining ---- */
@@ -369,7 +375,8 @@ static bool take_streams(struct args *a, struct joined *ret, bool arrays_are_inp
     return true;
 }
 
-static bool joined(struct args *a, struct joined *j, struct rx_stream *(*join)(struct rx_stream *const *, size_t))
+static bool joined(struct args *a, struct joined *j,
+                   struct rx_stream *(*join)(struct rx_stream *const *, size_t))
 {
     struct vec *vec = a->vec;
     if (!take_streams(a, j, false))
@@ -431,8 +438,10 @@ static bool op_with_latest_from(struct args *a)
 
 static bool op_throttle_time(struct args *a)
 {
-    const json_t *config = arg(a, 1), *leading = member(config, "leading"), *trailing = member(config, "trailing");
-    unsigned edges = (!leading || vec_truthy(leading) ? RX_LEADING : 0u) | (vec_truthy(trailing) ? RX_TRAILING : 0u);
+    const json_t *config = arg(a, 1), *leading = member(config, "leading"),
+                 *trailing = member(config, "trailing");
+    unsigned edges = (!leading || vec_truthy(leading) ? RX_LEADING : 0u) |
+                     (vec_truthy(trailing) ? RX_TRAILING : 0u);
     int64_t ms = whole(arg(a, 0), 0);
     if (edges == 0) /* nothing ever passes */
         return pipe_op(a->vec, rx_ignore());
@@ -481,7 +490,8 @@ static struct rx_stream *timeout_with(void *ctx, struct rx_value seen)
 {
     const struct vec_fn *fn = ctx;
     json_t *meta = vec_json(fn->vec, fn->value);
-    json_t *info = json_pack("{s:o, s:n, s:I}", "meta", meta, "lastValue", "seen", (json_int_t)seen.integer);
+    json_t *info =
+        json_pack("{s:o, s:n, s:I}", "meta", meta, "lastValue", "seen", (json_int_t)seen.integer);
     struct rx_value v = vec_value(fn->vec, info);
     json_decref(info);
     return vec_flat(ctx, v);
@@ -513,14 +523,16 @@ static bool op_timeout(struct args *a)
 static bool op_buffer_time(struct args *a)
 {
     int64_t max = whole(arg(a, 2), RX_FOREVER);
-    return pipe_op(a->vec, rx_buffer_time(.span_ms = whole(arg(a, 0), 0), .every_ms = whole(arg(a, 1), 0),
-                                          .max = max == RX_FOREVER || max < 0 ? 0 : (size_t)max));
+    return pipe_op(a->vec,
+                   rx_buffer_time(.span_ms = whole(arg(a, 0), 0), .every_ms = whole(arg(a, 1), 0),
+                                  .max = max == RX_FOREVER || max < 0 ? 0 : (size_t)max));
 }
 
 static bool op_buffer_count(struct args *a)
 {
     int64_t every = whole(arg(a, 1), 0);
-    return pipe_op(a->vec, rx_buffer_count((size_t)whole(arg(a, 0), 1), every < 0 ? 0 : (size_t)every));
+    return pipe_op(a->vec,
+                   rx_buffer_count((size_t)whole(arg(a, 0), 1), every < 0 ? 0 : (size_t)every));
 }
 
 /* ---- ends and beginnings ---- */
@@ -533,7 +545,8 @@ static bool op_catch_error(struct args *a)
 static struct rx_again_cfg again(struct args *a, rx_wait_fn wait)
 {
     const json_t *config = arg(a, 0), *delay = member(config, "delay");
-    struct rx_again_cfg cfg = {.count = times(is_config(config) ? member(config, "count") : config)};
+    struct rx_again_cfg cfg = {.count =
+                                   times(is_config(config) ? member(config, "count") : config)};
     if (!is_config(config))
         return cfg;
     cfg.ctx = vec_fn(a->vec, delay);
@@ -583,7 +596,8 @@ static bool op_timer(struct args *a)
         due = at > 0 ? at : 0;
     if (due < 0)
         due = 0;
-    a->vec->result = period < 0 ? rx_timer(&a->vec->rx, due) : rx_timer_every(&a->vec->rx, due, period);
+    a->vec->result =
+        period < 0 ? rx_timer(&a->vec->rx, due) : rx_timer_every(&a->vec->rx, due, period);
     return true;
 }
 
@@ -625,13 +639,15 @@ static struct rx_stream *thrown_by(void *ctx)
 static bool op_throw_error(struct args *a)
 {
     struct vec_fn *fn = fn_at(a, 0);
-    a->vec->result = fn ? rx_defer(&a->vec->rx, thrown_by, fn) : rx_fail(&a->vec->rx, vec_value(a->vec, arg(a, 0)));
+    a->vec->result = fn ? rx_defer(&a->vec->rx, thrown_by, fn)
+                        : rx_fail(&a->vec->rx, vec_value(a->vec, arg(a, 0)));
     return true;
 }
 
 /* ---- sharing ---- */
 
-/* The test calls connect() or does not; the file does not say, but tells whether the source was subscribed. */
+/* The test calls connect() or does not; the file does not say, but tells whether the source was
+ * subscribed. */
 static bool connected(struct vec *vec)
 {
     const char *src = json_string_value(json_object_get(vec->doc, "src"));
@@ -679,7 +695,8 @@ static struct rx_stream *share_zero(void *ctx)
 static bool op_share(struct args *a)
 {
     const json_t *config = arg(a, 0), *error = member(config, "resetOnError"),
-                 *complete = member(config, "resetOnComplete"), *zero = member(config, "resetOnRefCountZero");
+                 *complete = member(config, "resetOnComplete"),
+                 *zero = member(config, "resetOnRefCountZero");
     struct share_fns fns = {vec_fn(a->vec, member(config, "connector")), vec_fn(a->vec, error),
                             vec_fn(a->vec, complete), vec_fn(a->vec, zero)};
     struct rx_value kept = rx_box(&a->vec->rx, &fns, sizeof fns);
@@ -691,7 +708,8 @@ static bool op_share(struct args *a)
                                     .keep_on_zero = zero && json_is_false(zero),
                                     .reset_on_error = fns.error ? share_error : NULL,
                                     .reset_on_complete = fns.complete ? share_complete : NULL,
-                                    .reset_on_zero = fns.zero ? share_zero : NULL, .ctx = (void *)(uintptr_t)kept.ptr));
+                                    .reset_on_zero = fns.zero ? share_zero : NULL,
+                                    .ctx = (void *)(uintptr_t)kept.ptr));
 }
 
 static bool op_share_replay(struct args *a)

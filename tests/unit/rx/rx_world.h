@@ -1,4 +1,5 @@
-/* rx_world.h - a small world for tests of core/rx: an arena, virtual time, and a log of what a subscriber heard. */
+/* rx_world.h - a small world for tests of core/rx: an arena, virtual time, and a log of what a
+ * subscriber heard. */
 #ifndef BERTH_TESTS_RX_WORLD_H
 #define BERTH_TESTS_RX_WORLD_H
 
@@ -22,7 +23,8 @@ struct world {
     char log[4096];     /* "1@0 2@0 |@0 " */
 };
 
-static void log_add(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3), unused));
+static void log_add(struct world *w, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3), unused));
 static void log_add(struct world *w, const char *fmt, ...)
 {
     size_t at = strlen(w->log);
@@ -118,7 +120,8 @@ static inline void advance(struct world *w, int64_t to_ms)
     rx_virtual_advance(&w->clock, &w->rx, to_ms);
 }
 
-/* Give back the stream, and see that nothing of it, nor of anything it made, is left in the arena. */
+/* Give back the stream, and see that nothing of it, nor of anything it made, is left in the arena.
+ */
 static inline void assert_all_freed(struct world *w, struct rx_stream *stream)
 {
     if (stream)

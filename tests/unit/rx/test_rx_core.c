@@ -20,7 +20,8 @@ static void test_pipeline_reads_top_to_bottom(void **state)
 {
     struct world *w = *state;
     struct rx_stream *numbers = rx_range(&w->rx, 1, 5);
-    struct rx_stream *s = rx_pipe(numbers,
+    struct rx_stream *s =
+        rx_pipe(numbers,
                                   rx_filter(odd, NULL),
                                   rx_map(twice, NULL),
                                   rx_scan(sum, NULL, rx_int(0)));
@@ -83,7 +84,8 @@ static struct rx_value box_of(void *ctx, struct rx_value v)
 static void test_values_made_in_a_long_loop_are_freed_as_it_goes(void **state)
 {
     struct world *w = *state;
-    struct rx_stream *s = rx_pipe(rx_range(&w->rx, 0, 200000),
+    struct rx_stream *s =
+        rx_pipe(rx_range(&w->rx, 0, 200000),
                                   rx_map(box_of, w),
                                   rx_pairwise(),
                                   rx_skip(199998));
