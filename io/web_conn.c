@@ -226,10 +226,13 @@ void conn_flush(struct conn *conn)
 {
     if (conn->dying || conn->fd < 0 || conn->mode <= CONN_CONNECTING)
         return;
-    if (conn->tls && conn->finish && conn->out.len == 0)
-        tls_end(conn);
     if (conn->tls ? !tls_flush(conn) : !plain_flush(conn))
         return;
+    if (conn->tls && conn->finish) {
+        tls_end(conn);
+        if (!tls_flush(conn))
+            return;
+    }
     if (conn->out.ptr || conn->finish)
         drained(conn);
 }

@@ -1,5 +1,7 @@
 /* test_io_web.c - HTTP and WebSocket servers as a client on the wire sees them. */
+#include "core/rng.h"
 #include "tests/support/cmocka.h"
+#include "tests/support/test_cert.h"
 #include "tests/support/web_app.h"
 #include "tests/support/wire_client.h"
 
@@ -508,6 +510,80 @@ static void test_a_thousand_sockets_and_no_more_than_allowed(void **state)
     wait_for("open=", stat_of("closed="));
 }
 
+/* Requests and frames with bytes changed, cut and doubled at random (seeded): the server under test
+ * must survive all of it, leak nothing and go on answering. */
+static void test_survives_garbage(void **state)
+{
+    (void)state;
+    static const char *const seeds[] = {
+        "GET /hello HTTP/1.1\r\nHost: t\r\n\r\nGET /later HTTP/1.1\r\nHost: t\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n2\r\nab\r\n10\r\n0123456789abcdef\r\n0\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabcGET "
+        "/stream HTTP/1.0\r\n\r\n",
+        "GET /ws HTTP/1.1\r\nHost: t\r\nUpgrade: websocket\r\nConnection: "
+        "Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: "
+        "dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"
+        "\x01\x82\x01\x01\x01\x01zz\x80\x81\x01\x01\x01\x01z\x89\x80zzzz\x88\x82\x01\x01\x01\x01"
+        "\x02\xe9",
+    };
+    struct rng rng;
+    rng_seed(&rng, 20151);
+    for (int i = 0; i < 3000; i++) {
+        char text[1024];
+        struct span seed = span_of(seeds[rng_below(&rng, sizeof seeds / sizeof *seeds)]);
+        memcpy(text, seed.ptr, seed.len);
+        for (uint64_t n = rng_below(&rng, 4); n; n--)
+            text[rng_below(&rng, seed.len)] = (char)rng_next(&rng);
+        size_t first = rng_below(&rng, seed.len + 1),
+               last = first + rng_below(&rng, seed.len - first + 1);
+        int fd = wire_connect(app.port);
+        (void)!send(fd, text, first, MSG_NOSIGNAL);
+        if (i % 16 == 0)
+            usleep(1000);
+        (void)!send(fd, text + first, last - first, MSG_NOSIGNAL);
+        char drop[4096];
+        if (i % 3 == 0)
+            (void)!recv(fd, drop, sizeof drop, MSG_DONTWAIT);
+        close(fd);
+    }
+    has(wire_ask(app.port, "GET /hello HTTP/1.1\r\nHost: t\r\n\r\n"), "\r\n\r\nhello");
+    wait_for("open=", stat_of("closed="));
+}
+
+/* The same application over TLS, asked by curl: a client that we did not write. */
+static void test_serves_tls(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/berth-tls-XXXXXX", cert[64], key[64], command[512], answer[256] = "";
+    assert_non_null(mkdtemp(dir));
+    test_cert_write(dir);
+    (void)snprintf(cert, sizeof cert, "%s/cert.pem", dir);
+    (void)snprintf(key, sizeof key, "%s/key.pem", dir);
+    struct web_app tls =
+        web_app_start((struct web_server_config){.tls_cert = cert, .tls_key = key, .idle_ms = 600});
+    (void)snprintf(command, sizeof command,
+                   "curl -sS --max-time 10 --cacert %s https://localhost:%d/hello -d abc "
+                   "https://localhost:%d/echo "
+                   "--next -sS --cacert %s https://localhost:%d/big -o %s/big && wc -c <%s/big",
+                   cert, tls.port, tls.port, cert, tls.port, dir, dir);
+    FILE *curl = popen(command, "r");
+    assert_non_null(curl);
+    size_t n = fread(answer, 1, sizeof answer - 1, curl);
+    answer[n] = '\0';
+    assert_int_equal(pclose(curl), 0);
+    has(answer, "method-not-allowed"); /* POST /hello */
+    has(answer, "}\nabc8388608\n");
+    int plain = wire_connect(tls.port), silent = wire_connect(tls.port);
+    wire_say(plain, "GET /hello HTTP/1.1\r\nHost: t\r\n\r\n");
+    (void)wire_expect_end(plain);
+    (void)wire_expect_end(silent); /* no handshake within idle_ms */
+    web_app_stop(&tls);
+    (void)snprintf(command, sizeof command, "rm -r %s", dir);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -529,6 +605,8 @@ int main(void)
         cmocka_unit_test(test_ws_slow_reader_is_closed_and_bounded),
         cmocka_unit_test(test_ws_refuses_bad_upgrades),
         cmocka_unit_test(test_a_thousand_sockets_and_no_more_than_allowed),
+        cmocka_unit_test(test_survives_garbage),
+        cmocka_unit_test(test_serves_tls),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
