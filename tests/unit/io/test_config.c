@@ -349,7 +349,8 @@ static void test_other_programs_sections_are_unread_unless_checking(void **state
     run = open_with(&program, yaml, NULL, flags);
     assert_null(run->config);
     assert_int_equal(run->exit_code, 1);
-    assert_string_equal(errors_of(run), "F:1: lobbynode.match_sze: no such option; did you mean match_size?\n");
+    assert_string_equal(errors_of(run),
+                        "F:1: lobbynode.match_sze: no such option; did you mean match_size?\n");
     end(run);
     run = open_with(&program, "redis: {port: 7}\n", NULL, flags);
     assert_int_equal(run->exit_code, 0);
@@ -444,6 +445,40 @@ static void test_the_example_file_is_right(void **state)
     end(run);
 }
 
+/* "    # closed: true" -> "    closed: true": the switched-off examples of the file. */
+static void uncomment(char *text)
+{
+    for (char *line = text; line && *line;
+         line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
+        char *at = line + strspn(line, " ");
+        if (at[0] != '#' || at[1] != ' ')
+            continue;
+        const char *word = at + 2 + strspn(at + 2, " ");
+        size_t len = strspn(word, "abcdefghijklmnopqrstuvwxyz_");
+        if (len && word[len] == ':')
+            memmove(at, at + 2, strlen(at + 2) + 1);
+    }
+}
+
+static void test_the_examples_switched_off_in_it_are_right_too(void **state)
+{
+    static char yaml[1 << 16];
+    char path[512];
+    const char *source = getenv("BERTH_SOURCE");
+    (void)snprintf(path, sizeof path, "%s/infra/etc/berth.yaml", source ? source : ".");
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    yaml[fread(yaml, 1, sizeof yaml - 1, file)] = '\0';
+    fclose(file);
+    uncomment(yaml);
+    assert_non_null(strstr(yaml, "\n    closed: true"));
+    const char *flags[] = {"--check-config", NULL};
+    struct run *run = open_with(&program, yaml, NULL, flags);
+    assert_string_equal(run->errors, "");
+    assert_int_equal(run->exit_code, 0);
+    end(run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -462,6 +497,7 @@ int main(void)
         cmocka_unit_test(test_operands),
         cmocka_unit_test(test_reload_takes_the_new_and_keeps_the_old_on_a_fault),
         cmocka_unit_test(test_the_example_file_is_right),
+        cmocka_unit_test(test_the_examples_switched_off_in_it_are_right_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
