@@ -3,9 +3,15 @@
 One core for the server, another for the load (tests/bench/http_load.c). Each round measures both servers, in turn, so that
 whatever else the machine does meets both; medians over the rounds count. CPU time is the scheduler's (schedstat), in ns.
 
-  --rounds N  --seconds S  --server fixed|...  what stands on berth's side: http_fixed is io/web.h with a fixed body
+berth is one berth-lb with a private redis-server, 20 nodes that report each second (tests/bench/bench_nodes.c) and tickets on; the
+2015 way is Node.js http that asks Redis with ioredis for each request (tests/bench/node_redis.js).
+
+  --rounds N  --seconds S  --no-idle  --no-node
+  --server fixed   in berth-lb's place tests/bench/http_fixed.c, which is io/web.h with a fixed body of 250 bytes
 """
 import argparse
+import collections
+import json
 import os
 import re
 import resource
@@ -18,6 +24,8 @@ import tempfile
 import time
 
 BODY = 250
+SECRET = "bench-bench-bench-bench-bench-bench"
+PATH = "/v1/pools/lobby/endpoint"
 
 
 def free_port():
@@ -43,14 +51,12 @@ def cpu_ns(pid):
 
 
 class Server:
-    def __init__(self, name, argv, port, path, core):
-        self.name, self.port, self.path = name, port, path
+    def __init__(self, name, argv, port, path, core, secret=None):
+        self.name, self.port, self.path, self.secret = name, port, path, secret
+        self.picks = collections.Counter()
+        self.verified = 0
         self.process = subprocess.Popen(["taskset", "-c", str(core), *argv])
         wait_port(port, self.process)
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(10)
 
 
 def nginx(build, tmp, core, body):
@@ -62,30 +68,96 @@ events {{ worker_connections 19000; use epoll; }}
 http {{
   access_log off; keepalive_requests 1000000000; keepalive_timeout 600s; default_type application/json;
   client_body_temp_path {tmp}/b; proxy_temp_path {tmp}/p; fastcgi_temp_path {tmp}/f; uwsgi_temp_path {tmp}/u; scgi_temp_path {tmp}/s;
-  server {{ listen 127.0.0.1:{port} backlog=4096 reuseport; location / {{ add_header Cache-Control no-store; return 200 '{body}'; }} }}
+  server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ add_header Cache-Control no-store; return 200 '{body}'; }} }}
 }}
 """)
-    return Server("nginx", [shutil.which("nginx") or "/usr/sbin/nginx", "-p", tmp, "-c", conf], port, "/v1/pools/lobby/endpoint", core)
+    return Server("nginx", [shutil.which("nginx") or "/usr/sbin/nginx", "-p", tmp, "-c", conf], port, PATH, core)
+
+
+def redis(tmp):
+    port = free_port()
+    argv = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", tmp,
+            "--logfile", f"{tmp}/redis.log"]
+    process = subprocess.Popen(argv)
+    wait_port(port, process)
+    return process, port
+
+
+def berth(build, tmp, core, redis_port):
+    port, admin = free_port(), free_port()
+    with open(f"{tmp}/berth.yaml", "w") as f:
+        f.write(f"""redis: {{host: 127.0.0.1, port: {redis_port}}}
+log: {{level: warn}}
+tickets:
+  mode: required
+  keys:
+    - {{kid: k1, secret: {SECRET}}}
+pools:
+  lobby: {{slow_start: 0s, player_rate: 0, probe: {{kind: none}}}}
+lb:
+  peers:
+    lb-a: {{public: "127.0.0.1:{port}", admin: "127.0.0.1:{admin}", owns: [lobby]}}
+""")
+    argv = [f"{build}/bin/berth-lb", "--name", "lb-a", "--config", f"{tmp}/berth.yaml"]
+    return Server("berth", argv, port, PATH, core, SECRET)
+
+
+def nodes(build, redis_port, server):
+    process = subprocess.Popen([f"{build}/bench/bench_nodes", str(redis_port), "lobby", "20", "10000000"])
+    seen, length = set(), 0
+    for _ in range(600):
+        with socket.create_connection(("127.0.0.1", server.port), 5) as s:
+            s.sendall(f"GET {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+            answer = b""
+            while data := s.recv(65536):
+                answer += data
+        head, _, body = answer.partition(b"\r\n\r\n")
+        if b" 200 " in head:
+            seen.add(json.loads(body)["node"])
+            server.picks[json.loads(body)["node"]] += 1
+            length = len(body)
+            if len(seen) == 20:
+                return process, length
+        else:
+            time.sleep(0.1)
+    process.terminate()
+    sys.exit(f"bench-endpoint: after a minute only {len(seen)} of 20 nodes were handed out")
+
+
+def node_redis(tmp, core, redis_port, length):
+    directory = os.path.abspath("build/bench-node")
+    os.makedirs(directory, exist_ok=True)
+    if not os.path.isdir(f"{directory}/node_modules/ioredis"):
+        if subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--silent", "--prefix", directory, "ioredis"]).returncode:
+            return None
+    port = free_port()
+    os.environ["NODE_PATH"] = f"{directory}/node_modules"
+    return Server("node", ["node", "tests/bench/node_redis.js", str(port), str(redis_port), str(length)], port, PATH, core)
 
 
 def fixed(build, tmp, core, body):
     port = free_port()
     argv = [f"{build}/bench/http_fixed", str(port), str(len(body))]
-    return Server("berth", argv, port, "/v1/pools/lobby/endpoint", core)
+    return Server("berth", argv, port, PATH, core)
 
 
 def measure(build, server, core, connections, seconds, idle=0):
     argv = ["taskset", "-c", str(core), f"{build}/bench/http_load", "127.0.0.1", str(server.port), server.path,
-            str(connections), str(seconds), str(idle)]
+            str(connections), str(seconds), str(idle)] + ([server.secret] if server.secret else [])
     load = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
     if load.stdout.readline() != "measuring\n":
         sys.exit("bench-endpoint: the load generator did not begin")
     before = cpu_ns(server.process.pid)
     line = load.stdout.readline()
     used = cpu_ns(server.process.pid) - before
+    while line.startswith("node "):
+        _, node, count = line.split()
+        server.picks[node] += int(count)
+        line = load.stdout.readline()
     if load.wait() != 0:
         sys.exit(f"bench-endpoint: {server.name}: wrong answers: {line}")
     got = {k: float(v) for k, v in re.findall(r"(\w+)=([\d.]+)", line)}
+    server.verified += int(got["verified"])
     got["cpu_us"] = used / 1000 / got["requests"]
     return got
 
@@ -109,31 +181,68 @@ def main():
     parser.add_argument("--build", default="build/release")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--server", choices=["lb", "fixed"], default="lb")
     parser.add_argument("--no-idle", action="store_true")
+    parser.add_argument("--no-node", action="store_true")
     options = parser.parse_args()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     cores = sorted(os.sched_getaffinity(0))
     cores = (cores[0], cores[-1])
-    body = "x" * BODY
-    with tempfile.TemporaryDirectory(prefix="berth-bench-") as tmp:
-        peers = [fixed(options.build, tmp, cores[0], body), nginx(options.build, tmp, cores[0], body)]
-        try:
-            few = compare(options.build, peers, cores, 64, options)
-            many = compare(options.build, peers, cores, 512, options)
-            ratio = 0.0
-            if not options.no_idle:
-                alone, beside = [], []
-                for _ in range(options.rounds):
-                    alone.append(measure(options.build, peers[0], cores[1], 64, options.seconds))
-                    beside.append(measure(options.build, peers[0], cores[1], 64, options.seconds, 10000))
-                ratio = statistics.median(g["rate"] for g in beside) / statistics.median(g["rate"] for g in alone)
-        finally:
-            for p in peers:
-                p.stop()
+    tmp = tempfile.mkdtemp(prefix="berth-bench-")
+    running = []
+    try:
+        run(options, tmp, cores, running)
+    finally:
+        for process in reversed(running):
+            process.terminate()
+            process.wait(20)
+        shutil.rmtree(tmp)
+
+
+def run(options, tmp, cores, running):
+    build, length, redis_port = options.build, BODY, 0
+    if options.server == "lb":
+        process, redis_port = redis(tmp)
+        running.append(process)
+        ours = berth(build, tmp, cores[0], redis_port)
+        running.append(ours.process)
+        process, length = nodes(build, redis_port, ours)
+        running.append(process)
+    else:
+        ours = fixed(build, tmp, cores[0], "x" * length)
+        running.append(ours.process)
+    static = nginx(build, tmp, cores[0], "x" * length)
+    running.append(static.process)
+    print(f"  body {length} bytes, server on core {cores[0]}, load on core {cores[1]}, medians of {options.rounds} rounds of {options.seconds} s")
+
+    few = compare(build, [ours, static], cores, 64, options)
+    many = compare(build, [ours, static], cores, 512, options)
+    idle_ratio = node_ratio = float("nan")
+    if not options.no_idle:
+        alone, beside = [], []
+        for _ in range(options.rounds):
+            alone.append(measure(build, ours, cores[1], 64, options.seconds))
+            beside.append(measure(build, ours, cores[1], 64, options.seconds, 10000))
+        idle_ratio = statistics.median(g["rate"] for g in beside) / statistics.median(g["rate"] for g in alone)
+        print("  beside 10,000 idle connections: %.2f us CPU, without: %.2f"
+              % (statistics.median(g["cpu_us"] for g in beside), statistics.median(g["cpu_us"] for g in alone)))
+    if not options.no_node and options.server == "lb":
+        node = node_redis(tmp, cores[0], redis_port, length)
+        if node:
+            running.append(node.process)
+            got = [measure(build, node, cores[1], 64, options.seconds) for _ in range(options.rounds)]
+            rate = statistics.median(g["rate"] for g in got)
+            print(f"  c=64   node   {rate:>8.0f}/s  {statistics.median(g['cpu_us'] for g in got):.2f} us CPU (its own; Redis's comes on top)")
+            node_ratio = few[0] / rate
+    if options.server == "lb":
+        spread = max(ours.picks.values()) - min(ours.picks.values())
+        print(f"  {sum(ours.picks.values())} picks on {len(ours.picks)} nodes, max - min = {spread}; {ours.verified} tickets verified")
+        if spread > 1 or len(ours.picks) != 20 or ours.verified == 0:
+            sys.exit("bench-endpoint: the picks are not even")
     print("bench-endpoint: c=64 berth=%.0f nginx=%.0f ratio=%.2f p99_ratio=%.2f cpu_ratio=%.2f | "
-          "c=512 berth=%.0f nginx=%.0f ratio512=%.2f p99_ratio512=%.2f cpu_ratio512=%.2f | idle10k_ratio=%.2f"
-          % (*few, *many, ratio))
+          "c=512 berth=%.0f nginx=%.0f ratio512=%.2f p99_ratio512=%.2f cpu_ratio512=%.2f | idle10k_ratio=%.2f node_redis_ratio=%.2f"
+          % (*few, *many, idle_ratio, node_ratio))
 
 
 main()

@@ -1,14 +1,19 @@
 /* http_load.c - a closed-loop HTTP/1.1 load generator: N keep-alive connections, each with one
  * request under way.
  *
- *   http_load HOST-ADDRESS PORT PATH CONNECTIONS SECONDS IDLE
+ *   http_load ADDRESS PORT PATH CONNECTIONS SECONDS IDLE [SECRET]
  *
  * Opens IDLE connections first, which ask once and then keep still, then CONNECTIONS that ask again
- * as soon as they have been answered, for 0.3 s unmeasured and SECONDS measured. Prints one line:
- * requests, seconds, rate, p50, p90, p99 and max in microseconds, and errors: answers other than
- * 200 and broken connections. PATH may hold one %d: the number of the request. Exit 1 on any error.
+ * as soon as they have been answered, for 0.3 s unmeasured and SECONDS measured. Prints "measuring"
+ * when it begins to, and at the end one line: requests, rate, p50, p90, p99 and max in
+ * microseconds, and errors: answers other than 200 and broken connections. PATH may hold one %d:
+ * the number of the request. Exit 1 on any error.
+ *
+ * With SECRET the answers are berth's: they are counted by node ("node NAME COUNT" lines, warming
+ * up included), and every 1,000th ticket is verified (key k1, for the node that was named).
  */
 #include "core/histogram.h"
+#include "core/ticket.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { IN_MAX = 16 * 1024, EVENTS = 512 };
+enum { IN_MAX = 16 * 1024, EVENTS = 512, NODES_MAX = 64, VERIFY_EACH = 1000 };
 
 struct peer {
     int fd;
@@ -40,6 +45,12 @@ struct load {
     long asked, answered, errors;
     int64_t from_us, until_us; /* measured in between */
     struct histogram latency;
+    struct ticket_keys *keys; /* NULL: any answer will do */
+    long whole, verified;
+    struct {
+        char name[64];
+        long picks;
+    } nodes[NODES_MAX];
 };
 
 static int64_t now_us(void)
@@ -100,6 +111,44 @@ static long whole_answer(const char *in, size_t have)
     return (size_t)total <= have ? total : 0;
 }
 
+/* The text of a JSON member: `name` with its quotes and colon, as berth writes them. */
+static struct span member(const char *in, size_t have, const char *name)
+{
+    const char *at = memmem(in, have, name, strlen(name));
+    const char *text = at ? at + strlen(name) : in + have;
+    const char *end = memchr(text, '"', (size_t)(in + have - text));
+    return (struct span){text, end ? (size_t)(end - text) : 0};
+}
+
+/* Count whom the answer named; now and then verify its ticket. */
+static void check_answer(struct load *l, const char *in, size_t have)
+{
+    struct span node = member(in, have, "\"node\":\"");
+    size_t i = 0;
+    while (i < NODES_MAX && l->nodes[i].name[0] && !span_is(node, l->nodes[i].name))
+        i++;
+    if (i == NODES_MAX || node.len == 0 ||
+        !span_copy(node, l->nodes[i].name, sizeof l->nodes[i].name)) {
+        l->errors++;
+        return;
+    }
+    l->nodes[i].picks++;
+    if (l->whole++ % VERIFY_EACH)
+        return;
+    struct ticket ticket;
+    struct ticket_expect expect = {.node = node};
+    struct err err = {0};
+    enum ticket_refusal r =
+        ticket_verify(l->keys, member(in, have, "\"ticket\":\""),
+                      (wall_ms_t){(int64_t)time(NULL) * 1000}, &expect, &ticket, &err);
+    l->verified++;
+    if (r == TICKET_OK)
+        return;
+    (void)fprintf(stderr, "http_load: ticket of %.*s: %s: %s\n", SPAN_ARG(node),
+                  ticket_refusal_word(r), err.text);
+    l->errors++;
+}
+
 static void on_readable(struct load *l, struct peer *p, int64_t now)
 {
     ssize_t n = recv(p->fd, p->in + p->have, (p->idle ? 1024 : IN_MAX) - p->have, MSG_DONTWAIT);
@@ -116,6 +165,8 @@ static void on_readable(struct load *l, struct peer *p, int64_t now)
         return;
     if (len < 0 || (size_t)len != p->have)
         l->errors++;
+    else if (l->keys)
+        check_answer(l, p->in, p->have);
     p->have = 0;
     if (p->idle)
         return;
@@ -140,8 +191,9 @@ static void run_until(struct load *l, int64_t end_us)
 
 int main(int argc, char **argv)
 {
-    if (argc != 7) {
-        (void)fprintf(stderr, "usage: http_load ADDRESS PORT PATH CONNECTIONS SECONDS IDLE\n");
+    if (argc != 7 && argc != 8) {
+        (void)fprintf(stderr,
+                      "usage: http_load ADDRESS PORT PATH CONNECTIONS SECONDS IDLE [SECRET]\n");
         return 2;
     }
     struct rlimit files;
@@ -157,6 +209,10 @@ int main(int argc, char **argv)
     l.path = argv[3];
     size_t count = strtoul(argv[4], NULL, 10), idle = strtoul(argv[6], NULL, 10);
     double seconds = strtod(argv[5], NULL);
+    struct err err = {0};
+    struct ticket_key key = {.kid = SPAN("k1"), .secret = span_of(argc == 8 ? argv[7] : NULL)};
+    if (argc == 8 && ticket_keys_create(&key, 1, &l.keys, &err) < 0)
+        die(err.text);
     l.ep = epoll_create1(0);
     struct peer *peers = calloc(count + idle, sizeof *peers);
     if (l.ep < 0 || !peers)
@@ -176,9 +232,12 @@ int main(int argc, char **argv)
     l.from_us = now_us();
     l.until_us = l.from_us + (int64_t)(seconds * 1e6);
     run_until(&l, l.until_us);
-    (void)printf("requests=%ld rate=%.0f p50_us=%lu p90_us=%lu p99_us=%lu max_us=%lu errors=%ld\n",
+    for (size_t i = 0; i < NODES_MAX && l.nodes[i].name[0]; i++)
+        (void)printf("node %s %ld\n", l.nodes[i].name, l.nodes[i].picks);
+    (void)printf("requests=%ld rate=%.0f p50_us=%lu p90_us=%lu p99_us=%lu max_us=%lu errors=%ld "
+                 "verified=%ld\n",
                  l.answered, (double)l.answered / seconds, histogram_quantile(&l.latency, 0.5),
                  histogram_quantile(&l.latency, 0.9), histogram_quantile(&l.latency, 0.99),
-                 l.latency.max, l.errors);
+                 l.latency.max, l.errors, l.verified);
     return l.errors ? 1 : 0;
 }
