@@ -546,6 +546,27 @@ static void test_a_ticket_that_was_left_is_used_up(void **state)
     finish(&w);
 }
 
+static void test_a_fresh_ticket_takes_the_seat_over(void **state)
+{
+    struct world w;
+    start(&w, true, config_default());
+    state_is(&w, NODE_READY);
+    char first[TICKET_TEXT_MAX + 256];
+    (void)snprintf(first, sizeof first, "%s", ticket_for(&w, "gn-1", "game", "r", "ann", 5, 30));
+    open(&w, 0);
+    say(&w, 0, "join", first);
+    open(&w, 1);
+    say(&w, 1, "join", ticket_for(&w, "gn-1", "game", "r", "ann", 5, 30));
+    hang_up(&w, 0);
+    assert_int_equal(game_load(&w.game).conns, 1);
+    assert_int_equal(admitted(&w), 2); /* both were handed out, both are accounted for */
+    node_trace_clear(&w.trace);
+    open(&w, 2);
+    say(&w, 2, "join", first);
+    expect_refused(&w, 2, "ticket_used");
+    finish(&w);
+}
+
 static void test_a_full_node_does_not_use_the_ticket_up(void **state)
 {
     struct world w;
@@ -606,6 +627,7 @@ int main(void)
         cmocka_unit_test(test_tickets_are_refused_each_with_its_reason),
         cmocka_unit_test(test_a_ticket_is_one_seat),
         cmocka_unit_test(test_a_ticket_that_was_left_is_used_up),
+        cmocka_unit_test(test_a_fresh_ticket_takes_the_seat_over),
         cmocka_unit_test(test_a_full_node_does_not_use_the_ticket_up),
         cmocka_unit_test(test_draining_honours_tickets),
     };
