@@ -19,15 +19,19 @@ int lobby_init(struct lobby *lobby, const struct lobby_config *config, struct do
     rng_seed(&lobby->rng, config->seed);
     lobby->players = calloc(peers, sizeof *lobby->players);
     lobby->matches = calloc(config->matches_max, sizeof *lobby->matches);
+    lobby->free_matches = calloc(config->matches_max, sizeof *lobby->free_matches);
     lobby->ghosts = calloc(LOBBY_GHOSTS_MAX, sizeof *lobby->ghosts);
-    if (!lobby->players || !lobby->matches || !lobby->ghosts ||
+    if (!lobby->players || !lobby->matches || !lobby->free_matches || !lobby->ghosts ||
         front_init(&lobby->front, &config->front, door) < 0 ||
         strmap_init(&lobby->peer_of_player, peers, config->seed) < 0 ||
         strmap_init(&lobby->match_of_room, config->matches_max, config->seed) < 0 ||
+        fifo_init(&lobby->waiting, config->matches_max) < 0 ||
         fifo_init(&lobby->seeking, peers) < 0 || fifo_init(&lobby->matched, peers) < 0) {
         lobby_fini(lobby);
         return BERTH_ENOMEM;
     }
+    for (uint32_t i = 0; i < config->matches_max; i++)
+        lobby->free_matches[i] = config->matches_max - 1 - i; /* low numbers are used first */
     return 0;
 }
 
@@ -35,10 +39,12 @@ void lobby_fini(struct lobby *lobby)
 {
     fifo_fini(&lobby->matched);
     fifo_fini(&lobby->seeking);
+    fifo_fini(&lobby->waiting);
     strmap_fini(&lobby->match_of_room);
     strmap_fini(&lobby->peer_of_player);
     front_fini(&lobby->front);
     free(lobby->ghosts);
+    free(lobby->free_matches);
     free(lobby->matches);
     free(lobby->players);
     *lobby = (struct lobby){.players = NULL};

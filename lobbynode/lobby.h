@@ -60,9 +60,8 @@ enum lobby_match_state {
 struct lobby_match {
     enum lobby_match_state state;
     struct seek_match match;
-    uint32_t tries;
-    uint32_t lb; /* which endpoint API is asked next */
-    mono_ms_t next, give_up;
+    uint32_t lb;       /* which endpoint API is asked next */
+    mono_ms_t give_up; /* the store hands it out again about then */
 };
 
 /* A cancel that could not be delivered: tried again until the store has it. */
@@ -80,6 +79,8 @@ struct lobby {
     struct lobby_player *players; /* peers_max */
     struct lobby_match *matches;  /* matches_max */
     struct strmap match_of_room;
+    uint32_t *free_matches;     /* the first matches_max - match_count are numbers of free ones */
+    struct fifo waiting;        /* matches whose place is asked for again */
     struct fifo seeking;        /* seek_timeout */
     struct fifo matched;        /* match_ttl: nobody waits for ever */
     struct lobby_ghost *ghosts; /* LOBBY_GHOSTS_MAX, a ring */

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#define MATCHES_MAX 4096
+#define MATCHES_MAX 2048
 #define TAKE_INTERVAL_MS 1000
 
 static void step(void *app, const struct node_event *ev)

@@ -3,50 +3,49 @@
 
 #include <assert.h>
 
-#define PLACE_BACKOFF_FIRST_MS 100
-#define PLACE_BACKOFF_MAX_MS 1000
+#define PLACE_RETRY_MS 250 /* the next try asks another endpoint API */
 #define RETRIES_PER_TICK 16
 
-static struct lobby_match *find(struct lobby *lobby, struct span room)
+static uint32_t find(const struct lobby *lobby, struct span room, enum lobby_match_state state)
 {
     uint32_t i = strmap_get(&lobby->match_of_room, room);
-    return i == STRMAP_NONE ? NULL : &lobby->matches[i];
+    return i != STRMAP_NONE && lobby->matches[i].state == state ? i : LOBBY_NONE;
 }
 
-static void drop(struct lobby *lobby, struct lobby_match *m)
+static void drop(struct lobby *lobby, uint32_t index)
 {
+    struct lobby_match *m = &lobby->matches[index];
     (void)strmap_remove(&lobby->match_of_room, span_of(m->match.room));
+    fifo_remove(&lobby->waiting, index);
     m->state = LOBBY_MATCH_FREE;
-    lobby->match_count--;
+    lobby->free_matches[lobby->config.matches_max - lobby->match_count--] = index;
 }
 
-static void place(struct lobby *lobby, struct lobby_match *m, struct lobby_effects *fx)
+static void place(struct lobby *lobby, uint32_t index, struct lobby_effects *fx)
 {
+    struct lobby_match *m = &lobby->matches[index];
     m->state = LOBBY_MATCH_PLACING;
-    m->tries++;
     struct lobby_effect *effect = lobby_do(fx, LOBBY_DO_PLACE);
     effect->match = m;
     effect->lb = m->lb;
-    m->lb = (m->lb + 1) % lobby->config.lb_count; /* the next try asks the other one */
+    m->lb = (m->lb + 1) % lobby->config.lb_count;
 }
 
 void match_begin(struct lobby *lobby, const struct seek_match *match, mono_ms_t now,
                  struct lobby_effects *fx)
 {
-    if (lobby->match_count == lobby->config.matches_max || find(lobby, span_of(match->room)))
+    if (lobby->match_count == lobby->config.matches_max ||
+        strmap_get(&lobby->match_of_room, span_of(match->room)) != STRMAP_NONE)
         return;
-    struct lobby_match *m = lobby->matches;
-    while (m->state != LOBBY_MATCH_FREE)
-        m++;
-    *m = (struct lobby_match){.match = *match,
-                              .lb = (uint32_t)rng_below(&lobby->rng, lobby->config.lb_count),
-                              .give_up = mono_add(now, lobby->config.retry_ms)};
-    int rc =
-        strmap_put(&lobby->match_of_room, span_of(match->room), (uint32_t)(m - lobby->matches));
+    uint32_t index = lobby->free_matches[lobby->config.matches_max - ++lobby->match_count];
+    lobby->matches[index] =
+        (struct lobby_match){.match = *match,
+                             .lb = (uint32_t)rng_below(&lobby->rng, lobby->config.lb_count),
+                             .give_up = mono_add(now, lobby->config.retry_ms)};
+    int rc = strmap_put(&lobby->match_of_room, span_of(match->room), index);
     assert(rc == 0);
-    lobby->match_count++;
     lobby->matches_total++;
-    place(lobby, m, fx);
+    place(lobby, index, fx);
 }
 
 static struct span ticket_of(const struct lobby_placed *placed, const char *player)
@@ -79,26 +78,32 @@ static struct span result_text(const struct seek_match *match, const struct lobb
     return effects_end(out, &text);
 }
 
-void match_placed(struct lobby *lobby, const struct lobby_event *ev, struct lobby_effects *fx)
+static void place_failed(struct lobby *lobby, uint32_t index, mono_ms_t now)
 {
-    struct lobby_match *m = find(lobby, ev->room);
-    if (!m || m->state != LOBBY_MATCH_PLACING)
-        return;
-    if (!ev->ok) {
-        lobby->place_failures_total++;
-        int64_t wait_ms = PLACE_BACKOFF_FIRST_MS;
-        for (uint32_t i = 1; i < m->tries && wait_ms < PLACE_BACKOFF_MAX_MS; i++)
-            wait_ms *= 2;
-        m->state = LOBBY_MATCH_WAITING;
-        m->next = mono_add(ev->now, wait_ms);
-        if (!mono_before(m->next, m->give_up))
-            drop(lobby, m); /* the store gives it to whoever asks next, us included */
+    struct lobby_match *m = &lobby->matches[index];
+    mono_ms_t next = mono_add(now, PLACE_RETRY_MS);
+    lobby->place_failures_total++;
+    if (!mono_before(next, m->give_up)) {
+        drop(lobby, index); /* the store gives it to whoever asks next, us included */
         return;
     }
+    m->state = LOBBY_MATCH_WAITING;
+    fifo_push(&lobby->waiting, index, next);
+}
+
+void match_placed(struct lobby *lobby, const struct lobby_event *ev, struct lobby_effects *fx)
+{
+    uint32_t index = find(lobby, ev->room, LOBBY_MATCH_PLACING);
+    if (index == LOBBY_NONE)
+        return;
+    if (!ev->ok) {
+        place_failed(lobby, index, ev->now);
+        return;
+    }
+    struct lobby_match *m = &lobby->matches[index];
     m->state = LOBBY_MATCH_FINISHING;
     struct lobby_effect *effect = lobby_do(fx, LOBBY_DO_FINISH);
     memcpy(effect->room, m->match.room, sizeof effect->room);
-    effect->match = m;
     fx->result_count = m->match.count;
     for (size_t i = 0; i < m->match.count; i++) {
         const struct seek_match_player *p = &m->match.players[i];
@@ -114,32 +119,25 @@ void match_placed(struct lobby *lobby, const struct lobby_event *ev, struct lobb
 
 void match_finished(struct lobby *lobby, const struct lobby_event *ev)
 {
-    struct lobby_match *m = find(lobby, ev->room);
-    if (!m || m->state != LOBBY_MATCH_FINISHING)
+    uint32_t index = find(lobby, ev->room, LOBBY_MATCH_FINISHING);
+    if (index == LOBBY_NONE)
         return;
     lobby->finished_total += ev->ok && ev->word == ANSWER_OK;
     drop(lobby,
-         m); /* finished, by us or by another; or not known: then the store hands it out again */
+         index); /* finished, by us or another; or not known: then the store hands it out again */
 }
 
 void match_tick(struct lobby *lobby, mono_ms_t now, struct lobby_effects *fx)
 {
-    int done = 0;
-    for (uint32_t i = 0;
-         i < lobby->config.matches_max && lobby->match_count && done < RETRIES_PER_TICK; i++) {
-        struct lobby_match *m = &lobby->matches[i];
-        if (m->state == LOBBY_MATCH_WAITING && !mono_before(now, m->next)) {
-            place(lobby, m, fx);
-            done++;
-        }
+    uint32_t index;
+    for (int n = 0; n < RETRIES_PER_TICK && (index = fifo_due(&lobby->waiting, now)) != FIFO_NONE;
+         n++) {
+        fifo_remove(&lobby->waiting, index);
+        place(lobby, index, fx);
     }
 }
 
 mono_ms_t match_deadline(const struct lobby *lobby)
 {
-    mono_ms_t at = MONO_NEVER;
-    for (uint32_t i = 0; i < lobby->config.matches_max && lobby->match_count; i++)
-        if (lobby->matches[i].state == LOBBY_MATCH_WAITING)
-            at = mono_min(at, lobby->matches[i].next);
-    return at;
+    return fifo_deadline(&lobby->waiting);
 }

@@ -10,8 +10,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /* Descriptors a node needs beside those of its players. */
 #define OTHER_DESCRIPTORS 64
 
