@@ -27,6 +27,7 @@ test: deps ## build and test everything, in release and under sanitizers
 	@tests/run.sh
 
 bench-%: build ## a benchmark, for example bench-pick
+	@[ -x tests/bench/$*.sh ] || { echo "no such benchmark; there are:" $(patsubst tests/bench/%.sh,bench-%,$(wildcard tests/bench/*.sh)); exit 2; }
 	@tests/bench/$*.sh
 
 fuzz: deps-dev ## fuzz the parsers for a minute each (clang)

@@ -42,6 +42,10 @@ int record_decode(struct span value, char *ret_buf, size_t size)
     ret_buf[0] = '\0';
     for (size_t i = 0; i < value.len; i++) {
         char c = value.ptr[i];
+        if (c == '\0') {
+            ret_buf[0] = '\0';
+            return BERTH_EINVAL;
+        }
         if (c == '%') {
             int high = i + 2 < value.len ? hex_digit(value.ptr[i + 1]) : -1;
             int low = i + 2 < value.len ? hex_digit(value.ptr[i + 2]) : -1;

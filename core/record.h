@@ -19,7 +19,7 @@ bool record_next(struct span *rest, struct span *ret_name, struct span *ret_valu
 bool record_raw(struct span record, const char *name, struct span *ret_value);
 
 /* The decoded value as terminated text. Returns its length, or BERTH_ENOENT, BERTH_EINVAL (bad
- * encoding, an encoded NUL), BERTH_EFULL (does not fit). ret_buf is "" on failure. */
+ * encoding, a NUL), BERTH_EFULL (does not fit). ret_buf is "" on failure. */
 int record_text(struct span record, const char *name, char *ret_buf, size_t size) BERTH_MUST_USE;
 
 /* The value as a decimal integer; false when absent or not one. */

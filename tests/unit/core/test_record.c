@@ -47,7 +47,8 @@ static void test_refuses_bad_encoding(void **state)
         assert_int_equal(record_text(span_of(bad[i]), "x", text, sizeof text), BERTH_EINVAL);
         assert_string_equal(text, "");
     }
-    char small[4];
+    char small[4], text[16];
+    assert_int_equal(record_text((struct span){"x=a\0b", 5}, "x", text, sizeof text), BERTH_EINVAL);
     assert_int_equal(record_text(SPAN("x=abc"), "x", small, sizeof small), 3);
     assert_int_equal(record_text(SPAN("x=abcd"), "x", small, sizeof small), BERTH_EFULL);
 }
