@@ -1,6 +1,7 @@
 /* log.c - one line per event: logfmt or JSON, written with one write(2). */
 #include "io/log.h"
 
+#include "core/record.h"
 #include "io/loop.h"
 
 #include <errno.h>
@@ -277,25 +278,56 @@ static void write_line(struct log *log, const char *text, size_t len)
         log->dropped++; /* full disk, closed or full pipe: the program matters more than its log */
 }
 
+static void begin_line(const struct log *log, struct line *line, enum log_level level,
+                       const char *event)
+{
+    line->len = 0;
+    line->json = log->json;
+    put_time(line);
+    put_text(line, "lvl", level_words[level]);
+    put_text(line, "prog", log->program);
+    put_text(line, "ev", event);
+}
+
+static void end_line(struct log *log, struct line *line)
+{
+    if (line->json)
+        line->text[line->len++] = '}'; /* text has room for these beyond LINE_MAX_BYTES */
+    line->text[line->len++] = '\n';
+    write_line(log, line->text, line->len);
+}
+
 void log_write(struct log *log, enum log_level level, const char *event, const char *fmt, ...)
 {
     if (level < log->level)
         return;
     int saved = errno;
     struct line line;
-    line.len = 0;
-    line.json = log->json;
-    put_time(&line);
-    put_text(&line, "lvl", level_words[level]);
-    put_text(&line, "prog", log->program);
-    put_text(&line, "ev", event);
+    begin_line(log, &line, level, event);
     va_list ap;
     va_start(ap, fmt);
     put_pairs(&line, fmt, &ap);
     va_end(ap);
-    if (line.json)
-        line.text[line.len++] = '}'; /* text has room for these beyond LINE_MAX_BYTES */
-    line.text[line.len++] = '\n';
-    write_line(log, line.text, line.len);
+    end_line(log, &line);
+    errno = saved;
+}
+
+void log_record(struct log *log, enum log_level level, const char *event, struct span record)
+{
+    if (level < log->level)
+        return;
+    int saved = errno;
+    struct line line;
+    begin_line(log, &line, level, event);
+    struct span name, value;
+    char text[VALUE_MAX_BYTES];
+    while (record_next(&record, &name, &value)) {
+        int len = record_decode(value, text, sizeof text);
+        if (len < 0)
+            put_pair(&line, name.ptr, name.len, value.ptr, value.len); /* as it stands */
+        else
+            put_pair(&line, name.ptr, name.len, text, (size_t)len);
+    }
+    end_line(log, &line);
     errno = saved;
 }

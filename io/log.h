@@ -8,6 +8,7 @@
 #define BERTH_IO_LOG_H
 
 #include "core/err.h"
+#include "core/span.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,6 +31,10 @@ void log_init(struct log *log, const char *program);
  * quoted as needed. Pairs that are constant text are fine. */
 void log_write(struct log *log, enum log_level level, const char *event, const char *fmt, ...)
     BERTH_PRINTF(4, 5);
+
+/* The same with the pairs of a plain record (core/record.h): what a core has rendered once for its
+ * traces. */
+void log_record(struct log *log, enum log_level level, const char *event, struct span record);
 
 #define log_debug(log, ev, ...) log_write((log), LOG_DEBUG, (ev), __VA_ARGS__)
 #define log_info(log, ev, ...) log_write((log), LOG_INFO, (ev), __VA_ARGS__)

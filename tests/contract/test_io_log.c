@@ -103,6 +103,14 @@ static void test_levels_below_are_silent(void **state)
     assert_string_equal(line(p), "lvl=error prog=berth-test ev=y a=1");
 }
 
+static void test_a_record_is_written_pair_by_pair(void **state)
+{
+    struct piped *p = *state;
+    log_record(&p->log, LOG_INFO, "move", SPAN("node=gn-1 why=a%20reason empty= n=5"));
+    assert_string_equal(line(p), "lvl=info prog=berth-test ev=move node=gn-1 why=\"a reason\" "
+                                 "empty=\"\" n=5");
+}
+
 static void test_a_huge_value_is_cut_and_the_line_stays_whole(void **state)
 {
     struct piped *p = *state;
@@ -153,6 +161,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_every_kind_of_conversion, setup, teardown),
         cmocka_unit_test_setup_teardown(test_json_lines, setup, teardown),
         cmocka_unit_test_setup_teardown(test_levels_below_are_silent, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_record_is_written_pair_by_pair, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_huge_value_is_cut_and_the_line_stays_whole, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_closed_fd_is_counted_and_survived, setup, teardown),
