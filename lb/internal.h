@@ -16,7 +16,6 @@ enum {
     DUTY_EVERY_MS = 100, /* an owner looks over its nodes this often */
     SWEEP_EVERY_MS = 1000,
     ENROLL_EVERY_MS = 1000,
-    ENROLL_LIVE_MS = 3000,  /* a name is free again after this silence */
     MOVE_TIMEOUT_MS = 2000, /* ask again when no answer to a move came */
     MOVE_RETRY_MS = 200,    /* after a refused move: the feed brings the truth first */
     CLOSING_PATIENCE_MS = 10000,
@@ -79,7 +78,8 @@ struct lb_pool {
     mono_ms_t enroll_at;
     struct lease lease;
     bool owner;
-    mono_ms_t rewant_at; /* MONO_NEVER: the lease is wanted */
+    char holder[KEYS_NAME_MAX + 1]; /* of the lease, as last heard */
+    mono_ms_t rewant_at;            /* MONO_NEVER: the lease is wanted */
 
     mono_ms_t duty_at, sweep_at;
     uint32_t cursor; /* where an unfinished round goes on */
@@ -208,6 +208,7 @@ mono_ms_t place_deadline(const struct lb_pool *pool);
 void peer_tick(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx);
 void peer_up(struct lb *lb, const struct lb_event *ev, struct lb_effects *fx);
 void peer_down(struct lb *lb, const struct lb_event *ev, struct lb_effects *fx);
+void peer_tell_room_over(const struct lb_pool *pool, struct span room, struct lb_effects *fx);
 void peer_count(struct lb *lb, struct lb_pool *pool, const struct lb_count *count);
 mono_ms_t peer_deadline(const struct lb_pool *pool);
 /* We handed out tickets: tell them soon. */

@@ -131,9 +131,6 @@ static void on_event(struct lb *lb, const struct lb_event *ev, struct lb_effects
     case LB_FOLLOW_LOST:
         view_lost(lb, pool, ev->why, fx);
         break;
-    case LB_FOLLOW_ALIVE:
-        pool->heard_at = lb->now;
-        break;
     case LB_ENROLL_REPLY:
         own_enroll_reply(lb, pool, ev, fx);
         break;
@@ -163,6 +160,10 @@ static void on_event(struct lb *lb, const struct lb_event *ev, struct lb_effects
         break;
     case LB_PEER_ROOM_OVER:
         lb_room_over(lb, ev->pool, ev->room);
+        break;
+    case LB_ROOM_OVER:
+        lb_room_over(lb, ev->pool, ev->room);
+        peer_tell_room_over(pool, ev->room, fx);
         break;
     case LB_STOP:
         stop(lb, fx);
@@ -228,6 +229,18 @@ bool lb_store_is_up(const struct lb *lb)
     return lb->store_up;
 }
 
+/* With nobody there to be heard of, a feed that is followed is up to date. */
+static int64_t view_age(const struct lb_pool *pool, mono_ms_t now)
+{
+    const struct pool_sums *sums = pool_sums(pool->table);
+    uint32_t reporting = 0;
+    for (size_t i = 0; i < NODE_LOST; i++)
+        reporting += sums->nodes[i];
+    if (!pool->heard)
+        return -1;
+    return pool->live && reporting == 0 ? 0 : mono_sub(now, pool->heard_at);
+}
+
 void lb_pool_view(const struct lb *lb, size_t index, mono_ms_t now, struct lb_pool_view *ret_view)
 {
     const struct lb_pool *pool = &lb->pools[index];
@@ -238,8 +251,9 @@ void lb_pool_view(const struct lb *lb, size_t index, mono_ms_t now, struct lb_po
         .settings = pool->config.settings,
         .ready = pool->ready,
         .live = pool->live,
-        .view_age_ms = pool->heard ? mono_sub(now, pool->heard_at) : -1,
+        .view_age_ms = view_age(pool, now),
         .owner = pool->owner && lb->store_up && lease_held(&pool->lease, now),
+        .owner_name = pool->holder,
         .token = lease_token(&pool->lease),
         .epoch = pool->epoch,
         .closed_message = "",
@@ -262,6 +276,8 @@ void lb_pool_view(const struct lb *lb, size_t index, mono_ms_t now, struct lb_po
     for (size_t i = 0; i < NODE_STATES; i++) {
         ret_view->nodes[i] = sums->nodes[i];
         ret_view->node_count += sums->nodes[i];
+        ret_view->conns_all += sums->conns[i];
+        ret_view->pending_all += sums->pending[i];
     }
 }
 

@@ -24,6 +24,7 @@ enum {
     LB_EFFECTS_MAX = 128, /* of one step; what does not fit is done by the next step, which is then
                              due at once */
     LB_TEXT_MAX = 192,
+    LB_ENROLL_LIVE_MS = 3000, /* a name is free again after this silence */
 };
 
 struct lb_pool_config {
@@ -57,7 +58,6 @@ enum lb_event_kind {
     LB_FOLLOW_ITEM,    /* pool: item */
     LB_FOLLOW_END,     /* pool: the read is complete; items go on as they happen */
     LB_FOLLOW_LOST,    /* pool: the follower's connection went away; why */
-    LB_FOLLOW_ALIVE,   /* pool: the follower heard from the store, with or without news */
     LB_ENROLL_REPLY,   /* pool: code, answer */
     LB_LEASE_REPLY,    /* pool: lease_request, code, answer */
     LB_MOVE_REPLY,     /* pool: move, code, answer */
@@ -68,6 +68,7 @@ enum lb_event_kind {
     LB_PEER_COUNT,     /* pool, count: a peer handed out tickets */
     LB_PEER_RELEASED,  /* pool: a peer gave up the ownership */
     LB_PEER_ROOM_OVER, /* pool, room: a peer ended the room */
+    LB_ROOM_OVER,      /* pool, room: it was ended here */
     LB_STOP,           /* give back what is held; the effects of this step are the last */
 };
 
@@ -161,6 +162,7 @@ struct lb_pool_view {
     bool live;           /* and the follower stands */
     int64_t view_age_ms; /* since the store was last heard from; -1: never */
     bool owner;          /* this LB may act now */
+    const char *owner_name; /* who owns it, as last heard; "": nobody known */
     int64_t token;
     int64_t epoch;              /* of this LB in this pool; 0: not enrolled yet */
     bool closed;                /* for maintenance */
@@ -169,6 +171,7 @@ struct lb_pool_view {
     size_t nodes[NODE_STATES];
     size_t node_count;
     int64_t conns, pending, capacity; /* of ready nodes */
+    int64_t conns_all, pending_all;   /* of all nodes */
     int64_t rooms_known;
     bool holding; /* sweeps hold: the store was away a moment ago */
     uint64_t tilts;

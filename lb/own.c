@@ -2,6 +2,8 @@
  * owns. */
 #include "lb/internal.h"
 
+#include <stdio.h>
+
 static void lease_event(struct lb *lb, struct lb_pool *pool, struct lease_event ev,
                         struct lb_effects *fx);
 
@@ -33,6 +35,7 @@ static void lease_event(struct lb *lb, struct lb_pool *pool, struct lease_event 
         fx_add(fx, LB_DO_LEASE, pool->index, res.request.why)->lease_request = res.request;
     if (res.change == LEASE_GAINED) {
         pool->owner = true;
+        (void)snprintf(pool->holder, sizeof pool->holder, "%s", lb->config.name);
         pool->duty_at = pool->sweep_at = lb->now;
         pool->cursor = 0;
         fx_note(fx, LB_INFO, pool->index, "owner", lb->config.name, true, res.why,
@@ -40,6 +43,7 @@ static void lease_event(struct lb *lb, struct lb_pool *pool, struct lease_event 
                 (long long)lease_token(&pool->lease), pool->config.rank);
     } else if (res.change == LEASE_ENDED) {
         pool->owner = false;
+        pool->holder[0] = '\0';
         fx_note(fx, LB_WARN, pool->index, "owner", lb->config.name, lb->store_up, res.why,
                 "owner=- was=%s", lb->config.name);
     }
@@ -76,8 +80,6 @@ static void hand_back(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx
 {
     lease_event(lb, pool, (struct lease_event){.kind = LEASE_RESIGN}, fx);
     pool->rewant_at = mono_add(lb->now, REWANT_AFTER_MS);
-    struct lb_effect *tell = fx_add(fx, LB_DO_TELL, pool->index, "failback");
-    tell->event = "released";
 }
 
 /* ---- time ---- */
@@ -160,11 +162,19 @@ void own_lease_reply(struct lb *lb, struct lb_pool *pool, const struct lb_event 
         le.answer = a->word == ANSWER_OK     ? LEASE_OK
                     : a->word == ANSWER_HELD ? LEASE_HELD
                                              : LEASE_LOST;
+        if (le.answer == LEASE_HELD) {
+            struct span rest = a->holder; /* "name epoch token" */
+            if (!span_copy(span_cut(&rest, ' '), pool->holder, sizeof pool->holder))
+                pool->holder[0] = '\0';
+        }
         le.token = a->token;
         le.pttl_ms = a->ttl_ms;
         le.store_now = a->now;
     }
     lease_event(lb, pool, le, fx);
+    /* Told when it is so: a peer that asks earlier would find it held, and wait. */
+    if (le.request.op == LEASE_OP_RELEASE && le.answer == LEASE_OK)
+        fx_add(fx, LB_DO_TELL, pool->index, "free")->event = "released";
 }
 
 void own_fenced(struct lb *lb, struct lb_pool *pool, int64_t token, struct lb_effects *fx)
@@ -187,11 +197,8 @@ void own_hurry(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
 
 void own_stop(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
 {
-    bool owned = pool->owner;
     pool->rewant_at = MONO_NEVER;
     lease_event(lb, pool, (struct lease_event){.kind = LEASE_RESIGN}, fx);
-    if (owned)
-        fx_add(fx, LB_DO_TELL, pool->index, "stopping")->event = "released";
     if (pool->epoch != 0 && lb->store_up)
         fx_add(fx, LB_DO_ENROLL, pool->index, "stopping")->leave = true;
 }

@@ -92,6 +92,13 @@ void peer_count(struct lb *lb, struct lb_pool *pool, const struct lb_count *coun
     (void)!pool_told(pool->table, view_now(lb), &told);
 }
 
+void peer_tell_room_over(const struct lb_pool *pool, struct span room, struct lb_effects *fx)
+{
+    struct lb_effect *effect = fx_add(fx, LB_DO_TELL, pool->index, "finished");
+    effect->event = "room_over";
+    (void)span_copy(room, effect->node, sizeof effect->node);
+}
+
 static const char *peer_name(const struct lb *lb, size_t peer)
 {
     return SECTION_AT(lb->config.lb->peers, struct lb_peer_settings, peer)->name;

@@ -1,0 +1,127 @@
+/* app.h - the shell of berth-lb: everything the process holds, and the doors between its files.
+ *
+ * main.c opens and closes it in stages; effects_io.c turns callbacks into events of the core and
+ * carries out its effects; probe_io.c, peer_io.c, public_io.c and admin_io.c are its edges. */
+#ifndef BERTH_LB_APP_H
+#define BERTH_LB_APP_H
+
+#include "core/histogram.h"
+#include "core/ticket.h"
+#include "io/boot.h"
+#include "io/config.h"
+#include "io/fetch.h"
+#include "io/redis.h"
+#include "io/web.h"
+#include "lb/place.h"
+#include "store/store.h"
+#include "store/store_follow.h"
+
+enum { APP_NONCE_SIZE = 33, APP_LATER_MAX = 256 };
+
+struct app;
+
+struct app_pool {
+    struct app *app;
+    size_t index;
+    const struct pool_settings *settings;
+    struct keys keys;
+    struct store_follow *follow;
+    struct ticket_keys *player_keys; /* access player; NULL otherwise */
+};
+
+/* An event made while effects are carried out: it has its turn after them. */
+struct app_later {
+    struct lb_event ev;
+    char node[KEYS_NAME_MAX + 1];
+};
+
+struct app {
+    struct boot boot;
+    struct log log;
+    struct config *config;
+    const struct settings *settings;
+    const struct lb_peer_settings *me;
+    size_t my_peer;
+    char nonce[APP_NONCE_SIZE];
+    uint64_t jti_start;
+
+    struct loop *loop;
+    struct redis *redis;
+    struct redis_config redis_config;
+    struct app_pool *pools;
+    size_t pool_count;
+    struct ticket_keys *keys; /* NULL: tickets are off */
+
+    struct lb *lb;
+    struct lb_effects fx;
+    bool stepping;
+    struct app_later later[APP_LATER_MAX];
+    size_t later_count;
+    struct timer timer;
+    bool stopping; /* asked to end */
+    bool closing;  /* no step is taken any more */
+    size_t calls;  /* to the store, unanswered */
+    struct timer stop_timer;
+
+    struct web *web;
+    struct fetcher *fetcher;
+    struct web_server *public_server, *admin_server;
+    struct probes *probes;
+    struct peers *peers;
+    struct asked *spare; /* public_io.c: one to use again */
+    struct asked *asked; /* those that wait for the store */
+
+    struct histogram latency_us; /* of endpoint and room answers */
+    uint64_t requests[6];        /* by status class: [2] is 2xx */
+    uint64_t events_dropped;
+};
+
+/* ---- effects_io.c ---- */
+
+void app_event(struct app *app, struct lb_event ev);
+/* Arm the timer by the core's deadline: after lb_place() and the like. */
+void app_rearm(struct app *app);
+void app_on_timer(void *arg);
+/* Events of the connection and the followers. */
+int app_follow(struct app *app, struct app_pool *pool, struct err *err) BERTH_MUST_USE;
+struct redis_events app_redis_events(struct app *app);
+/* MAXLEN of the pool's feed: ten intervals of what its nodes say, at least 1,000. */
+int64_t app_feed_max(const struct app *app, size_t pool);
+/* Append to the pool's events; detail is a plain record. */
+void app_record(struct app *app, struct app_pool *pool, const char *kind, const char *name,
+                struct span detail);
+
+/* ---- probe_io.c ---- */
+
+struct probes *probes_create(struct app *app, struct err *err);
+/* Ends what is under way without telling the core. */
+void probes_destroy(struct probes *probes);
+/* The core is told by LB_PROBE_REPLY, never from within. */
+void probes_start(struct probes *probes, size_t pool, const struct node_info *info,
+                  const char *node, int64_t epoch);
+/* BERTH_EINVAL when a pool asks for a kind of probe that this program cannot make. */
+int probes_check(const struct pool_settings *pool, struct err *err) BERTH_MUST_USE;
+
+/* ---- peer_io.c ---- */
+
+struct peers *peers_create(struct app *app, struct err *err);
+void peers_destroy(struct peers *peers);
+/* A line for every peer whose link stands; sent by peers_flush() with its neighbours in as few
+ * messages as possible. */
+void peers_tell(struct peers *peers, struct span line);
+void peers_flush(struct peers *peers);
+/* For the admin listener: path /v1/peer. */
+struct ws_handlers peers_handlers(struct peers *peers);
+bool peers_is_up(const struct peers *peers, size_t peer);
+
+/* ---- public_io.c ---- */
+
+extern const struct http_route public_routes[];
+/* After the connection to the store is gone: nobody waits any more. */
+void public_close(struct app *app);
+
+/* ---- admin_io.c ---- */
+
+extern const struct http_route admin_routes[];
+
+#endif
