@@ -4,14 +4,15 @@
 
 /* What the votes ask for, before limits. */
 struct poll {
-    int at_least, at_most; /* strongest floor; the largest wish to shrink (the most careful one) */
-    int by_least, by_most; /* whose */
-    int urgent_least;      /* strongest floor among the urgent */
+    int at_least, at_most;    /* strongest floor; the most careful "may shrink to" */
+    int boldest;              /* the boldest "may shrink to" */
+    int by_least, by_boldest; /* whose */
+    int urgent_least;         /* strongest floor among the urgent */
 };
 
 static struct poll count_votes(const struct policy *policy, const struct vote *votes)
 {
-    struct poll p = {.at_most = -1, .by_least = -1, .by_most = -1};
+    struct poll p = {.boldest = INT_MAX, .by_least = -1, .by_boldest = -1};
     for (size_t i = 0; i < policy->rule_count; i++) {
         const struct vote *v = &votes[i];
         if (v->at_least > p.at_least) {
@@ -20,9 +21,13 @@ static struct poll count_votes(const struct policy *policy, const struct vote *v
         }
         if (v->urgent && v->at_least > p.urgent_least)
             p.urgent_least = v->at_least;
-        if (v->at_most != INT_MAX && v->at_most > p.at_most) {
+        if (v->at_most == INT_MAX)
+            continue;
+        if (v->at_most > p.at_most)
             p.at_most = v->at_most;
-            p.by_most = (int)i;
+        if (v->at_most < p.boldest) {
+            p.boldest = v->at_most;
+            p.by_boldest = (int)i;
         }
     }
     return p;
@@ -49,10 +54,11 @@ static void choose(const struct policy *policy, const struct vote *votes, const 
     if (poll->at_least > size) {
         d->desired = poll->at_least;
         d->decisive = poll->by_least;
-    } else if (poll->by_most >= 0 && poll->at_most < size) {
-        d->desired = poll->at_most > poll->at_least ? poll->at_most : poll->at_least;
-        d->decisive = poll->by_most;
-        if (d->desired > poll->at_most) {
+    } else if (poll->boldest < size) {
+        int careful = poll->at_most > poll->at_least ? poll->at_most : poll->at_least;
+        d->desired = careful < size ? careful : size;
+        d->decisive = poll->by_boldest;
+        if (d->desired > poll->boldest) {
             d->held_by = "blocked_by_vote";
             d->held_for_ms = -1;
         }

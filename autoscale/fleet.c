@@ -147,6 +147,19 @@ static void join_nodes(struct fleet *fleet, mono_ms_t now)
     }
 }
 
+/* Since when are all nodes of the instance on their way out? */
+static void time_leaving(struct fleet *fleet, mono_ms_t now)
+{
+    for (size_t i = 0; i < fleet->instance_count; i++) {
+        struct fleet_instance *in = &fleet->instances[i];
+        bool leaving = in->nodes > 0 && in->own_out == in->nodes;
+        if (!leaving)
+            in->leaving_since = (mono_ms_t){0};
+        else if (in->leaving_since.ms == 0)
+            in->leaving_since = now;
+    }
+}
+
 /* Rows of instances that neither the provider nor the pool knows any more. */
 static void prune_instances(struct fleet *fleet, mono_ms_t now)
 {
@@ -206,6 +219,7 @@ void fleet_see(struct fleet *fleet, const struct fleet_snapshot *snapshot, mono_
     if (fleet->complete)
         fleet->seen_at = now;
     join_nodes(fleet, now);
+    time_leaving(fleet, now);
     prune_instances(fleet, now);
 }
 

@@ -79,6 +79,8 @@ struct fleet_instance {
     char zone[NAME_SIZE];
     mono_ms_t since;        /* launched, or first seen less its age */
     mono_ms_t silent_since; /* no node of it is in the pool since */
+    mono_ms_t
+        leaving_since; /* all its nodes are on their way out by our want since; 0: they are not */
     bool reported; /* a node of it has been in the pool (or it is so old that one must have been) */
     bool listed;   /* in the provider's last list */
     bool was_listed;

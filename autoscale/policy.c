@@ -43,6 +43,7 @@ int policy_from(struct policy *ret_policy, const struct pool_settings *pool, str
     p.out_cooldown_ms = scale->out_cooldown_ms;
     p.in_cooldown_ms = scale->in_cooldown_ms;
     p.boot_timeout_ms = scale->boot_timeout_ms;
+    p.drain_deadline_ms = scale->drain_deadline_ms;
     p.stale_after_ms = p.jump_hold_ms = pool->lost_after_ms + pool->report_interval_ms;
     if (p.nodes_max < 4 * p.max)
         p.nodes_max =

@@ -9,6 +9,8 @@
 #define SILENCE_MIN_MS                                                                             \
     30000 /* a new leader watches at least so long before it gives up on an instance */
 
+static const char DRAIN_DEADLINE[] = "drain_deadline";
+
 /* ---- in ---- */
 
 /* May it be chosen: ours, listed, wholly in service, and its figures are news. */
@@ -182,8 +184,13 @@ static void step_node(struct fleet *fleet, struct fleet_slot *slot, mono_ms_t no
 static const char *overdue(const struct fleet *fleet, const struct policy *policy,
                            const struct fleet_instance *in, mono_ms_t now)
 {
-    if (!in->listed || in->ending || in->nodes > 0)
+    if (!in->listed || in->ending)
         return NULL;
+    if (in->nodes > 0) {
+        bool over = policy->drain_deadline_ms > 0 && in->leaving_since.ms > 0 &&
+                    mono_sub(now, in->leaving_since) >= policy->drain_deadline_ms;
+        return over ? DRAIN_DEADLINE : NULL;
+    }
     int64_t silent = mono_sub(now, in->silent_since);
     int64_t least =
         policy->boot_timeout_ms < SILENCE_MIN_MS ? policy->boot_timeout_ms : SILENCE_MIN_MS;
@@ -214,7 +221,8 @@ static bool step_instance(struct fleet *fleet, const struct policy *policy,
         in->end_why = overdue(fleet, policy, in, now);
         failed = in->end_why && strcmp(in->end_why, "boot_timeout") == 0;
     }
-    if (in->end_why && in->nodes > 0 && !in->ending && !in->end_asked)
+    if (in->end_why && in->end_why != DRAIN_DEADLINE && in->nodes > 0 && !in->ending &&
+        !in->end_asked)
         in->end_why = NULL; /* it came up after all, in time */
     bool ended = in->nodes > 0 && in->terminating == in->nodes;
     if (!in->listed || (!ended && !in->end_why) || mono_before(now, in->end_again_at))

@@ -11,6 +11,7 @@
 #define BERTH_AUTOSCALE_RULE_H
 
 #include "autoscale/fleet.h"
+#include "autoscale/target.h"
 #include "core/rx.h"
 
 #include <limits.h>
@@ -45,6 +46,9 @@ struct rule_scope {
     struct rx *rx;
     const void *settings; /* the rule's struct */
     int64_t hold_ms;      /* for rule_zones() */
+    struct target_node
+        *scratch; /* room for a list of nodes, shared by the rules of a pool; for one call */
+    size_t scratch_max;
 };
 
 struct rule_kind {
@@ -61,6 +65,9 @@ struct rule {
 
 extern const struct rule_kind rule_min_ready;
 extern const struct rule_kind rule_average_connections;
+extern const struct rule_kind rule_gauge;
+extern const struct rule_kind rule_headroom;
+extern const struct rule_kind rule_target;
 
 /* Every kind, ended by NULL. */
 extern const struct rule_kind *const rule_kinds[];

@@ -439,8 +439,7 @@ static void act(struct scale *s, struct effects *fx)
     s->held_by = s->decision.held_by;
     if (s->decision.move != ARBITER_REST && s->policy->observe)
         s->held_by = "observe";
-    if (s->held_by && (s->decision.move == ARBITER_REST || s->policy->observe) &&
-        s->decision.desired != s->figures.size)
+    if (s->held_by && (s->decision.move == ARBITER_REST || s->policy->observe))
         tell_held(s, s->held_by, fx);
     else if (s->decision.move == ARBITER_OUT)
         move_out(s, fx);

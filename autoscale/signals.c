@@ -36,18 +36,25 @@ static void start(struct signals *signals)
 
 int signals_init(struct signals *signals, const struct policy *policy, mono_ms_t now)
 {
-    *signals = (struct signals){.policy = policy, .arena = malloc(SIGNALS_ARENA)};
+    size_t scratch_max = (size_t)policy->nodes_max * 2; /* nodes, and some that are booting */
+    *signals = (struct signals){.policy = policy,
+                                .arena = malloc(SIGNALS_ARENA),
+                                .scratch = calloc(scratch_max, sizeof *signals->scratch)};
     rx_virtual_init(&signals->clock, now.ms);
-    if (!signals->arena || rx_init(&signals->rx, signals->arena, SIGNALS_ARENA,
-                                   rx_virtual_scheduler(&signals->clock)) < 0) {
+    if (!signals->arena || !signals->scratch ||
+        rx_init(&signals->rx, signals->arena, SIGNALS_ARENA,
+                rx_virtual_scheduler(&signals->clock)) < 0) {
         free(signals->arena);
+        free(signals->scratch);
         return BERTH_ENOMEM;
     }
     signals->sights = rx_subject(&signals->rx);
     for (size_t i = 0; i < policy->rule_count; i++) {
         struct signals_rule *rule = &signals->rules[i];
-        rule->scope =
-            (struct rule_scope){.rx = &signals->rx, .settings = policy->rules[i].settings};
+        rule->scope = (struct rule_scope){.rx = &signals->rx,
+                                          .settings = policy->rules[i].settings,
+                                          .scratch = signals->scratch,
+                                          .scratch_max = scratch_max};
         rule->votes = policy->rules[i].kind->votes(&rule->scope, signals->sights);
     }
     start(signals);
@@ -58,7 +65,9 @@ void signals_fini(struct signals *signals)
 {
     rx_fini(&signals->rx);
     free(signals->arena);
+    free(signals->scratch);
     signals->arena = NULL;
+    signals->scratch = NULL;
 }
 
 void signals_see(struct signals *signals, const struct rule_sight *sight)

@@ -27,6 +27,7 @@ struct signals {
     struct signals_rule rules[RULES_MAX];
     struct vote votes[RULES_MAX]; /* by rule of the policy */
     void *arena;
+    struct target_node *scratch;
 };
 
 /* Builds and starts every rule's pipeline. BERTH_ENOMEM. Must stay put. */

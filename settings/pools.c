@@ -1,5 +1,8 @@
 /* pools.c - the options of a pool and of its scaling. */
+#include "settings/rules.h"
 #include "settings/settings.h"
+
+#include <string.h>
 
 #define AT(field) offsetof(struct pool_settings, field)
 const struct option pool_options[] = {
@@ -94,6 +97,15 @@ int scale_check(const void *values, struct err *err)
     if (scale->min > scale->max)
         return err_set(err, BERTH_EINVAL, "min = %lld: must not be above max (%lld)",
                        (long long)scale->min, (long long)scale->max);
+    for (size_t i = 0; i < scale->rules.count; i++) {
+        const struct section_kind_item *rule =
+            SECTION_AT(scale->rules, struct section_kind_item, i);
+        const struct min_ready_settings *min_ready = rule->values;
+        if (strcmp(rule->kind, "min_ready") == 0 && min_ready->ready > scale->max)
+            return err_set(err, BERTH_EINVAL,
+                           "max = %lld: the rule min_ready asks for more (ready = %lld)",
+                           (long long)scale->max, (long long)min_ready->ready);
+    }
     return 0;
 }
 

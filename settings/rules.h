@@ -17,6 +17,44 @@ struct average_connections_settings {
     int64_t step; /* nodes a vote */
 };
 
+enum gauge_of { GAUGE_AVERAGE, GAUGE_MAX, GAUGE_MIN, GAUGE_SUM };
+
+struct gauge_settings {
+    const char *name; /* as nodes report it: g.<name> */
+    int of;           /* enum gauge_of: over the ready nodes */
+    double above, below;
+    int64_t hold_ms;
+    int64_t step;
+};
+
+enum headroom_survive { SURVIVE_NONE, SURVIVE_NODE, SURVIVE_ZONE };
+
+struct headroom_settings {
+    int64_t places;     /* free places, at least */
+    double percent;     /* of the players there are */
+    int64_t seconds_ms; /* of the present growth */
+    int survive;        /* enum headroom_survive: as if that had gone */
+    int64_t shrink_after_ms;
+};
+
+enum target_of { TARGET_OF_UTILISATION, TARGET_OF_CONNECTIONS };
+
+/* One direction of the target rule. */
+struct target_pace {
+    int64_t window_ms;
+    int64_t nodes;  /* a period; 0: no such policy */
+    double percent; /* a period; 0: no such policy */
+    int64_t period_ms;
+    int select; /* 0 most, 1 least, 2 disabled */
+};
+
+struct target_settings {
+    int of;         /* enum target_of */
+    int64_t target; /* percent, or players per node */
+    double tolerance;
+    struct target_pace up, down;
+};
+
 extern const struct section_kind scale_rule_kinds[];
 
 #endif

@@ -56,9 +56,15 @@ static void test_floor_comes_up_once(void **state)
 
 static void test_nothing_moves_at_rest(void **state)
 {
+    static const struct min_ready_settings two = {2};
     struct world w;
-    init_at_floor(&w, 2, 10);
-    world_run(&w, 10000);
+    world_init(&w, 2, 10);
+    w.policy.rules[w.policy.rule_count++] = (struct rule){&rule_min_ready, &two};
+    use_average(&w);
+    world_run(
+        &w,
+        30000); /* the wish of the average to shrink is blocked by min_ready, which is said once */
+    assert_int_equal(world_count(&w, NODE_READY), 2);
     size_t log = w.log_len;
     world_run(&w, 3600 * 1000);
     assert_int_equal(w.log_len, log); /* not one effect but lists in a whole hour */

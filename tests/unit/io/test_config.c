@@ -242,7 +242,7 @@ static void test_errors_teach(void **state)
                  "F:1: pools.a: access_tokens: an item of a list must be text, not a list\n");
     expect_error("pools: {a: {scale: {rules: [{rule: min_redy}]}}}",
                  "F:1: pools.a.scale.rules: rule = min_redy: must be one of "
-                 "min_ready|average_connections\n");
+                 "min_ready|average_connections|gauge|headroom|target\n");
     expect_error("pools: {a: {scale: {rules: [{rule: min_ready, above: 3}]}}}",
                  "F:1: pools.a.scale.rules.0.above: no such option; known here: ready\n");
     expect_error("pools: {a: {scale: {rules: [{rule: average_connections}]}}}",
