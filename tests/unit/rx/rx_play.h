@@ -13,8 +13,8 @@ struct play {
     const char *expected; /* lists are written as values of `lists` */
     const char *a_subs;   /* "^--!, ^--!"; "": none; NULL: not looked at */
     const char *b_subs;
-    const char *unsub;    /* "----!" or NULL */
-    const char *lists;    /* what letters mean: "x=ab y=c" are lists (a, b) and (c) */
+    const char *unsub; /* "----!" or NULL */
+    const char *lists; /* what letters mean: "x=ab y=c" are lists (a, b) and (c) */
 };
 
 /* False, having said what differs, naming the line. Memory that is not given back differs, too. */

@@ -89,7 +89,10 @@ static void watch_hosts(struct rules *r)
 
 /* ---- tests ---- */
 
-#define TEXT(s) {.type = RESP_TEXT, .text = {s, sizeof(s) - 1}}
+#define TEXT(s)                                                                                    \
+    {                                                                                              \
+        .type = RESP_TEXT, .text = { s, sizeof(s) - 1 }                                            \
+    }
 
 static void answer(struct rules *r, const struct resp *items, size_t count)
 {
@@ -104,7 +107,8 @@ static void test_both_rules_hear_one_answer(void **state)
     watch_hosts(&r);
     assert_int_equal(r.asked, 1);
     assert_string_equal(r.w->log, "");
-    const struct resp items[] = {TEXT("a"), TEXT("10"), TEXT("b"), TEXT("-1"), TEXT("c"), TEXT("5")};
+    const struct resp items[] = {TEXT("a"),  TEXT("10"), TEXT("b"),
+                                 TEXT("-1"), TEXT("c"),  TEXT("5")};
     answer(&r, items, 6);
     assert_string_equal(r.w->log, "hosts=2<=2 average=7.5 ");
 }
@@ -174,7 +178,8 @@ static void test_answer_may_come_at_once(void **state)
 static void test_slow_answer_times_out_and_is_asked_again(void **state)
 {
     struct rules r = {.w = *state};
-    struct rx_stream *s = rx_pipe(rx_call(&r.w->rx, ask_for_hosts, &r),
+    struct rx_stream *s =
+        rx_pipe(rx_call(&r.w->rx, ask_for_hosts, &r),
                                   rx_timeout(.each_ms = 100),
                                   rx_retry(.count = 1, .delay_ms = 50));
     rx_subscribe(s, hear(r.w), NULL);

@@ -227,7 +227,8 @@ static void test_groups_hear_the_values_of_their_key(void **state)
 {
     struct world *w = *state;
     struct rx_stream *numbers = rx_range(&w->rx, 1, 5);
-    struct rx_stream *s = rx_pipe(numbers,
+    struct rx_stream *s =
+        rx_pipe(numbers,
                                   rx_group_by(.key = parity),
                                   rx_merge_map(keyed_value, &w->rx, 0));
     rx_subscribe(s, hear(w), NULL);
@@ -240,7 +241,8 @@ static void test_groups_complete_with_the_source(void **state)
 {
     struct world *w = *state;
     struct rx_stream *numbers = rx_range(&w->rx, 1, 5);
-    struct rx_stream *s = rx_pipe(numbers,
+    struct rx_stream *s =
+        rx_pipe(numbers,
                                   rx_group_by(.key = parity),
                                   rx_merge_map(count_of, &w->rx, 0));
     rx_subscribe(s, hear(w), NULL);
@@ -292,7 +294,8 @@ static void test_group_hears_the_error_of_the_source(void **state)
 {
     struct world *w = *state;
     struct rx_stream *source = rx_subject(&w->rx);
-    struct rx_stream *s = rx_pipe(source,
+    struct rx_stream *s =
+        rx_pipe(source,
                                   rx_group_by(.key = parity),
                                   rx_merge_map(keyed_value, &w->rx, 0));
     rx_subscribe(s, hear(w), NULL);
