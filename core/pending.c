@@ -187,11 +187,11 @@ bool pending_alive(const struct pending *p, int64_t second)
 /* Remember that a count of ours changed in this second. */
 static void note_dirty(struct pending *p, struct pending_lane *lane, int64_t second)
 {
-    lane->dirty_s = second;
     if (p->dirty_count == p->dirty_max) {
         p->resync = true;
         return;
     }
+    lane->dirty_s = second;
     p->dirty[p->dirty_count++] =
         (struct pending_dirty){.lane = lane_number(p, lane), .second = second};
 }

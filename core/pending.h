@@ -102,6 +102,20 @@ int pending_told(struct pending *p, uint32_t slot, struct span issuer, int64_t e
 int pending_admitted(struct pending *p, uint32_t slot, uint32_t issuer, int64_t second,
                      uint32_t count, struct pending_change *ret_change) BERTH_MUST_USE;
 
+/* This slot is likely to be assigned to soon: fetch its first lane, which is our own, into the
+ * cache. */
+__attribute__((always_inline)) static inline void pending_fetch(const struct pending *p,
+                                                                uint32_t slot)
+{
+    uint32_t first = p->first[slot];
+    if (first == PENDING_NONE)
+        return;
+    const char *lane = p->lanes + (size_t)first * p->lane_size;
+    __builtin_prefetch(lane, 1);
+    __builtin_prefetch(lane + sizeof(struct pending_lane) + p->index * sizeof(struct pending_cell),
+                       1);
+}
+
 /* The number of an issuer, added if need be; PENDING_NONE: too many. */
 uint32_t pending_issuer(struct pending *p, struct span name, int64_t epoch);
 

@@ -3,7 +3,6 @@
 #include "core/pool.h"
 
 #include "core/pool_parts.h"
-#include "core/pool_ratio.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -53,15 +52,16 @@ static int take_memory(struct pool *pool)
         !pool->free_slots || !pool->groups)
         return BERTH_ENOMEM;
     if (strmap_init(&pool->names, n, pool->config.seed) < 0 ||
-        heap_store_init(&pool->store, n, pool->groups_max + 1) < 0)
+        order_store_init(&pool->orders, n, pool->groups_max, pool->strategy->key,
+                         pool->config.seed + 1) < 0 ||
+        heap_store_init(&pool->wait_store, n, 1) < 0)
         return BERTH_ENOMEM;
-    size_t table_len = pool->store.table_len;
-    pool->tables = calloc((pool->groups_max + 1) * table_len, sizeof(heap_entry *));
-    if (!pool->tables)
+    pool->wait_table = calloc(pool->wait_store.table_len, sizeof(heap_entry *));
+    if (!pool->wait_table)
         return BERTH_ENOMEM;
+    heap_init(&pool->wait, &pool->wait_store, pool->wait_table);
     for (uint32_t i = 0; i < pool->groups_max; i++)
-        heap_init(&pool->groups[i].heap, &pool->store, pool->tables + i * table_len);
-    heap_init(&pool->wait, &pool->store, pool->tables + pool->groups_max * table_len);
+        order_init(&pool->groups[i].order, &pool->orders, i);
     const struct pool_config *c = &pool->config;
     return pending_init(&pool->pending, n, c->issuers_max,
                         c->ticket_ttl_ms + c->skew_ms + c->report_interval_ms);
@@ -103,9 +103,10 @@ void pool_destroy(struct pool *pool)
     if (!pool)
         return;
     pending_fini(&pool->pending);
-    heap_store_fini(&pool->store);
+    order_store_fini(&pool->orders);
+    heap_store_fini(&pool->wait_store);
     strmap_fini(&pool->names);
-    free(pool->tables);
+    free(pool->wait_table);
     free(pool->groups);
     free(pool->free_slots);
     free(pool->reported);
@@ -123,53 +124,66 @@ void pool_self(struct pool *pool, struct span name, int64_t epoch)
 
 /* ---- the order ---- */
 
-static void leave_heap(struct pool *pool, uint32_t slot)
+static void leave_order(struct pool *pool, uint32_t slot)
 {
     struct node *n = &pool->nodes[slot];
-    if (n->heap == IN_GROUP)
-        heap_remove(&pool->groups[n->group].heap, slot);
-    else if (n->heap == IN_WAIT)
+    if (n->place == IN_GROUP)
+        order_remove(&pool->groups[n->group].order, slot);
+    else if (n->place == IN_WAIT)
         heap_remove(&pool->wait, slot);
-    n->heap = IN_NONE;
+    n->place = IN_NONE;
+}
+
+/* A fresh node that has had its share of arrivals. */
+static void wait_turn(struct pool *pool, uint32_t slot)
+{
+    struct node *n = &pool->nodes[slot];
+    uint64_t next = pool->fresh[slot].next;
+    if (n->place == IN_WAIT) {
+        heap_change(&pool->wait, slot, next, 0);
+        return;
+    }
+    leave_order(pool, slot);
+    heap_add(&pool->wait, slot, next, 0);
+    n->place = IN_WAIT;
+}
+
+/* within: see bag_add. */
+static void place(struct pool *pool, uint32_t slot, uint32_t within)
+{
+    struct node *n = &pool->nodes[slot];
+    uint32_t est = node_est(n);
+    if (n->state != NODE_READY || est >= n->capacity) {
+        leave_order(pool, slot);
+        return;
+    }
+    if (n->fresh && pool->fresh[slot].next > pool->arrivals) {
+        wait_turn(pool, slot);
+        return;
+    }
+    struct order *order = &pool->groups[n->group].order;
+    if (n->place == IN_GROUP) {
+        order_move(order, slot, est, n->capacity, within);
+        return;
+    }
+    leave_order(pool, slot);
+    order_add(order, slot, est, n->capacity);
+    n->place = IN_GROUP;
 }
 
 void pool_place(struct pool *pool, uint32_t slot)
 {
-    struct node *n = &pool->nodes[slot];
-    uint32_t est = node_est(n);
-    enum node_heap want = IN_NONE;
-    uint64_t key = 0;
-    if (n->state == NODE_READY && est < n->capacity) {
-        if (n->fresh && pool->fresh[slot].next > pool->arrivals) {
-            want = IN_WAIT;
-            key = pool->fresh[slot].next;
-        } else {
-            want = IN_GROUP;
-            key = pool->strategy->key(ratio_bits(est, n->capacity));
-        }
-    }
-    if (n->heap != want)
-        leave_heap(pool, slot);
-    if (want == IN_NONE)
-        return;
-    struct heap *heap = want == IN_WAIT ? &pool->wait : &pool->groups[n->group].heap;
-    if (n->heap == IN_NONE) {
-        heap_add(heap, slot, key, (uint32_t)rng_next(&pool->rng));
-        n->heap = (uint8_t)want;
-    } else if (heap_key(heap_at(heap, pool->store.where[slot])) != key) {
-        heap_change(heap, slot, key, (uint32_t)rng_next(&pool->rng));
-    }
+    place(pool, slot, BAG_ALL);
 }
 
 void pool_strategy(struct pool *pool, const struct strategy *strategy)
 {
-    pool->strategy = strategy;
-    for (uint32_t slot = 0; slot < pool->slots; slot++) {
-        if (!pool->nodes[slot].used)
-            continue;
-        leave_heap(pool, slot);
+    for (uint32_t slot = 0; slot < pool->slots; slot++)
+        leave_order(pool, slot);
+    pool->strategy = strategy; /* no level is left that was ordered by the old one */
+    pool->orders.key = strategy->key;
+    for (uint32_t slot = 0; slot < pool->slots; slot++)
         pool_place(pool, slot);
-    }
 }
 
 /* ---- sums ---- */
@@ -234,8 +248,15 @@ static void fresh_charge(struct pool *pool, uint32_t slot, mono_ms_t now, uint32
     double boost = 1 + (SLOW_START_BOOST - 1) * (age < life ? age / life : 1);
     double all = (double)pool->sums.capacity[NODE_READY];
     double gap = ARRIVAL * (double)seats * all / ((double)pool->nodes[slot].capacity * boost);
-    f->next =
-        pool->arrivals - (uint64_t)seats * ARRIVAL + (uint64_t)gap; /* no credit is saved up */
+    uint64_t before = pool->arrivals - (uint64_t)seats * ARRIVAL;
+    /* No credit is saved up but what is less than one arrival, and no debt either: it may have been
+     * chosen early because all others are full. */
+    uint64_t from = f->next;
+    if (from + ARRIVAL < before)
+        from = before - ARRIVAL;
+    if (from > before)
+        from = before;
+    f->next = from + (uint64_t)gap;
 }
 
 /* ---- nodes ---- */
@@ -342,7 +363,7 @@ int pool_join(struct pool *pool, struct pool_now now, const struct pool_info *in
         pool->groups[group].nodes++;
     } else {
         sum_node(pool, &pool->nodes[slot], -1);
-        leave_heap(pool, slot);
+        leave_order(pool, slot);
     }
     struct node *n = &pool->nodes[slot];
     if (is_new || info->epoch != n->epoch) {
@@ -447,7 +468,7 @@ void pool_remove(struct pool *pool, struct pool_now now, uint32_t slot)
     pool_reach(pool, now);
     struct node *n = &pool->nodes[slot];
     sum_node(pool, n, -1);
-    leave_heap(pool, slot);
+    leave_order(pool, slot);
     struct group *g = &pool->groups[n->group];
     g->ready -= n->state == NODE_READY;
     g->nodes--;
@@ -483,7 +504,7 @@ int64_t pool_assign(struct pool *pool, struct pool_now now, uint32_t slot, uint3
     pool->arrivals += (uint64_t)seats * ARRIVAL;
     if (n->fresh)
         fresh_charge(pool, slot, now.mono, seats);
-    pool_place(pool, slot);
+    place(pool, slot, BAG_PAGE); /* it was just drawn */
     if (pool->wait.count > 0)
         release_waiting(pool);
     return pool->pending.now_s;

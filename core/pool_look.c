@@ -85,7 +85,7 @@ static const char *verdict(const struct pool *pool, const struct pool_query *que
         return "excluded";
     if ((uint64_t)node_est(n) + seats > n->capacity)
         return "full";
-    return n->heap == IN_WAIT ? "slow_start" : "eligible";
+    return n->place == IN_WAIT ? "slow_start" : "eligible";
 }
 
 /* Does a come before b in order of choice? */
@@ -100,12 +100,6 @@ static bool better(const struct pool *pool, const struct pool_candidate *a,
     uint64_t ra = pool_rank(pool, a->slot), rb = pool_rank(pool, b->slot);
     if (ra != rb)
         return ra < rb;
-    const struct node *na = &pool->nodes[a->slot], *nb = &pool->nodes[b->slot];
-    if (na->heap == nb->heap && na->heap == IN_GROUP) { /* the tie, as it is drawn now */
-        heap_entry ea = heap_at(&pool->groups[na->group].heap, pool->store.where[a->slot]);
-        heap_entry eb = heap_at(&pool->groups[nb->group].heap, pool->store.where[b->slot]);
-        return ea < eb;
-    }
     return a->slot < b->slot;
 }
 

@@ -11,12 +11,13 @@
 #include "core/pending.h"
 #include "core/pool.h"
 #include "core/pool_heap.h"
+#include "core/pool_order.h"
 #include "core/rng.h"
 #include "core/strmap.h"
 
-enum node_heap {
+enum node_place {
     IN_NONE,  /* not to be chosen now: not ready, or full */
-    IN_GROUP, /* in the heap of its group */
+    IN_GROUP, /* in the order of its group */
     IN_WAIT,  /* fresh, and has had its share of arrivals: waits until `arrivals` passes
                  node_fresh.next */
 };
@@ -28,7 +29,7 @@ struct node {
     uint32_t conns, reserved, capacity;
     uint16_t group;
     uint8_t state; /* enum node_state */
-    uint8_t heap;  /* enum node_heap */
+    uint8_t place; /* enum node_place */
     bool used, settles, fresh;
 };
 
@@ -61,7 +62,7 @@ struct node_settle {
 struct group {
     char zone[POOL_NAME_MAX + 1], version[POOL_NAME_MAX + 1];
     uint32_t nodes, ready; /* nodes 0: not in use */
-    struct heap heap;
+    struct order order;
 };
 
 struct pool {
@@ -78,11 +79,12 @@ struct pool {
     uint32_t free_count, slots; /* slots: high-water mark */
     struct strmap names;
 
-    struct heap_store store;
-    heap_entry **tables; /* page tables of all heaps */
+    struct order_store orders;
     struct group *groups;
     uint32_t groups_max, groups_used; /* groups_used: high-water mark */
-    struct heap wait;
+    struct heap_store wait_store;
+    heap_entry **wait_table;
+    struct heap wait; /* of fresh nodes by node_fresh.next */
     uint32_t fresh_first, fresh_last;
     uint64_t arrivals; /* seats handed out, in units of 1/256 */
 

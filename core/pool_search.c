@@ -4,43 +4,86 @@
 #include "core/pool_parts.h"
 
 enum {
-    FRONTIER_MAX = 96, /* places looked at around those that are not acceptable */
-    SAMPLE_TRIES = 8,
+    FRONTIER_MAX =
+        96,        /* levels looked at around those that have no candidate, before all are read */
+    TIED_MAX = 64, /* levels with the same key that are drawn from */
+    SAMPLE_TRIES = 32,
 };
 
 /* ---- the search that strategies use ---- */
 
-static bool acceptable(const struct pool_search *search, uint32_t slot)
+static bool is_excluded(const struct pool_search *search, uint32_t slot)
 {
-    const struct node *n = &search->pool->nodes[slot];
-    if (n->capacity - node_est(n) < search->seats) /* in a heap: est < capacity */
-        return false;
     for (uint32_t i = 0; i < search->excluded_count; i++)
         if (search->excluded[i] == slot)
+            return true;
+    return false;
+}
+
+/* How many members of a level may be chosen. */
+static uint32_t candidates(const struct pool_search *search, uint32_t at)
+{
+    const struct pool *pool = search->pool;
+    const struct level *l = &pool->orders.levels[at];
+    if (l->capacity - l->est < search->seats) /* in an order: est < capacity */
+        return 0;
+    uint32_t count = l->bag.count;
+    for (uint32_t i = 0; i < search->excluded_count; i++) {
+        uint32_t slot = search->excluded[i];
+        if (pool->nodes[slot].place == IN_GROUP && pool->orders.bags.places[slot].mark == at)
+            count--;
+    }
+    return count;
+}
+
+/* The levels found so far that have the smallest key. */
+struct tied {
+    uint64_t key;
+    uint64_t total; /* candidates in them */
+    uint32_t levels[TIED_MAX], count;
+};
+
+static void offer(struct tied *tied, uint64_t key, uint32_t level, uint32_t candidates)
+{
+    if (key > tied->key || candidates == 0)
+        return;
+    if (key < tied->key) { /* better than all so far */
+        tied->key = key;
+        tied->total = 0;
+        tied->count = 0;
+    }
+    if (tied->count == TIED_MAX)
+        return;
+    tied->levels[tied->count++] = level;
+    tied->total += candidates;
+}
+
+/* Is no other level of this order as good as its first? */
+static bool is_alone(const struct heap *heap)
+{
+    uint64_t key = heap_key(heap_first(heap));
+    uint32_t end = heap_end(heap);
+    for (uint32_t c = heap_child(HEAP_ROOT); c < heap_child(HEAP_ROOT) + 4 && c < end; c++)
+        if (heap_key(heap_at(heap, c)) == key)
             return false;
     return true;
 }
 
-static const heap_entry NOTHING = ~(heap_entry)0;
-
-/* Every entry, because too many of the first are not acceptable. */
-static heap_entry read_whole(const struct pool_search *search, const struct heap *heap)
+/* Look at the levels of one order from the first on, as long as they may be as good as what was
+ * found. A heap's next ones are always children of those already seen. */
+static void look(const struct pool_search *search, const struct heap *heap, struct tied *tied)
 {
-    heap_entry best = NOTHING;
-    for (uint32_t p = HEAP_ROOT; p < heap_end(heap); p++) {
-        heap_entry entry = heap_at(heap, p);
-        if (entry < best && acceptable(search, heap_slot(entry)))
-            best = entry;
+    heap_entry first = heap_first(heap);
+    if (heap_key(first) > tied->key)
+        return;
+    uint32_t here = candidates(search, heap_slot(first));
+    if (here > 0 && is_alone(heap)) { /* as nearly always */
+        offer(tied, heap_key(first), heap_slot(first), here);
+        return;
     }
-    return best;
-}
-
-/* The first acceptable entry in order: a heap's next ones are always children of those already
- * seen. */
-static heap_entry first_of(const struct pool_search *search, const struct heap *heap)
-{
-    uint32_t frontier[FRONTIER_MAX] = {HEAP_ROOT};
+    uint32_t frontier[FRONTIER_MAX];
     uint32_t count = 1;
+    frontier[0] = HEAP_ROOT;
     while (count > 0) {
         uint32_t best = 0;
         for (uint32_t i = 1; i < count; i++)
@@ -48,56 +91,98 @@ static heap_entry first_of(const struct pool_search *search, const struct heap *
                 best = i;
         uint32_t position = frontier[best];
         heap_entry entry = heap_at(heap, position);
-        if (acceptable(search, heap_slot(entry)))
-            return entry;
+        if (heap_key(entry) > tied->key)
+            return;
+        uint32_t level = heap_slot(entry);
+        offer(tied, heap_key(entry), level, candidates(search, level));
         frontier[best] = frontier[--count];
-        uint32_t child = heap_child(position);
-        for (uint32_t c = child; c < child + 4 && c < heap_end(heap); c++) {
-            if (count == FRONTIER_MAX)
-                return read_whole(search, heap);
+        uint32_t end = heap_end(heap);
+        for (uint32_t c = heap_child(position); c < heap_child(position) + 4 && c < end; c++) {
+            if (heap_key(heap_at(heap, c)) > tied->key)
+                continue;
+            if (count == FRONTIER_MAX) { /* too many without a candidate: read all that are left */
+                for (uint32_t p = HEAP_ROOT; p < end; p++) {
+                    level = heap_slot(heap_at(heap, p));
+                    if (heap_key(heap_at(heap, p)) < tied->key)
+                        offer(tied, heap_key(heap_at(heap, p)), level, candidates(search, level));
+                }
+                return;
+            }
             frontier[count++] = c;
         }
     }
-    return NOTHING;
 }
 
-uint32_t search_first(const struct pool_search *search)
+/* Those that are likely to be picked next: have what they need in the cache by then. With 100,000
+ * nodes most picks would wait for memory otherwise, twice. */
+__attribute__((always_inline)) /* gcc 12 takes a function of prefetches for one without effect */
+static inline void
+fetch_ahead(const struct pool *pool, const struct bag *bag)
 {
-    heap_entry best = NOTHING;
-    for (uint32_t i = 0; i < search->heap_count; i++) {
-        const struct heap *heap = search->heaps[i];
-        heap_entry entry = heap_first(heap);
-        if (entry >= best)
-            continue; /* nothing in this group can be better */
-        if (!acceptable(search, heap_slot(entry)))
-            entry = first_of(search, heap);
-        if (entry < best)
-            best = entry;
+    enum { NODE_AHEAD = 16, LANE_AHEAD = 8 };
+    if (bag->count <= NODE_AHEAD)
+        return;
+    const struct bag_store *bags = &pool->orders.bags;
+    uint32_t later = *bag_at(bags, bag, bag->count - 1 - NODE_AHEAD);
+    __builtin_prefetch(&pool->nodes[later], 1);
+    __builtin_prefetch(&bags->places[later], 1);
+    __builtin_prefetch(&pool->pending.first[later]);
+    pending_fetch(&pool->pending, *bag_at(bags, bag, bag->count - 1 - LANE_AHEAD));
+}
+
+/* A member of this level that may be chosen; there is one. Bags are in random order: the last is
+ * drawn. */
+static uint32_t draw(const struct pool_search *search, uint32_t level)
+{
+    const struct order_store *orders = &search->pool->orders;
+    const struct bag *bag = &orders->levels[level].bag;
+    uint32_t slot = *bag_last(&orders->bags, bag);
+    fetch_ahead(search->pool, bag);
+    for (uint32_t at = bag->count - 1; is_excluded(search, slot);)
+        slot = *bag_at(&orders->bags, bag, --at);
+    return slot;
+}
+
+uint32_t search_first(const struct pool_search *search, struct rng *rng)
+{
+    struct tied tied;
+    tied.key = UINT64_MAX;
+    tied.count = 0;
+    tied.total = 0;
+    for (uint32_t i = 0; i < search->order_count; i++)
+        look(search, &search->orders[i]->heap, &tied);
+    if (tied.count == 0)
+        return POOL_NONE;
+    uint32_t i = 0;
+    if (tied.count > 1) { /* each node the same chance: levels by how many they have */
+        uint64_t at = rng_below(rng, tied.total);
+        for (uint32_t here; at >= (here = candidates(search, tied.levels[i])); i++)
+            at -= here;
     }
-    return best == NOTHING ? POOL_NONE : heap_slot(best);
+    return draw(search, tied.levels[i]);
 }
 
 uint32_t search_sample(const struct pool_search *search, struct rng *rng)
 {
-    uint64_t all = 0;
-    for (uint32_t i = 0; i < search->heap_count; i++)
-        all += search->heaps[i]->count;
-    for (int tries = 0; all > 0 && tries < SAMPLE_TRIES; tries++) {
-        uint64_t at = rng_below(rng, all);
-        uint32_t i = 0;
-        while (at >= search->heaps[i]->count)
-            at -= search->heaps[i++]->count;
-        uint32_t slot = heap_slot(heap_at(search->heaps[i], HEAP_ROOT + (uint32_t)at));
-        if (acceptable(search, slot))
-            return slot;
+    const struct pool *pool = search->pool;
+    for (int tries = 0; tries < SAMPLE_TRIES; tries++) {
+        uint32_t slot = (uint32_t)rng_below(rng, pool->slots);
+        const struct node *n = &pool->nodes[slot];
+        if (!n->used || n->place != IN_GROUP || is_excluded(search, slot))
+            continue;
+        const struct level *l = order_level(&pool->orders, slot);
+        if (l->capacity - l->est < search->seats)
+            continue;
+        for (uint32_t i = 0; i < search->order_count; i++)
+            if (search->orders[i] == &pool->groups[n->group].order)
+                return slot;
     }
     return POOL_NONE;
 }
 
 uint64_t search_key(const struct pool_search *search, uint32_t slot)
 {
-    const struct pool *pool = search->pool;
-    return heap_key(heap_at(&pool->groups[pool->nodes[slot].group].heap, pool->store.where[slot]));
+    return order_level(&search->pool->orders, slot)->key;
 }
 
 /* ---- a pick ---- */
@@ -107,7 +192,7 @@ static void list_excluded(const struct pool_query *query, struct pool_search *se
     search->excluded_count = 0;
     for (size_t i = 0; i < query->exclude_count && i < POOL_EXCLUDE_MAX; i++) {
         uint32_t slot = pool_find(search->pool, query->exclude[i]);
-        if (slot != POOL_NONE)
+        if (slot != POOL_NONE && !is_excluded(search, slot)) /* each once: they are counted */
             search->excluded[search->excluded_count++] = slot;
     }
 }
@@ -121,13 +206,13 @@ static bool matches(const struct group *g, struct span zone, struct span version
 static uint32_t choose(struct pool *pool, struct pool_search *search, struct span zone,
                        struct span version)
 {
-    search->heap_count = 0;
+    search->order_count = 0;
     for (uint32_t i = 0; i < pool->groups_used; i++) {
         const struct group *g = &pool->groups[i];
-        if (g->heap.count > 0 && matches(g, zone, version))
-            search->heaps[search->heap_count++] = &g->heap;
+        if (g->order.count > 0 && matches(g, zone, version))
+            search->orders[search->order_count++] = &g->order;
     }
-    return search->heap_count ? pool->strategy->choose(search, &pool->rng) : POOL_NONE;
+    return search->order_count ? pool->strategy->choose(search, &pool->rng) : POOL_NONE;
 }
 
 /* Everyone else is full: fresh nodes that have had their share get more all the same. Those in the
@@ -140,7 +225,9 @@ static uint32_t choose_waiting(const struct pool *pool, const struct pool_search
     for (uint32_t p = HEAP_ROOT; p < heap_end(&pool->wait); p++) {
         uint32_t slot = heap_slot(heap_at(&pool->wait, p));
         const struct group *g = &pool->groups[pool->nodes[slot].group];
-        if (!matches(g, (struct span){0}, query->version) || !acceptable(search, slot))
+        const struct node *n = &pool->nodes[slot];
+        if (!matches(g, (struct span){0}, query->version) || is_excluded(search, slot) ||
+            n->capacity - node_est(n) < search->seats)
             continue;
         bool in_zone = matches(g, query->zone, query->version);
         if (best != POOL_NONE &&

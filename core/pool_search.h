@@ -6,27 +6,27 @@
 #define BERTH_CORE_POOL_SEARCH_H
 
 #include "core/pool.h"
-#include "core/pool_heap.h"
+#include "core/pool_order.h"
 
 struct pool_search {
     const struct pool *pool;
-    const struct heap *heaps[POOL_GROUPS_MAX]; /* of the groups that match; not empty */
-    uint32_t heap_count;
+    const struct order *orders[POOL_GROUPS_MAX]; /* of the groups that match; not empty */
+    uint32_t order_count;
     uint32_t excluded[POOL_EXCLUDE_MAX]; /* slots */
     uint32_t excluded_count;
     uint32_t seats;
 };
 
-/* The candidate with the smallest key of all groups, or POOL_NONE. O(groups) when the smallest are
- * acceptable; those that are excluded or have too few seats are searched around, and when there are
- * many, the groups are read whole. */
-uint32_t search_first(const struct pool_search *search);
+/* A candidate with the smallest key of all groups, drawn with equal chance among those that have
+ * it; POOL_NONE when there is no candidate. O(groups) when the first levels have room; levels
+ * without enough free seats, or of which all are excluded, are searched around. */
+uint32_t search_first(const struct pool_search *search, struct rng *rng);
 
-/* A candidate at random, each as likely as any other; POOL_NONE when several draws met none that is
- * acceptable (then search_first will find one if there is one). */
+/* A candidate at random, each as likely as any other; POOL_NONE when several draws met none (then
+ * search_first will find one if there is one). */
 uint32_t search_sample(const struct pool_search *search, struct rng *rng);
 
-/* The order in which the strategy ranks this slot: smaller is better. */
+/* The order in which the strategy ranks this candidate: smaller is better. */
 uint64_t search_key(const struct pool_search *search, uint32_t slot);
 
 #endif

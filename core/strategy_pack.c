@@ -9,7 +9,7 @@ static uint64_t key(uint64_t ratio_bits)
 
 static uint32_t choose(struct pool_search *search, struct rng *rng)
 {
-    return search_first(search);
+    return search_first(search, rng);
 }
 
 const struct strategy strategy_pack = {

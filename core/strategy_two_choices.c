@@ -12,7 +12,7 @@ static uint32_t choose(struct pool_search *search, struct rng *rng)
     uint32_t a = search_sample(search, rng);
     uint32_t b = search_sample(search, rng);
     if (a == POOL_NONE || b == POOL_NONE) /* most are excluded or too full: look properly */
-        return search_first(search);
+        return search_first(search, rng);
     return search_key(search, b) < search_key(search, a) ? b : a;
 }
 

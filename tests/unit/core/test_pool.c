@@ -28,7 +28,9 @@ static void test_breaks_ties_at_random_and_by_the_seed(void **state)
             world_ready(&w, name, 100);
             world_ready(&again, name, 100);
         }
-        firsts[world_pick(&w)]++;
+        uint32_t first = world_pick(&w);
+        assert_int_equal(world_pick(&again), first);
+        firsts[first]++;
         for (int i = 0; i < 20; i++)
             assert_int_equal(world_take(&w), world_take(&again));
         world_end(&w);

@@ -1,0 +1,138 @@
+/* pool_bag.c - paged arrays of slots in random order. */
+#include "core/pool_bag.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+int bag_store_init(struct bag_store *store, uint32_t slots_max, uint64_t seed)
+{
+    /* each member of a bag may need a page of its own at worst, directories only where there are
+     * more than 64 */
+    struct bag_store s = {.pages_max = slots_max + slots_max / 16 + 8};
+    s.pages = malloc(s.pages_max * sizeof *s.pages); /* made real by the system as it is touched */
+    s.places = malloc(slots_max * sizeof *s.places);
+    if (!s.pages || !s.places) {
+        bag_store_fini(&s);
+        return BERTH_ENOMEM;
+    }
+    rng_seed(&s.rng, seed);
+    *store = s;
+    return 0;
+}
+
+void bag_store_fini(struct bag_store *store)
+{
+    free(store->pages);
+    free(store->places);
+    *store = (struct bag_store){0};
+}
+
+static uint32_t take_page(struct bag_store *store)
+{
+    if (store->free_head) {
+        uint32_t page = store->free_head - 1;
+        store->free_head = store->pages[page].at[0];
+        return page;
+    }
+    assert(store->pages_used < store->pages_max);
+    return store->pages_used++;
+}
+
+static void give_page(struct bag_store *store, uint32_t page)
+{
+    store->pages[page].at[0] = store->free_head;
+    store->free_head = page + 1;
+}
+
+/* Make the place `index` exist, which begins a page: add that page, the directories above it that
+ * begin with it, and a root above the present one when that is full. */
+static void grow(struct bag_store *store, struct bag *bag, uint32_t index)
+{
+    if (index == 0) {
+        bag->root = take_page(store);
+        bag->depth = 0;
+        return;
+    }
+    if (index >> (BAG_BITS * (bag->depth + 1))) {
+        uint32_t root = take_page(store);
+        store->pages[root].at[0] = bag->root;
+        bag->root = root;
+        bag->depth++;
+    }
+    uint32_t page = bag->root;
+    for (uint32_t d = bag->depth; d > 0; d--) {
+        uint32_t *entry = &store->pages[page].at[index >> (BAG_BITS * d) & (BAG_PAGE - 1)];
+        if ((index & ((1u << (BAG_BITS * d)) - 1)) == 0) /* the first place below this entry */
+            *entry = take_page(store);
+        page = *entry;
+    }
+}
+
+/* Undo grow. */
+static void shrink(struct bag_store *store, struct bag *bag, uint32_t index)
+{
+    uint32_t page = bag->root, depth = bag->depth;
+    if (index == 0) {
+        give_page(store, page);
+        return;
+    }
+    while (depth > 0) {
+        uint32_t below = store->pages[page].at[index >> (BAG_BITS * depth) & (BAG_PAGE - 1)];
+        if ((index & ((1u << (BAG_BITS * (depth + 1))) - 1)) == 0 && page != bag->root)
+            give_page(store, page);
+        page = below;
+        depth--;
+    }
+    give_page(store, page);
+    if (index >> (BAG_BITS * bag->depth) == 1 &&
+        (index & ((1u << (BAG_BITS * bag->depth)) - 1)) ==
+            0) { /* only the first entry of the root is left */
+        uint32_t root = bag->root;
+        bag->root = store->pages[root].at[0];
+        bag->depth--;
+        give_page(store, root);
+    }
+}
+
+void bag_add(struct bag_store *store, struct bag *bag, uint32_t slot, uint32_t mark,
+             uint32_t within)
+{
+    uint32_t last = bag->count++;
+    if ((last & (BAG_PAGE - 1)) == 0) {
+        grow(store, bag, last);
+        bag->tail = (uint32_t)((struct bag_page *)(void *)bag_at(store, bag, last) - store->pages);
+    }
+    if (within > bag->count)
+        within = bag->count;
+    uint32_t index = last - (uint32_t)rng_below(&store->rng, within);
+    uint32_t *place = bag_at(store, bag, index);
+    if (index != last) { /* whoever is there becomes the last */
+        uint32_t moved = *place;
+        *bag_last(store, bag) = moved;
+        store->places[moved].index = last;
+    }
+    *place = slot;
+    store->places[slot] = (struct bag_place){index, mark};
+}
+
+void bag_remove(struct bag_store *store, struct bag *bag, uint32_t slot)
+{
+    uint32_t index = store->places[slot].index;
+    uint32_t moved = *bag_last(store, bag);
+    uint32_t last = bag->count - 1;
+    assert(index <= last);
+    if (index != last) { /* the last takes its place */
+        uint32_t *place = bag_at(store, bag, index);
+        assert(*place == slot);
+        *place = moved;
+        store->places[moved].index = index;
+    }
+    bag->count = last;
+    if ((last & (BAG_PAGE - 1)) == 0) {
+        shrink(store, bag, last);
+        if (last > 0)
+            bag->tail = (uint32_t)((struct bag_page *)(void *)(bag_at(store, bag, last - 1) -
+                                                               (BAG_PAGE - 1)) -
+                                   store->pages);
+    }
+}
