@@ -27,6 +27,7 @@ struct effect {
     char zone[NAME_SIZE];
     int count;
     int64_t epoch;
+    mono_ms_t asked_at; /* LIST: comes back with the answer */
     enum node_state from, to;
     const char *want;      /* "draining" or "none" */
     const char *why;       /* a constant word */

@@ -46,7 +46,7 @@ struct ask {
     struct pool_io *pool;
     char name[NAME_SIZE];
     struct lease_request request;
-    mono_ms_t at;
+    mono_ms_t at; /* LIST: when the core asked */
 };
 
 static void step(struct pool_io *p, struct scale_event *ev);
@@ -79,7 +79,6 @@ static struct ask *ask_new(struct pool_io *p, const char *name)
     if (!ask)
         return NULL;
     ask->pool = p;
-    ask->at = now(p);
     snprintf(ask->name, sizeof ask->name, "%s", name);
     p->waits++;
     return ask;
@@ -479,6 +478,8 @@ static void carry_out(struct pool_io *p, const struct effect *e)
         break;
     case EFFECT_LIST:
         ask = ask_new(p, "");
+        if (ask)
+            ask->at = e->asked_at;
         if (ask)
             p->c.kind->list(p->c.provider, p->policy.pool, on_listed, ask);
         break;

@@ -465,8 +465,12 @@ static void ask_provider(struct scale *s, struct effects *fx)
                        : LIST_REST_MS;
     mono_ms_t due =
         busy ? s->list_next_at : mono_add(s->list_next_at, rest - s->policy->list_interval_ms);
-    if (mono_before(s->now, due) || !effects_add(fx, EFFECT_LIST, "-", busy ? "busy" : "rest"))
+    if (mono_before(s->now, due))
         return;
+    struct effect *e = effects_add(fx, EFFECT_LIST, "-", busy ? "busy" : "rest");
+    if (!e)
+        return;
+    e->asked_at = s->now;
     s->list_pending = true;
     s->list_asked_at = s->now;
 }

@@ -63,7 +63,7 @@ struct scale_event {
             const struct fleet_listed *items;
             size_t count;
             bool ok;
-            mono_ms_t asked_at;
+            mono_ms_t asked_at; /* of the effect that asked */
             const char *error;
         } listed;
         struct {

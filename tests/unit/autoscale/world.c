@@ -129,7 +129,7 @@ static void do_launch(struct world *w, struct world_side *side, const struct eff
     feed(w, side, &ev);
 }
 
-static void do_list(struct world *w, struct world_side *side)
+static void do_list(struct world *w, struct world_side *side, const struct effect *e)
 {
     struct fleet_listed items[WORLD_NODES];
     size_t n = 0;
@@ -146,7 +146,7 @@ static void do_list(struct world *w, struct world_side *side)
     }
     struct scale_event ev = {
         .kind = SCALE_LISTED,
-        .listed = {.items = items, .count = n, .ok = !w->list_fails, .asked_at = w->now}};
+        .listed = {.items = items, .count = n, .ok = !w->list_fails, .asked_at = e->asked_at}};
     feed(w, side, &ev);
 }
 
@@ -218,7 +218,7 @@ static void handle(struct world *w, struct world_side *side, const struct effect
             do_launch(w, side, e);
             break;
         case EFFECT_LIST:
-            do_list(w, side);
+            do_list(w, side, e);
             break;
         case EFFECT_TERMINATE:
             do_terminate(w, side, e);
