@@ -102,6 +102,7 @@ static struct fleet_instance *add_instance(struct fleet *fleet, const char *id)
 
 struct fleet_instance *fleet_instance_of(struct fleet *fleet, const char *id)
 {
+    assert(fleet->instances != NULL && id != NULL);
     uint32_t at = strmap_get(&fleet->by_id, span_of(id));
     return at == STRMAP_NONE ? NULL : &fleet->instances[at];
 }
@@ -226,6 +227,7 @@ void fleet_see(struct fleet *fleet, const struct fleet_snapshot *snapshot, mono_
 void fleet_list(struct fleet *fleet, const struct fleet_listed *items, size_t count,
                 mono_ms_t asked_at, int64_t settle_ms, mono_ms_t now)
 {
+    assert(fleet->instances != NULL);
     for (size_t i = 0; i < fleet->instance_count; i++)
         fleet->instances[i].listed = false;
     for (size_t i = 0; i < count; i++) {

@@ -119,7 +119,8 @@ static void wish_close(struct berth *berth)
 
 #define WISH(n, a, h)                                                                              \
     {                                                                                              \
-        .name = n, .args = a, .help = h, .open = wish_open, .stop = wish_stop, .close = wish_close \
+        .name = (n), .args = (a), .help = (h), .open = wish_open, .stop = wish_stop,               \
+        .close = wish_close                                                                        \
     }
 const struct verb wish_verbs[] = {
     WISH("drain", "POOL NODE",

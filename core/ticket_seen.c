@@ -49,6 +49,7 @@ static void forget(struct ticket_seen *seen, uint32_t i)
 static void sweep(struct ticket_seen *seen, wall_ms_t now)
 {
     enum { STEP = 8 };
+    assert(seen->capacity > 0);
     uint32_t steps = seen->free_head == NONE ? seen->capacity : STEP;
     for (uint32_t n = 0; n < steps && n < seen->capacity; n++) {
         uint32_t i = seen->sweep_at++ % seen->capacity;

@@ -56,7 +56,7 @@ static void on_accept(struct ev_loop *ev, ev_io *watcher, int events)
     (void)events;
     struct web_server *server = watcher->data;
     for (int i = 0; i < ACCEPT_MAX; i++) {
-        struct sockaddr_storage addr;
+        struct sockaddr_storage addr = {.ss_family = AF_UNSPEC};
         socklen_t len = sizeof addr;
         int fd = accept4(server->fd, (struct sockaddr *)&addr, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
@@ -98,18 +98,21 @@ static int open_socket(struct web_server *server, const char *address, int port,
     const struct sockaddr *addr =
         is_four ? (const struct sockaddr *)&four : (const struct sockaddr *)&six;
     socklen_t len = is_four ? sizeof four : sizeof six;
-    struct sockaddr_storage bound;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in four;
+        struct sockaddr_in6 six;
+    } bound = {.any = {.sa_family = AF_UNSPEC}};
     socklen_t bound_len = sizeof bound;
     if (bind(fd, addr, len) < 0 || listen(fd, BACKLOG) < 0 ||
-        getsockname(fd, (struct sockaddr *)&bound, &bound_len) < 0) {
+        getsockname(fd, &bound.any, &bound_len) < 0) {
         int r =
             err_set(err, BERTH_ESYS, "listen on %s port %d: %s", address, port, strerror(errno));
         (void)close(fd);
         return r;
     }
     server->fd = fd;
-    server->port = ntohs(is_four ? ((struct sockaddr_in *)&bound)->sin_port
-                                 : ((struct sockaddr_in6 *)&bound)->sin6_port);
+    server->port = ntohs(is_four ? bound.four.sin_port : bound.six.sin6_port);
     return 0;
 }
 
@@ -124,7 +127,8 @@ static int copy_config(struct web_server *server, const struct web_server_config
     c->message_max = c->message_max ? c->message_max : 16 * 1024;
     c->send_max = c->send_max ? c->send_max : 256 * 1024;
     c->idle_ms = c->idle_ms ? c->idle_ms : 60000;
-    for (const struct ws_route *r = config->ws; r && r->path; r++)
+    server->ws_count = 0;
+    while (config->ws && config->ws[server->ws_count].path)
         server->ws_count++;
     size_t origins = 0;
     while (config->cors_origins && config->cors_origins[origins])

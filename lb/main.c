@@ -7,8 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
-
-extern char **environ;
+#include <unistd.h>
 
 enum { ROOMS_MAX = 262144, PLAYERS_MAX = 131072, STOP_WAIT_MS = 500, PLAYER_KID_COUNT = 1 };
 
@@ -176,7 +175,7 @@ static int open_ticket_keys(struct app *app, struct err *err)
 static void close_pools(void *arg)
 {
     struct app *app = arg;
-    for (size_t i = 0; i < app->pool_count; i++)
+    for (size_t i = 0; app->pools != NULL && i < app->pool_count; i++)
         ticket_keys_destroy(app->pools[i].player_keys);
     ticket_keys_destroy(app->keys);
     free(app->pools);
@@ -188,7 +187,9 @@ static int open_pools(void *arg, struct err *err)
     struct app *app = arg;
     app->pool_count = app->settings->pools.count;
     app->pools = calloc(app->pool_count, sizeof *app->pools);
-    int code = app->pools == NULL ? err_set(err, BERTH_ENOMEM, "no memory") : 0;
+    if (app->pools == NULL)
+        return err_set(err, BERTH_ENOMEM, "no memory");
+    int code = 0;
     for (size_t i = 0; code == 0 && i < app->pool_count; i++) {
         struct app_pool *pool = &app->pools[i];
         pool->app = app;

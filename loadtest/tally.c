@@ -45,6 +45,7 @@ static void count_reason(struct tally_reason *reasons, const char *why)
 /* A player joined: is everyone of its room on one node? */
 static void met_in_room(struct tally *tally, const struct player *player)
 {
+    assert(player != NULL);
     struct span id = span_of(player->room);
     uint32_t slot = strmap_get(&tally->room_of, id);
     if (slot == STRMAP_NONE) {

@@ -52,6 +52,7 @@ int main(int argc, char **argv)
     if (!web || !web_listen(web, &config, &err) ||
         loop_on_signal(fixed.loop, SIGTERM, on_signal, &fixed) < 0) {
         (void)fprintf(stderr, "http_fixed: %s\n", err.text);
+        free(body);
         return 1;
     }
     loop_run(fixed.loop);

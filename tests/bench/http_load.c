@@ -232,6 +232,9 @@ int main(int argc, char **argv)
     l.from_us = now_us();
     l.until_us = l.from_us + (int64_t)(seconds * 1e6);
     run_until(&l, l.until_us);
+    for (size_t i = 0; i < count + idle; i++)
+        free(peers[i].in);
+    free(peers);
     for (size_t i = 0; i < NODES_MAX && l.nodes[i].name[0]; i++)
         (void)printf("node %s %ld\n", l.nodes[i].name, l.nodes[i].picks);
     (void)printf("requests=%ld rate=%.0f p50_us=%lu p90_us=%lu p99_us=%lu max_us=%lu errors=%ld "
