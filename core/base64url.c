@@ -41,20 +41,28 @@ int base64url_decode(struct span text, void *ret_bytes, size_t size)
         return BERTH_EPROTO;
     if (text.len / 4 * 3 + (text.len % 4 ? text.len % 4 - 1 : 0) > size)
         return BERTH_EFULL;
+    const unsigned char *in = (const unsigned char *)text.ptr;
     unsigned char *out = ret_bytes;
-    unsigned bits = 0, held = 0; /* `held` low bits of `bits` are not written yet */
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned value = values[(unsigned char)text.ptr[i]];
-        if (value == 0)
+    size_t whole = text.len / 4;
+    for (size_t i = 0; i < whole; i++, in += 4) {
+        unsigned a = values[in[0]], b = values[in[1]], c = values[in[2]], d = values[in[3]];
+        if (!(a && b && c && d))
             return BERTH_EPROTO;
-        bits = (bits << 6 | (value - 1)) & 0xffff;
-        held += 6;
-        if (held >= 8) {
-            held -= 8;
-            *out++ = (unsigned char)(bits >> held);
-        }
+        unsigned bits = (a - 1) << 18 | (b - 1) << 12 | (c - 1) << 6 | (d - 1);
+        *out++ = (unsigned char)(bits >> 16);
+        *out++ = (unsigned char)(bits >> 8);
+        *out++ = (unsigned char)bits;
     }
-    if (bits & ((1u << held) - 1))
-        return BERTH_EPROTO;
+    if (text.len % 4) { /* two characters: one byte; three: two */
+        unsigned a = values[in[0]], b = values[in[1]], c = text.len % 4 == 3 ? values[in[2]] : 1;
+        if (!(a && b && c))
+            return BERTH_EPROTO;
+        unsigned bits = (a - 1) << 18 | (b - 1) << 12 | (c - 1) << 6;
+        if (bits & (text.len % 4 == 2 ? 0xffffu : 0xffu)) /* left-over bits */
+            return BERTH_EPROTO;
+        *out++ = (unsigned char)(bits >> 16);
+        if (text.len % 4 == 3)
+            *out++ = (unsigned char)(bits >> 8);
+    }
     return (int)(out - (unsigned char *)ret_bytes);
 }

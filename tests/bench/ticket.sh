@@ -1,0 +1,3 @@
+#!/bin/sh
+# Microseconds to sign and to verify a ticket, beside libjwt.
+exec "${BUILD:-build/release}/bench/bench_ticket" "$@"
