@@ -253,10 +253,11 @@ void rx_seq_clear(struct rx *rx, struct rx_seq *seq)
 bool rx_queue_push(struct rx *rx, struct rx_queue *q, struct rx_value v, int64_t at)
 {
     if (q->count == q->size) {
-        size_t size = q->size ? q->size * 2 : 4;
-        struct rx_queued *ring = rx_alloc(rx, size * sizeof *ring, RX_RAW);
+        size_t want = (q->size + 1) * 2 * sizeof *q->ring - sizeof(struct rx_head); /* a block */
+        struct rx_queued *ring = rx_alloc(rx, want, RX_RAW);
         if (!ring)
             return false;
+        size_t size = rx_capacity(ring) / sizeof *ring;
         for (size_t i = 0; i < q->count; i++)
             ring[i] = *rx_queue_at(q, i);
         rx_free_now(rx, q->ring);

@@ -73,6 +73,30 @@ static void test_timers_run_in_virtual_time(void **state)
     assert_int_equal(rx_deadline_ms(&w->rx), RX_FOREVER);
 }
 
+static void test_late_interval_skips_and_does_not_burst(void **state)
+{
+    struct world *w = *state;
+    rx_subscribe(rx_interval(&w->rx, 10), hear(w), NULL);
+    w->clock.now_ms = 35; /* the process slept */
+    rx_run(&w->rx);
+    advance(w, 50);
+    assert_string_equal(w->log, "0@35 1@40 2@50 ");
+}
+
+static void test_run_returns_though_work_comes_due_all_the_time(void **state)
+{
+    struct world *w = *state;
+    struct rx_stream *s = rx_pipe(rx_of(&w->rx, rx_int(1)), rx_repeat(.delay_ms = RX_NEXT_TURN));
+    struct rx_subscription sub;
+    rx_subscribe(s, hear(w), &sub);
+    rx_run(&w->rx);
+    rx_run(&w->rx);
+    assert_string_equal(w->log, "1@0 1@0 1@0 ");
+    assert_int_equal(rx_deadline_ms(&w->rx), 0);
+    rx_unsubscribe(&sub);
+    assert_int_equal(rx_deadline_ms(&w->rx), RX_FOREVER);
+}
+
 static struct rx_value box_of(void *ctx, struct rx_value v)
 {
     struct world *w = ctx;
@@ -149,6 +173,8 @@ int main(void)
         TEST(test_cold_stream_starts_anew_for_each_subscriber),
         TEST(test_subject_is_hot_and_tells_all),
         TEST(test_timers_run_in_virtual_time),
+        TEST(test_late_interval_skips_and_does_not_burst),
+        TEST(test_run_returns_though_work_comes_due_all_the_time),
         TEST(test_values_made_in_a_long_loop_are_freed_as_it_goes),
         TEST(test_full_arena_is_an_error_and_nothing_leaks),
         TEST(test_endless_recursion_is_an_error),

@@ -195,6 +195,8 @@ static const struct play joins[] = {
     M("merge with never never ends", p_never_or, "-a-|", NULL, "-a--"),
     M("combine_latest", p_combine, "-a--b-|", "--x--y|", "--p-qr|", .lists = "p=ax q=bx r=by"),
     M("combine_latest: empty one", p_combine, "-a--b-|", "--|", "------|"),
+    M("combine_latest: one has failed, the other is subscribed and let go", p_combine, "hot #-^-",
+      "-x-|", "#", NULL, "(^!)"),
     M("zip", p_zip, "-a-b-c|", "--x--y---z|", "--p--q---(r|)", .lists = "p=ax q=by r=cz"),
     M("with_latest_from", p_with_latest, "-a-b-c|", "--x-y|", "---p-q|", .lists = "p=bx q=cy"),
     M("sample", p_sample, "-a-b--c-|", "----x-x-x", "----b-c-|"),

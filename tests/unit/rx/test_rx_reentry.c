@@ -133,6 +133,61 @@ static void test_who_joins_meanwhile_hears_the_next_value_first(void **state)
     assert_string_equal(w->log, "a1 a2 b2 ");
 }
 
+/* For each number: another joins, the first leaves, the other leaves. What left is freed in that
+ * loop, while the subject is still walking over its subscribers. */
+static void come_and_go(void *ctx, struct rx_value v)
+{
+    struct ear *e = ctx;
+    struct rx_subscription other;
+    listen(e->subject, e->other, &other);
+    rx_unsubscribe(e->to_close);
+    rx_unsubscribe(&other);
+}
+
+static void loop_of_coming_and_going(struct ear *e, struct rx_value v)
+{
+    rx_subscribe(rx_pipe(rx_range(&e->w->rx, 0, 10), rx_tap(come_and_go, e)),
+                                  (struct rx_observer){.next = NULL}, NULL);
+}
+
+static void test_subscribers_come_and_go_in_a_loop_inside_an_emission(void **state)
+{
+    struct world *w = *state;
+    struct rx_stream *s = rx_subject(&w->rx);
+    struct rx_subscription sa;
+    struct ear b = {.w = w, .prefix = "b"}, a = {.w = w,
+                                                 .prefix = "a",
+                                                 .act = loop_of_coming_and_going,
+                                                 .subject = s,
+                                                 .to_close = &sa,
+                                                 .other = &b};
+    listen(s, &a, &sa);
+    rx_subject_next(s, rx_int(1));
+    rx_subject_next(s, rx_int(2));
+    assert_string_equal(w->log, "a1 ");
+    assert_all_freed(w, s);
+}
+
+static struct rx_stream *listen_to_range(void *ctx)
+{
+    struct ear *e = ctx;
+    struct rx_stream *numbers = rx_range(&e->w->rx, 1, 3);
+    listen(numbers, e, NULL);
+    return numbers;
+}
+
+static void test_who_subscribes_on_behalf_of_nobody_still_hears_all(void **state)
+{
+    struct world *w = *state;
+    struct rx_stream *failed = rx_subject(&w->rx);
+    rx_subject_error(failed, rx_error(BERTH_ECLOSED, "gone"));
+    struct ear a = {.w = w, .prefix = "a"}, b = {.w = w, .prefix = "b"};
+    /* RxJS subscribes to the second input though the first has failed already; so the function of
+     * rx_defer is called, and what it starts of its own goes on. */
+    listen(rx_combine_latest(failed, rx_defer(&w->rx, listen_to_range, &b)), &a, NULL);
+    assert_string_equal(w->log, "a#gone b1 b2 b3 b| ");
+}
+
 static void test_completing_inside_a_value(void **state)
 {
     struct world *w = *state;
@@ -323,6 +378,27 @@ static void test_concat_map_of_many_synchronous_streams_keeps_them_flat(void **s
     assert_all_freed(w, s);
 }
 
+static struct rx_stream *subject_first(void *ctx, struct rx_value v)
+{
+    struct ear *e = ctx;
+    return v.integer == 0 ? e->subject : rx_of(&e->w->rx, v);
+}
+
+static void test_concat_map_drains_a_long_queue_without_recursion(void **state)
+{
+    struct world *w = *state;
+    struct rx_stream *gate = rx_subject(&w->rx);
+    struct ear a = {.w = w, .prefix = ""}, to = {.w = w, .subject = gate};
+    struct rx_stream *s =
+        rx_pipe(rx_range(&w->rx, 0, 5000),
+                                  rx_concat_map(subject_first, &to),
+                                  rx_count(NULL, NULL));
+    listen(s, &a, NULL);
+    assert_string_equal(w->log, "");
+    rx_subject_complete(gate); /* 4999 streams wait, each completes at once */
+    assert_string_equal(w->log, "4999 | ");
+}
+
 static struct rx_stream *close_then_just(void *ctx, struct rx_value v)
 {
     struct ear *e = ctx;
@@ -389,6 +465,8 @@ static void test_handle_may_be_used_again_in_the_completion(void **state)
     struct again again = {.w = w, .stream = rx_timer(&w->rx, 5), .left = 2};
     subscribe_again(&again);
     assert_true(rx_open(&again.sub));
+    advance(w, 6); /* the first has completed, and subscribed again with the same handle */
+    assert_true(rx_open(&again.sub));
     advance(w, 100);
     assert_false(rx_open(&again.sub));
     assert_string_equal(w->log, "| | | ");
@@ -432,6 +510,8 @@ int main(void)
         TEST(test_who_is_unsubscribed_meanwhile_is_not_told),
         TEST(test_who_unsubscribes_itself_does_not_hide_the_next),
         TEST(test_who_joins_meanwhile_hears_the_next_value_first),
+        TEST(test_subscribers_come_and_go_in_a_loop_inside_an_emission),
+        TEST(test_who_subscribes_on_behalf_of_nobody_still_hears_all),
         TEST(test_completing_inside_a_value),
         TEST(test_share_joined_from_inside),
         TEST(test_operators_fed_by_their_own_values),
@@ -441,6 +521,7 @@ int main(void)
         TEST(test_retrying_a_shared_synchronous_source),
         TEST(test_repeating_a_synchronous_source_keeps_the_stack_and_the_arena_flat),
         TEST(test_concat_map_of_many_synchronous_streams_keeps_them_flat),
+        TEST(test_concat_map_drains_a_long_queue_without_recursion),
         TEST(test_unsubscribing_from_inside_a_function_of_the_stream),
         TEST(test_finalizers_run_from_the_source_down_after_completion),
         TEST(test_handle_may_be_used_again_in_the_completion),

@@ -158,6 +158,24 @@ static void test_share_may_linger_before_it_lets_go(void **state)
     assert_all_freed(w, s);
 }
 
+static struct rx_stream *seven(void *ctx)
+{
+    return rx_behavior(ctx, rx_int(7));
+}
+
+static void test_share_does_not_connect_for_who_has_left_already(void **state)
+{
+    struct world *w = *state;
+    struct rx_stream *source = rx_subject(&w->rx);
+    struct rx_stream *s = rx_pipe(source,
+                                  rx_share(.connector = seven, .keep_on_zero = true,
+                                           .ctx = &w->rx),
+                                  rx_take(1));
+    rx_subscribe(s, hear(w), NULL);
+    assert_string_equal(w->log, "7@0 |@0 ");
+    assert_int_equal(rx_subject_observers(source), 0);
+}
+
 static void test_share_can_keep_its_end(void **state)
 {
     struct world *w = *state;
@@ -318,6 +336,7 @@ int main(void)
         TEST(test_ref_count_connects_first_and_disconnects_last),
         TEST(test_share_subscribes_once_and_again_after_the_last_left),
         TEST(test_share_may_linger_before_it_lets_go),
+        TEST(test_share_does_not_connect_for_who_has_left_already),
         TEST(test_share_can_keep_its_end),
         TEST(test_share_replay_serves_those_who_come_late),
         TEST(test_share_replay_with_ref_count_lets_go),
