@@ -66,8 +66,8 @@ static const char config_text[] =
     "    capacity: 200\n"
     "    ticket_ttl: 5s\n"
     "    scale:\n"
-    "      {provider: local, min: 1, max: 4, max_step: 1, out_cooldown: 3s, in_cooldown: 4s,\n"
-    "       boot_timeout: 20s, rules: [{rule: min_ready, ready: 1},\n"
+    "      {provider: local, min: 2, max: 4, max_step: 1, out_cooldown: 3s, in_cooldown: 4s,\n"
+    "       boot_timeout: 20s, rules: [{rule: min_ready, ready: 2},\n"
     "       {rule: average_connections, above: 120, below: 30, hold: 1s}]}\n"
     "  game:\n"
     "    capacity: 60\n"
@@ -278,7 +278,7 @@ static void send_swarm(struct demo *d)
 static bool all_ready(const struct fleet *fleet)
 {
     const struct fleet_pool *lobby = fleet_pool(fleet, "lobby"), *game = fleet_pool(fleet, "game");
-    return lobby && game && lobby->nodes[FLEET_READY] >= 1 && game->nodes[FLEET_READY] >= 2 &&
+    return lobby && game && lobby->nodes[FLEET_READY] >= 2 && game->nodes[FLEET_READY] >= 2 &&
            fleet_ready(fleet) == fleet_nodes(fleet);
 }
 

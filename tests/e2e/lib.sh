@@ -70,11 +70,11 @@ redis: {host: "$work/up/redis.sock"}
 tickets: {keys: [{kid: e2e, secret: e2e-secret-e2e-secret-e2e-secret}]}
 pools:
   lobby:
-    capacity: 50
+    capacity: 100
     ticket_ttl: 3s
     scale: {provider: local, min: 1, max: 2, out_cooldown: 2s, in_cooldown: 3s, boot_timeout: 20s, rules: [{rule: min_ready, ready: 1}]}
   game:
-    capacity: 20
+    capacity: 100
     ticket_ttl: 3s
     scale: {provider: local, min: 2, max: 4, out_cooldown: 2s, in_cooldown: 3s, boot_timeout: 20s, rules: [{rule: min_ready, ready: 2}]}
 lb:

@@ -69,7 +69,8 @@ pass "and is replaced"
 pid=$(pid_of berth-lb lb-b)
 kill -KILL "$pid"
 for i in $(seq 10); do
-    [ "$(curl -s -m 2 -o /dev/null -w '%{http_code}' "$lb_a/v1/pools/game/endpoint?player=d$i")" = 200 ] || fail "lb-a does not answer alone"
+    code=$(curl -s -m 2 -o "$work/body" -w '%{http_code}' "$lb_a/v1/pools/game/endpoint?player=d$i")
+    [ "$code" = 200 ] || fail "lb-a alone answers $code: $(cat "$work/body")"
 done
 until_true 15 at_least_two || fail "lb-b did not come back in 15 s"
 pass "one LB answers alone; the other comes back"
