@@ -220,7 +220,7 @@ enum room_site {
     SITE_NONE,    /* not known here */
     SITE_GOOD,    /* on this node */
     SITE_DEAD,    /* its process is no more, or unreachable, or has closed its door */
-    SITE_UNKNOWN, /* lost, and not probed yet */
+    SITE_UNKNOWN, /* lost and not probed yet, or about to close: ask again */
 };
 
 /* Does the node that has the room still stand? A room moves only when its process is gone, or the
@@ -240,7 +240,8 @@ static enum room_site site_of(struct lb *lb, struct lb_pool *pool, struct lb_nod
     case NODE_HELD:
     case NODE_DRAINING:
         return SITE_GOOD;
-    case NODE_CLOSING:
+    case NODE_CLOSING: /* it will be drained in a moment, or be found not to be empty */
+        return SITE_UNKNOWN;
     case NODE_DRAINED:
     case NODE_TERMINATING:
     case NODE_GONE:

@@ -28,8 +28,9 @@ local old = redis.call('GET', KEYS[1])
 if old then
   local at_node, at_epoch, moves = string.match(old, '^node=(%S+) epoch=(%d+) .*moved=(%d+)')
   local state, now_epoch = state_of(at_node)
-  -- Silence alone splits no friends: it moves when its node is another process or gone, or lost and known to be dead.
-  local dead = not state or now_epoch ~= at_epoch
+  -- Silence alone splits no friends: it moves when its node is another process or gone, has closed its door for good, or
+  -- is lost and known to be dead.
+  local dead = not state or now_epoch ~= at_epoch or state == 'drained' or state == 'terminating'
     or (state == 'lost' and dead_node == at_node and dead_epoch == at_epoch)
   if not dead then
     redis.call('PEXPIRE', KEYS[1], ttl)

@@ -280,6 +280,16 @@ static void test_a_room_moves_when_its_node_is_another_process_or_gone(void **st
     assert_int_equal(room_with(SPAN("r2"), "b", b, NULL, 0).word, ANSWER_UNKNOWN);
 }
 
+static void test_a_room_moves_when_its_node_has_closed_its_door(void **state)
+{
+    int64_t a = ready_node("a", "x1"), b = ready_node("b", "x2");
+    (void)room_with(SPAN("r1"), "a", a, NULL, 0);
+    store_move_along("a", a, WAY(NODE_READY, NODE_DRAINING, NODE_CLOSING));
+    assert_int_equal(room_with(SPAN("r1"), "b", b, NULL, 0).word, ANSWER_HAVE);
+    store_move_along("a", a, WAY(NODE_CLOSING, NODE_DRAINED));
+    assert_int_equal(room_with(SPAN("r1"), "b", b, NULL, 0).word, ANSWER_MOVED);
+}
+
 static void test_room_end_takes_its_players_along(void **state)
 {
     int64_t a = ready_node("a", "x1");
@@ -322,6 +332,7 @@ int main(void)
         T(test_silence_alone_moves_no_room),
         T(test_a_node_that_is_not_lost_keeps_its_rooms_whatever_is_said),
         T(test_a_room_moves_when_its_node_is_another_process_or_gone),
+        T(test_a_room_moves_when_its_node_has_closed_its_door),
         T(test_room_end_takes_its_players_along),
     };
     return cmocka_run_group_tests(tests, store_group_setup, store_group_teardown);
