@@ -1,6 +1,7 @@
 /* main.c - berth-gamenode: a node that holds rooms of players. */
 #include "gamenode/game.h"
 #include "nodekit/shell_io.h"
+#include "socketio/echo_io.h"
 
 #include <stdio.h>
 
@@ -112,6 +113,8 @@ int main(int argc, char **argv)
         .reads = reads,
         .aliases = aliases,
     };
+    if (echo_wanted(argc, argv))
+        return echo_main(argc, argv);
     static struct gamenode g;
     g.shell = (struct node_shell){
         .argc = argc, .argv = argv, .program = &program, .app = &app_functions, .pick = pick};
