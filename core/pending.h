@@ -42,6 +42,12 @@ struct pending_dirty {
     int64_t second;
 };
 
+/* What we handed out in this second and have not booked into its lane yet. */
+struct pending_entry_due {
+    uint32_t slot, n;
+};
+enum { PENDING_JOURNAL = 256 };
+
 struct pending {
     char *lanes; /* lane_size bytes each */
     size_t lane_size;
@@ -57,7 +63,9 @@ struct pending {
     int64_t swept_s;                  /* seconds before are clear in every lane; <= floor_s */
     int64_t target_s;                 /* the sweep under way clears up to here */
     uint32_t sweep_at;                /* next lane of the sweep under way */
-    int64_t index_s;                  /* a second and its place in the ring, remembered */
+    struct pending_entry_due journal[PENDING_JOURNAL];
+    uint32_t journal_count, booked; /* booked: of those, so many */
+    int64_t index_s;                /* a second and its place in the ring, remembered */
     uint32_t index;
 
     struct pending_dirty *dirty; /* our own changes, [dirty_head, dirty_count) */
@@ -74,8 +82,13 @@ void pending_fini(struct pending *p);
 void pending_self(struct pending *p, struct span name, int64_t epoch);
 
 /* The time is now. True: so much time has passed that pending_sweep must be called until it is
- * done, before anything else. Cheap within a second. */
+ * done, before anything else. */
 bool pending_tick(struct pending *p, wall_ms_t now);
+/* Is it still the second, and the floor, of the last tick? */
+static inline bool pending_same_tick(const struct pending *p, wall_ms_t now)
+{
+    return now.ms >= p->tick_from_ms && now.ms < p->tick_to_ms;
+}
 
 /* Is anything to be swept? */
 bool pending_sweep_due(const struct pending *p);
@@ -92,8 +105,21 @@ struct pending_change {
     int64_t owed;     /* so many more (or fewer) are owed */
 };
 
-/* We handed out n now. */
-struct pending_change pending_assign(struct pending *p, uint32_t slot, uint32_t n);
+/* We handed out n now: n more are owed. It is written down and booked later, many together, so that
+ * a pick does not wait for the memory of a lane. False: the journal is full; call pending_book
+ * until it is done, then again. */
+static inline bool pending_assign(struct pending *p, uint32_t slot, uint32_t n)
+{
+    if (p->journal_count == PENDING_JOURNAL)
+        return false;
+    p->journal[p->journal_count++] = (struct pending_entry_due){slot, n};
+    return true;
+}
+/* Book what is in the journal. True: *ret_slot owes *ret_less less than was assumed, because more
+ * had come in than we knew of; call again. False: all is booked. To be called before the second
+ * changes, before a slot is dropped, before its admitted counts are told, and before pending_self.
+ */
+bool pending_book(struct pending *p, uint32_t *ret_slot, int64_t *ret_less);
 /* This issuer had handed out `count` in that second, at least. BERTH_ESTALE: not alive;
  * BERTH_EFULL: too many issuers. */
 int pending_told(struct pending *p, uint32_t slot, struct span issuer, int64_t epoch,
@@ -101,20 +127,6 @@ int pending_told(struct pending *p, uint32_t slot, struct span issuer, int64_t e
 /* Of these, `count` were admitted, at least. */
 int pending_admitted(struct pending *p, uint32_t slot, uint32_t issuer, int64_t second,
                      uint32_t count, struct pending_change *ret_change) BERTH_MUST_USE;
-
-/* This slot is likely to be assigned to soon: fetch its first lane, which is our own, into the
- * cache. */
-__attribute__((always_inline)) static inline void pending_fetch(const struct pending *p,
-                                                                uint32_t slot)
-{
-    uint32_t first = p->first[slot];
-    if (first == PENDING_NONE)
-        return;
-    const char *lane = p->lanes + (size_t)first * p->lane_size;
-    __builtin_prefetch(lane, 1);
-    __builtin_prefetch(lane + sizeof(struct pending_lane) + p->index * sizeof(struct pending_cell),
-                       1);
-}
 
 /* The number of an issuer, added if need be; PENDING_NONE: too many. */
 uint32_t pending_issuer(struct pending *p, struct span name, int64_t epoch);

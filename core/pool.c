@@ -41,7 +41,9 @@ static int take_memory(struct pool *pool)
 {
     uint32_t n = pool->config.nodes_max;
     pool->groups_max = n < POOL_GROUPS_MAX ? n : POOL_GROUPS_MAX;
-    pool->nodes = calloc(n, sizeof *pool->nodes);
+    pool->nodes = aligned_alloc(64, n * sizeof *pool->nodes);
+    if (pool->nodes)
+        memset(pool->nodes, 0, n * sizeof *pool->nodes);
     pool->texts = calloc(n, sizeof *pool->texts);
     pool->fresh = calloc(n, sizeof *pool->fresh);
     pool->settle = calloc(n, sizeof *pool->settle);
@@ -119,6 +121,7 @@ void pool_destroy(struct pool *pool)
 
 void pool_self(struct pool *pool, struct span name, int64_t epoch)
 {
+    pool_book(pool);
     pending_self(&pool->pending, name, epoch);
 }
 
@@ -344,6 +347,7 @@ int pool_join(struct pool *pool, struct pool_now now, const struct pool_info *in
     if (rc < 0)
         return rc;
     pool_reach(pool, now);
+    pool_book(pool);
     uint32_t slot = strmap_get(&pool->names, info->name);
     bool is_new = slot == STRMAP_NONE;
     if (!is_new && info->epoch < pool->nodes[slot].epoch)
@@ -425,6 +429,7 @@ int pool_report(struct pool *pool, struct pool_now now, uint32_t slot,
         pool->stats.refused[POOL_OLD_SEQ]++;
         return BERTH_ESTALE;
     }
+    pool_book(pool);
     sum_node(pool, n, -1);
     n->seq = report->seq;
     n->conns = report->conns < 0 ? 0 : cut(report->conns);
@@ -466,6 +471,7 @@ void pool_remove(struct pool *pool, struct pool_now now, uint32_t slot)
 {
     assert(pool_has(pool, slot));
     pool_reach(pool, now);
+    pool_book(pool);
     struct node *n = &pool->nodes[slot];
     sum_node(pool, n, -1);
     leave_order(pool, slot);
@@ -497,8 +503,9 @@ int64_t pool_assign(struct pool *pool, struct pool_now now, uint32_t slot, uint3
     assert(pool_has(pool, slot) && seats >= 1 && seats <= POOL_SEATS_MAX);
     pool_reach(pool, now);
     struct node *n = &pool->nodes[slot];
-    struct pending_change change = pending_assign(&pool->pending, slot, seats);
-    int64_t owed = n->settles ? settle_add(pool, slot, now.mono, 0, change.assigned) : change.owed;
+    while (!pending_assign(&pool->pending, slot, seats))
+        pool_book(pool);
+    int64_t owed = n->settles ? settle_add(pool, slot, now.mono, 0, seats) : seats;
     pool_pending_add(pool, slot, owed);
     pool->stats.assigned_seats += seats;
     pool->arrivals += (uint64_t)seats * ARRIVAL;
@@ -546,10 +553,21 @@ static void sweep(struct pool *pool, uint32_t budget)
     }
 }
 
-void pool_reach(struct pool *pool, struct pool_now now)
+void pool_book(struct pool *pool)
 {
-    assert(now.mono.ms >= pool->last.ms);
-    pool->last = now.mono;
+    uint32_t slot;
+    int64_t less;
+    while (pending_book(&pool->pending, &slot, &less)) {
+        if (pool->nodes[slot].settles)
+            continue;
+        pool_pending_add(pool, slot, -less);
+        pool_place(pool, slot);
+    }
+}
+
+void pool_tick(struct pool *pool, struct pool_now now)
+{
+    pool_book(pool);
     if (pending_tick(&pool->pending, now.wall))
         sweep(pool, UINT32_MAX); /* after a pause: all at once */
 }
@@ -557,6 +575,7 @@ void pool_reach(struct pool *pool, struct pool_now now)
 void pool_advance(struct pool *pool, struct pool_now now)
 {
     pool_reach(pool, now);
+    pool_book(pool);
     sweep(pool, POOL_ADVANCE_LANES_MAX);
     while (pool->fresh_first != POOL_NONE) {
         uint32_t slot = pool->fresh_first;

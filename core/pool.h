@@ -199,8 +199,7 @@ size_t pool_changes(struct pool *pool, struct pool_told *ret_list, size_t max, b
 /* Everything alive, of all issuers: what a peer that comes (back) must be told. *cursor starts at
  * 0; returns how many were written, 0 at the end. What changes between two calls comes by
  * pool_changes. */
-size_t pool_snapshot(const struct pool *pool, uint64_t *cursor, struct pool_told *ret_list,
-                     size_t max);
+size_t pool_snapshot(struct pool *pool, uint64_t *cursor, struct pool_told *ret_list, size_t max);
 
 /* ---- time ---- */
 

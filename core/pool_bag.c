@@ -46,7 +46,7 @@ static void give_page(struct bag_store *store, uint32_t page)
 
 /* Make the place `index` exist, which begins a page: add that page, the directories above it that
  * begin with it, and a root above the present one when that is full. */
-static void grow(struct bag_store *store, struct bag *bag, uint32_t index)
+static void add_pages(struct bag_store *store, struct bag *bag, uint32_t index)
 {
     if (index == 0) {
         bag->root = take_page(store);
@@ -68,8 +68,8 @@ static void grow(struct bag_store *store, struct bag *bag, uint32_t index)
     }
 }
 
-/* Undo grow. */
-static void shrink(struct bag_store *store, struct bag *bag, uint32_t index)
+/* Undo that. */
+static void drop_pages(struct bag_store *store, struct bag *bag, uint32_t index)
 {
     uint32_t page = bag->root, depth = bag->depth;
     if (index == 0) {
@@ -94,45 +94,23 @@ static void shrink(struct bag_store *store, struct bag *bag, uint32_t index)
     }
 }
 
-void bag_add(struct bag_store *store, struct bag *bag, uint32_t slot, uint32_t mark,
-             uint32_t within)
+static uint32_t page_of(const struct bag_store *store, const struct bag *bag, uint32_t index)
 {
-    uint32_t last = bag->count++;
-    if ((last & (BAG_PAGE - 1)) == 0) {
-        grow(store, bag, last);
-        bag->tail = (uint32_t)((struct bag_page *)(void *)bag_at(store, bag, last) - store->pages);
-    }
-    if (within > bag->count)
-        within = bag->count;
-    uint32_t index = last - (uint32_t)rng_below(&store->rng, within);
-    uint32_t *place = bag_at(store, bag, index);
-    if (index != last) { /* whoever is there becomes the last */
-        uint32_t moved = *place;
-        *bag_last(store, bag) = moved;
-        store->places[moved].index = last;
-    }
-    *place = slot;
-    store->places[slot] = (struct bag_place){index, mark};
+    const struct bag_page *page =
+        (const struct bag_page *)(const void *)(bag_at(store, bag, index) -
+                                                (index & (BAG_PAGE - 1)));
+    return (uint32_t)(page - store->pages);
 }
 
-void bag_remove(struct bag_store *store, struct bag *bag, uint32_t slot)
+void bag_grow(struct bag_store *store, struct bag *bag, uint32_t index)
 {
-    uint32_t index = store->places[slot].index;
-    uint32_t moved = *bag_last(store, bag);
-    uint32_t last = bag->count - 1;
-    assert(index <= last);
-    if (index != last) { /* the last takes its place */
-        uint32_t *place = bag_at(store, bag, index);
-        assert(*place == slot);
-        *place = moved;
-        store->places[moved].index = index;
-    }
-    bag->count = last;
-    if ((last & (BAG_PAGE - 1)) == 0) {
-        shrink(store, bag, last);
-        if (last > 0)
-            bag->tail = (uint32_t)((struct bag_page *)(void *)(bag_at(store, bag, last - 1) -
-                                                               (BAG_PAGE - 1)) -
-                                   store->pages);
-    }
+    add_pages(store, bag, index);
+    bag->tail = page_of(store, bag, index);
+}
+
+void bag_shrink(struct bag_store *store, struct bag *bag, uint32_t index)
+{
+    drop_pages(store, bag, index);
+    if (index > 0)
+        bag->tail = page_of(store, bag, index - 1);
 }

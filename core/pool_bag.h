@@ -11,6 +11,7 @@
 #include "core/err.h"
 #include "core/rng.h"
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -45,6 +46,11 @@ struct bag {
 int bag_store_init(struct bag_store *store, uint32_t slots_max, uint64_t seed) BERTH_MUST_USE;
 void bag_store_fini(struct bag_store *store);
 
+/* Not to be called but by what follows: make the place `index`, the first of a page, exist, or stop
+ * existing. */
+void bag_grow(struct bag_store *store, struct bag *bag, uint32_t index);
+void bag_shrink(struct bag_store *store, struct bag *bag, uint32_t index);
+
 /* The member at this place, 0..count - 1. */
 static inline uint32_t *bag_at(const struct bag_store *store, const struct bag *bag, uint32_t index)
 {
@@ -64,8 +70,40 @@ static inline uint32_t *bag_last(const struct bag_store *store, const struct bag
  * (itself included); with BAG_ALL a bag that was a random permutation is one afterwards. mark: for
  * places[slot].mark. */
 #define BAG_ALL UINT32_MAX
-void bag_add(struct bag_store *store, struct bag *bag, uint32_t slot, uint32_t mark,
-             uint32_t within);
-void bag_remove(struct bag_store *store, struct bag *bag, uint32_t slot);
+static inline void bag_add(struct bag_store *store, struct bag *bag, uint32_t slot, uint32_t mark,
+                           uint32_t within)
+{
+    uint32_t last = bag->count++;
+    if ((last & (BAG_PAGE - 1)) == 0)
+        bag_grow(store, bag, last);
+    if (within > bag->count)
+        within = bag->count;
+    uint32_t index = last - (uint32_t)rng_below(&store->rng, within);
+    uint32_t *place = bag_at(store, bag, index);
+    if (index != last) { /* whoever is there becomes the last */
+        uint32_t moved = *place;
+        *bag_last(store, bag) = moved;
+        store->places[moved].index = last;
+    }
+    *place = slot;
+    store->places[slot] = (struct bag_place){index, mark};
+}
+
+static inline void bag_remove(struct bag_store *store, struct bag *bag, uint32_t slot)
+{
+    uint32_t index = store->places[slot].index;
+    uint32_t last = bag->count - 1;
+    assert(index <= last);
+    if (index != last) { /* the last takes its place */
+        uint32_t moved = *bag_last(store, bag);
+        uint32_t *place = bag_at(store, bag, index);
+        assert(*place == slot);
+        *place = moved;
+        store->places[moved].index = index;
+    }
+    bag->count = last;
+    if ((last & (BAG_PAGE - 1)) == 0)
+        bag_shrink(store, bag, last);
+}
 
 #endif

@@ -12,7 +12,7 @@ int order_store_init(struct order_store *store, uint32_t slots_max, uint32_t ord
     uint32_t chains = 16;
     while (chains < slots_max)
         chains *= 2;
-    struct order_store s = {.mask = chains - 1, .key = key};
+    struct order_store s = {.mask = chains - 1, .key = key, .changes = 1};
     s.levels = malloc(slots_max * sizeof *s.levels);
     s.chains = calloc(chains, sizeof *s.chains);
     bool ok = s.levels && s.chains && bag_store_init(&s.bags, slots_max, seed) == 0 &&
@@ -80,6 +80,7 @@ static uint32_t reach_level(struct order *order, uint32_t est, uint32_t capacity
                         .beside = at};
     *head = at + 1;
     heap_add(&order->heap, at, key, 0);
+    s->changes++;
     return at;
 }
 
@@ -94,6 +95,7 @@ static void drop_level(struct order *order, uint32_t at)
     l->next = s->free_head;
     s->free_head = at + 1;
     heap_remove(&order->heap, at);
+    s->changes++;
 }
 
 /* ---- slots ---- */

@@ -31,6 +31,7 @@ struct order_store {
     uint32_t mask;
     uint32_t *level_of;                   /* slot -> its level */
     uint64_t (*key)(uint64_t ratio_bits); /* what orders the levels */
+    uint64_t changes;                     /* grows when a level comes or goes */
     struct bag_store bags;
     struct heap_store heaps; /* of levels */
     heap_entry **tables;

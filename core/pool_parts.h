@@ -15,6 +15,8 @@
 #include "core/rng.h"
 #include "core/strmap.h"
 
+#include <assert.h>
+
 enum node_place {
     IN_NONE,  /* not to be chosen now: not ready, or full */
     IN_GROUP, /* in the order of its group */
@@ -31,7 +33,7 @@ struct node {
     uint8_t state; /* enum node_state */
     uint8_t place; /* enum node_place */
     bool used, settles, fresh;
-};
+} __attribute__((aligned(64)));
 
 /* What people and answers want to know. */
 struct node_text {
@@ -80,6 +82,8 @@ struct pool {
     struct strmap names;
 
     struct order_store orders;
+    uint32_t top;         /* the first level of all groups, and the only one with its key ... */
+    uint64_t top_changes; /* ... as long as orders.changes is this; 0: not known */
     struct group *groups;
     uint32_t groups_max, groups_used; /* groups_used: high-water mark */
     struct heap_store wait_store;
@@ -104,8 +108,18 @@ static inline uint32_t node_est(const struct node *n)
 void pool_place(struct pool *pool, uint32_t slot);
 /* Add to what is pending on a node, in the sums too. The caller places it afterwards. */
 void pool_pending_add(struct pool *pool, uint32_t slot, int64_t owed);
+/* Book all that was assigned, and settle what that changes. */
+void pool_book(struct pool *pool);
+/* Another second has begun, or is over. */
+void pool_tick(struct pool *pool, struct pool_now now);
 /* Time goes on: called first by all that is told the time. */
-void pool_reach(struct pool *pool, struct pool_now now);
+static inline void pool_reach(struct pool *pool, struct pool_now now)
+{
+    assert(now.mono.ms >= pool->last.ms);
+    pool->last = now.mono;
+    if (!pending_same_tick(&pool->pending, now.wall))
+        pool_tick(pool, now);
+}
 /* Where the strategy would rank the node: smaller is better. In core/pool_look.c. */
 uint64_t pool_rank(const struct pool *pool, uint32_t slot);
 /* Is the slot a node's? */

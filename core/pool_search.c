@@ -114,20 +114,18 @@ static void look(const struct pool_search *search, const struct heap *heap, stru
 }
 
 /* Those that are likely to be picked next: have what they need in the cache by then. With 100,000
- * nodes most picks would wait for memory otherwise, twice. */
+ * nodes most picks would wait for memory otherwise. */
 __attribute__((always_inline)) /* gcc 12 takes a function of prefetches for one without effect */
 static inline void
 fetch_ahead(const struct pool *pool, const struct bag *bag)
 {
-    enum { NODE_AHEAD = 16, LANE_AHEAD = 8 };
-    if (bag->count <= NODE_AHEAD)
+    enum { AHEAD = 12 };
+    if (bag->count <= AHEAD)
         return;
     const struct bag_store *bags = &pool->orders.bags;
-    uint32_t later = *bag_at(bags, bag, bag->count - 1 - NODE_AHEAD);
+    uint32_t later = *bag_at(bags, bag, bag->count - 1 - AHEAD);
     __builtin_prefetch(&pool->nodes[later], 1);
     __builtin_prefetch(&bags->places[later], 1);
-    __builtin_prefetch(&pool->pending.first[later]);
-    pending_fetch(&pool->pending, *bag_at(bags, bag, bag->count - 1 - LANE_AHEAD));
 }
 
 /* A member of this level that may be chosen; there is one. Bags are in random order: the last is
@@ -143,7 +141,7 @@ static uint32_t draw(const struct pool_search *search, uint32_t level)
     return slot;
 }
 
-uint32_t search_first(const struct pool_search *search, struct rng *rng)
+uint32_t search_first(struct pool_search *search, struct rng *rng)
 {
     struct tied tied;
     tied.key = UINT64_MAX;
@@ -153,6 +151,7 @@ uint32_t search_first(const struct pool_search *search, struct rng *rng)
         look(search, &search->orders[i]->heap, &tied);
     if (tied.count == 0)
         return POOL_NONE;
+    search->alone = tied.count == 1 ? tied.levels[0] : POOL_NONE;
     uint32_t i = 0;
     if (tied.count > 1) { /* each node the same chance: levels by how many they have */
         uint64_t at = rng_below(rng, tied.total);
@@ -257,28 +256,65 @@ static int none_left(const struct pool *pool, const struct pool_search *search,
     return ready > 0 ? BERTH_EFULL : BERTH_ENOENT;
 }
 
+static bool is_any(const struct pool_query *query)
+{
+    return query->zone.len == 0 && query->version.len == 0 && query->exclude_count == 0 &&
+           query->seats <= 1;
+}
+
+/* The commonest query, one seat anywhere: the first level is what it was as long as no level came
+ * or went. */
+static uint32_t choose_again(const struct pool *pool)
+{
+    if (pool->top_changes != pool->orders.changes)
+        return POOL_NONE;
+    const struct bag *bag = &pool->orders.levels[pool->top].bag;
+    fetch_ahead(pool, bag);
+    return *bag_last(&pool->orders.bags, bag);
+}
+
+/* Search everything that the query allows. *ret_why is written when there is a choice. */
+static uint32_t choose_anew(struct pool *pool, const struct pool_query *query,
+                            struct pool_search *search, const char **ret_why)
+{
+    search->pool = pool;
+    search->seats = query->seats ? query->seats : 1;
+    search->alone = POOL_NONE;
+    list_excluded(query, search);
+    uint32_t slot = choose(pool, search, query->zone, query->version);
+    *ret_why = pool->strategy->why;
+    if (slot != POOL_NONE) {
+        if (pool->strategy->first && search->alone != POOL_NONE && is_any(query)) {
+            pool->top = search->alone;
+            pool->top_changes = pool->orders.changes;
+        }
+        return slot;
+    }
+    if (query->zone.len > 0) {
+        slot = choose(pool, search, (struct span){0}, query->version);
+        *ret_why = "zone_fallback";
+    }
+    if (slot == POOL_NONE && pool->wait.count > 0) {
+        slot = choose_waiting(pool, search, query);
+        *ret_why = "slow_start_only";
+    }
+    return slot;
+}
+
 int pool_pick(struct pool *pool, struct pool_now now, const struct pool_query *query,
               struct pool_choice *ret_choice)
 {
     pool_reach(pool, now);
-    struct pool_search search; /* not cleared: 2 kB, of which little is used */
-    search.pool = pool;
-    search.seats = query->seats ? query->seats : 1;
-    list_excluded(query, &search);
-    const char *why = pool->strategy->why;
-    uint32_t slot = choose(pool, &search, query->zone, query->version);
-    if (slot == POOL_NONE && query->zone.len > 0) {
-        slot = choose(pool, &search, (struct span){0}, query->version);
-        why = "zone_fallback";
-    }
-    if (slot == POOL_NONE && pool->wait.count > 0) {
-        slot = choose_waiting(pool, &search, query);
-        why = "slow_start_only";
-    }
     pool->stats.picks++;
+    const char *why = pool->strategy->why;
+    uint32_t slot = is_any(query) ? choose_again(pool) : POOL_NONE;
     if (slot == POOL_NONE) {
-        pool->stats.picks_none++;
-        return none_left(pool, &search, query);
+        struct pool_search search; /* not cleared: 2 kB, of which little is used */
+        slot = choose_anew(pool, query, &search, &why);
+        if (slot == POOL_NONE) {
+            pool->stats.picks_none++;
+            return none_left(pool, &search, query);
+        }
     }
     const struct node *n = &pool->nodes[slot];
     *ret_choice = (struct pool_choice){

@@ -15,12 +15,14 @@ struct pool_search {
     uint32_t excluded[POOL_EXCLUDE_MAX]; /* slots */
     uint32_t excluded_count;
     uint32_t seats;
+    uint32_t
+        alone; /* out: the level search_first drew from, if no other has its key; else POOL_NONE */
 };
 
 /* A candidate with the smallest key of all groups, drawn with equal chance among those that have
  * it; POOL_NONE when there is no candidate. O(groups) when the first levels have room; levels
  * without enough free seats, or of which all are excluded, are searched around. */
-uint32_t search_first(const struct pool_search *search, struct rng *rng);
+uint32_t search_first(struct pool_search *search, struct rng *rng);
 
 /* A candidate at random, each as likely as any other; POOL_NONE when several draws met none (then
  * search_first will find one if there is one). */

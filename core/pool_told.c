@@ -57,6 +57,7 @@ static struct pool_told tell(const struct pool *pool, const struct pending_entry
 
 size_t pool_changes(struct pool *pool, struct pool_told *ret_list, size_t max, bool *ret_resync)
 {
+    pool_book(pool);
     size_t n = 0;
     struct pending_entry entry;
     while (n < max && pending_take(&pool->pending, &entry))
@@ -66,9 +67,9 @@ size_t pool_changes(struct pool *pool, struct pool_told *ret_list, size_t max, b
     return n;
 }
 
-size_t pool_snapshot(const struct pool *pool, uint64_t *cursor, struct pool_told *ret_list,
-                     size_t max)
+size_t pool_snapshot(struct pool *pool, uint64_t *cursor, struct pool_told *ret_list, size_t max)
 {
+    pool_book(pool);
     size_t n = 0;
     struct pending_entry entry;
     while (n < max && pending_walk(&pool->pending, cursor, &entry))

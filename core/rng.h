@@ -5,6 +5,7 @@
 #ifndef BERTH_CORE_RNG_H
 #define BERTH_CORE_RNG_H
 
+#include <assert.h>
 #include <stdint.h>
 
 struct rng {
@@ -14,11 +15,29 @@ struct rng {
 void rng_seed(struct rng *rng, uint64_t seed);
 
 /* 64 uniform bits. */
-uint64_t rng_next(struct rng *rng);
+static inline uint64_t rng_next(struct rng *rng)
+{
+    uint64_t *s = rng->s;
+    uint64_t x = s[1] * 5;
+    uint64_t result = (x << 7 | x >> 57) * 9;
+    uint64_t t = s[1] << 17;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= t;
+    s[3] = s[3] << 45 | s[3] >> 19;
+    return result;
+}
 
 /* Uniform in [0, bound); bound >= 1 (asserted). Unbiased enough for placement: multiply-shift, bias
  * < bound / 2^64. */
-uint64_t rng_below(struct rng *rng, uint64_t bound);
+static inline uint64_t rng_below(struct rng *rng, uint64_t bound)
+{
+    assert(bound >= 1);
+    __extension__ unsigned __int128 wide = (unsigned __int128)rng_next(rng) * bound;
+    return (uint64_t)(wide >> 64);
+}
 
 /* Uniform in [0, 1). */
 double rng_unit(struct rng *rng);

@@ -18,6 +18,9 @@ struct strategy {
     /* The word that explains a choice: "least_est". */
     const char *why;
 
+    /* choose is search_first and nothing else: the pool may remember where that led. */
+    bool first;
+
     /* Called when a node's load changed. Nodes are kept ordered by this key, smallest first.
      * `ratio` is est / capacity as IEEE bits of a double in [0, 1): for capacities up to
      * POOL_CAPACITY_MAX these order exactly as the fractions do, and equal fractions have equal

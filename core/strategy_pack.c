@@ -17,6 +17,7 @@ const struct strategy strategy_pack = {
     .help =
         "the fullest node that has room, so that others run empty: saves machines, costs evenness",
     .why = "fullest",
+    .first = true,
     .key = key,
     .choose = choose,
 };

@@ -15,6 +15,7 @@ const struct strategy strategy_spread = {
     .name = "spread",
     .help = "the emptiest node, so that all are equally full: right for most",
     .why = "least_est",
+    .first = true,
     .key = key,
     .choose = choose,
 };
