@@ -57,7 +57,7 @@ int policy_from(struct policy *ret_policy, const struct pool_settings *pool, str
             return err_set(err, BERTH_EINVAL,
                            "pools.%s.scale: rule = %s: not known to this autoscaler", pool->name,
                            item->kind);
-        p.rules[p.rule_count++] = (struct rule){kind, item->values};
+        p.rules[p.rule_count++] = (struct rule){.kind = kind, .settings = item->values};
     }
     *ret_policy = p;
     return 0;

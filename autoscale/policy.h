@@ -42,7 +42,8 @@ struct policy {
 void policy_defaults(struct policy *ret_policy, const char *pool);
 
 /* What a pool's configuration says, over the defaults. BERTH_EINVAL with err when it names a rule
- * that this program does not have. Borrows the rules' settings. */
+ * that this program does not have. Borrows the rules' settings.
+ * Rules that need a time zone get theirs from the caller. */
 int policy_from(struct policy *ret_policy, const struct pool_settings *pool,
                 struct err *err) BERTH_MUST_USE;
 

@@ -3,6 +3,7 @@
 #include "autoscale/pool_io.h"
 
 #include "autoscale/view.h"
+#include "autoscale/zone_io.h"
 #include "store/store.h"
 #include "store/store_follow.h"
 
@@ -21,6 +22,7 @@
 struct pool_io {
     struct pool_io_config c;
     struct policy policy;
+    struct zone *zones[RULES_MAX]; /* by rule; NULL: none */
     struct scale *scale;
     struct view view;
     struct keys keys;
@@ -597,6 +599,23 @@ void pool_io_redis_up(struct pool_io *p)
 
 /* ---- life ---- */
 
+/* The time zones that rules ask for. */
+static int load_zones(struct pool_io *p, struct err *err)
+{
+    for (size_t i = 0; i < p->policy.rule_count; i++) {
+        struct rule *rule = &p->policy.rules[i];
+        if (!rule->kind->zone_name)
+            continue;
+        p->zones[i] = zone_io_load(rule->kind->zone_name(rule->settings), err);
+        if (!p->zones[i]) {
+            err_prefix(err, "pools.%s.scale: rule %s", p->policy.pool, rule->kind->name);
+            return BERTH_EINVAL;
+        }
+        rule->zone = p->zones[i];
+    }
+    return 0;
+}
+
 static int open_follow(struct pool_io *p, struct err *err)
 {
     struct store_follow_events events = {.begin_snapshot = on_begin,
@@ -633,6 +652,10 @@ struct pool_io *pool_io_create(const struct pool_io_config *config, struct err *
     timer_init(&p->show_timer, config->loop, show, p);
     timer_init(&p->look_timer, config->loop, on_look, p);
     timer_init(&p->resign_timer, config->loop, finish_resign, p);
+    if (load_zones(p, err) < 0) {
+        pool_io_destroy(p);
+        return NULL;
+    }
     p->scale = scale_create(&p->policy);
     if (!p->scale || view_init(&p->view, (size_t)p->policy.nodes_max) < 0) {
         err_set(err, BERTH_ENOMEM, "no memory for pool %s", config->pool->name);
@@ -661,6 +684,8 @@ void pool_io_destroy(struct pool_io *p)
     view_fini(&p->view);
     scale_destroy(p->scale);
     p->scale = NULL;
+    for (size_t i = 0; i < RULES_MAX; i++)
+        free(p->zones[i]);
     p->dead = true;
     if (p->waits == 0)
         free(p);

@@ -12,6 +12,7 @@
 
 #include "autoscale/fleet.h"
 #include "autoscale/target.h"
+#include "core/cron.h"
 #include "core/rx.h"
 
 #include <limits.h>
@@ -49,24 +50,31 @@ struct rule_scope {
     struct target_node
         *scratch; /* room for a list of nodes, shared by the rules of a pool; for one call */
     size_t scratch_max;
+    const struct zone *zone; /* schedule: where its clock stands */
+    struct cron cron;        /* schedule: when it begins, read once */
+    int64_t date_s;          /* or this, UTC; -1: cron */
 };
 
 struct rule_kind {
     const char *name; /* as in the configuration */
     /* Build the rule's pipeline. scope is borrowed for the life of the stream; `sights` is hot. */
     struct rx_stream *(*votes)(struct rule_scope *scope, struct rx_stream *sights);
+    /* The time zone whose file the shell is to load for it; NULL: it needs none. */
+    const char *(*zone_name)(const void *settings);
 };
 
 /* One rule of a policy. */
 struct rule {
     const struct rule_kind *kind;
-    const void *settings; /* borrowed from the configuration for the life of the policy */
+    const void *settings;    /* borrowed from the configuration for the life of the policy */
+    const struct zone *zone; /* borrowed likewise; NULL unless kind->zone_name asks for one */
 };
 
 extern const struct rule_kind rule_min_ready;
 extern const struct rule_kind rule_average_connections;
 extern const struct rule_kind rule_gauge;
 extern const struct rule_kind rule_headroom;
+extern const struct rule_kind rule_schedule;
 extern const struct rule_kind rule_target;
 
 /* Every kind, ended by NULL. */

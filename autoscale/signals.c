@@ -53,6 +53,7 @@ int signals_init(struct signals *signals, const struct policy *policy, mono_ms_t
         struct signals_rule *rule = &signals->rules[i];
         rule->scope = (struct rule_scope){.rx = &signals->rx,
                                           .settings = policy->rules[i].settings,
+                                          .zone = policy->rules[i].zone,
                                           .scratch = signals->scratch,
                                           .scratch_max = scratch_max};
         rule->votes = policy->rules[i].kind->votes(&rule->scope, signals->sights);

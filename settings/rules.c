@@ -1,6 +1,8 @@
 /* rules.c - the scaling rules and their options. */
 #include "settings/rules.h"
 
+#include "core/cron.h"
+
 #define AT(field) offsetof(struct min_ready_settings, field)
 static const struct option min_ready_options[] = {
     {"ready", OPT_INT, AT(ready), "1", "0..100000", "Ready and coming nodes there must be.", 0},
@@ -50,6 +52,42 @@ static int gauge_check(const void *values, struct err *err)
         return err_set(err, BERTH_EINVAL, "below = %g: must be less than above (%g)", rule->below,
                        rule->above);
     return 0;
+}
+
+#define AT(field) offsetof(struct schedule_settings, field)
+static const struct option schedule_options[] = {
+    {"cron", OPT_TEXT, AT(cron), NULL, "1..200",
+     "When it begins: minute hour day-of-month month day-of-week.", 0},
+    {"date", OPT_TEXT, AT(date), NULL, "16..16", "One date instead: 2026-12-24 18:00.", 0},
+    {"zone", OPT_TEXT, AT(zone), "UTC", "1..63", "Time zone of both, as Europe/Berlin.", 0},
+    {"for", OPT_DURATION, AT(for_ms), NULL, "1m..7d", "How long it lasts.", OPT_REQUIRED},
+    {"lead", OPT_DURATION, AT(lead_ms), "0s", "0s..1d",
+     "Begin so much earlier: nodes take their time to boot.", 0},
+    {"ready", OPT_INT, AT(ready), NULL, "0..100000", "Ready nodes there must be in that time.",
+     OPT_REQUIRED},
+    {0}};
+#undef AT
+
+static int schedule_check(const void *values, struct err *err)
+{
+    const struct schedule_settings *rule = values;
+    struct cron cron;
+    struct zone utc;
+    int64_t at;
+    if (!rule->cron == !rule->date)
+        return err_set(err, BERTH_EINVAL, "cron or date: exactly one of them must be set");
+    int rc;
+    if (rule->cron) {
+        rc = cron_parse(span_of(rule->cron), &cron, err);
+        if (rc < 0)
+            err_prefix(err, "cron = %s", rule->cron);
+        return rc;
+    }
+    zone_utc(&utc);
+    rc = cron_date(span_of(rule->date), &utc, &at, err);
+    if (rc < 0)
+        err_prefix(err, "date = %s", rule->date);
+    return rc;
 }
 
 #define AT(field) offsetof(struct headroom_settings, field)
@@ -132,6 +170,8 @@ const struct section_kind scale_rule_kinds[] = {
      average_connections_check},
     {"gauge", "Follow any number that nodes report.", sizeof(struct gauge_settings), gauge_options,
      gauge_check},
+    {"schedule", "So many ready nodes from a time of the week, or one date, for so long.",
+     sizeof(struct schedule_settings), schedule_options, schedule_check},
     {"headroom", "Keep places free: a number, a share, a time of growth, or a loss to survive.",
      sizeof(struct headroom_settings), headroom_options, headroom_check},
     {"target", "Keep utilisation near a target, as Kubernetes' HPA does.",

@@ -27,6 +27,15 @@ struct gauge_settings {
     int64_t step;
 };
 
+struct schedule_settings {
+    const char *cron; /* NULL: date */
+    const char *date; /* "2026-12-24 18:00"; NULL: cron */
+    const char *zone; /* of both: "Europe/Berlin" */
+    int64_t for_ms;
+    int64_t lead_ms;
+    int64_t ready;
+};
+
 enum headroom_survive { SURVIVE_NONE, SURVIVE_NODE, SURVIVE_ZONE };
 
 struct headroom_settings {

@@ -14,7 +14,7 @@ static void init_with(struct world *w, int min, int max, const struct rule_kind 
     w->policy.out_cooldown_ms = 5000;
     w->policy.in_cooldown_ms = 10000;
     w->policy.max_step = 10;
-    w->policy.rules[w->policy.rule_count++] = (struct rule){kind, settings};
+    w->policy.rules[w->policy.rule_count++] = (struct rule){.kind = kind, .settings = settings};
     world_boot_side(w, 0);
     world_lead(w, 0);
     world_run(w, 10000);
@@ -196,6 +196,59 @@ static void test_target_shrinks_only_after_its_window(void **state)
     world_fini(&w);
 }
 
+/* ---- schedule ---- */
+
+static void test_schedule_is_a_floor_while_it_lasts(void **state)
+{
+    static const struct schedule_settings evening = {
+        .cron = "30 22 * * *", .zone = "UTC", .for_ms = 3600000, .lead_ms = 300000, .ready = 6};
+    static struct zone utc;
+    struct world w;
+    zone_utc(&utc);
+    world_init(&w, 2, 10);
+    w.policy.max_step = 2;
+    w.policy.out_cooldown_ms = 600000; /* does not make it late */
+    w.policy.in_cooldown_ms = 10000;
+    w.policy.rules[w.policy.rule_count++] =
+        (struct rule){.kind = &rule_schedule, .settings = &evening, .zone = &utc};
+    static const struct average_connections_settings average = {
+        .above = 70, .below = 20, .hold_ms = 1000, .step = 1};
+    w.policy.rules[w.policy.rule_count++] =
+        (struct rule){.kind = &rule_average_connections, .settings = &average};
+    world_boot_side(&w, 0);
+    world_lead(&w, 0);
+    world_run(&w, 10000); /* it is 22:13:30 UTC on 14 November 2023 */
+    assert_int_equal(world_count(&w, NODE_READY), 2);
+    world_run(&w, 11 * 60000);
+    assert_int_equal(world_count(&w, NODE_READY), 2);
+    world_run(&w, 60000); /* 22:25:30: five minutes before */
+    assert_int_equal(world_count(&w, NODE_READY), 6);
+    world_run(&w, 60 * 60000);
+    assert_int_equal(world_count(&w, NODE_READY), 6);
+    world_run(&w, 10 * 60000); /* 23:35: it was over at 23:30 */
+    assert_int_equal(world_count(&w, NODE_READY), 2);
+    world_fini(&w);
+}
+
+static void test_schedule_of_one_date(void **state)
+{
+    static const struct schedule_settings once = {
+        .date = "2023-11-14 22:20", .zone = "UTC", .for_ms = 600000, .ready = 4};
+    static struct zone utc;
+    struct world w;
+    zone_utc(&utc);
+    world_init(&w, 2, 10);
+    w.policy.rules[w.policy.rule_count++] =
+        (struct rule){.kind = &rule_schedule, .settings = &once, .zone = &utc};
+    world_boot_side(&w, 0);
+    world_lead(&w, 0);
+    world_run(&w, 6 * 60000);
+    assert_int_equal(world_count(&w, NODE_READY), 2);
+    world_run(&w, 60000);
+    assert_int_equal(world_count(&w, NODE_READY), 4);
+    world_fini(&w);
+}
+
 /* ---- a rule among others ---- */
 
 static void test_one_rule_keeps_another_from_shrinking(void **state)
@@ -207,8 +260,10 @@ static void test_one_rule_keeps_another_from_shrinking(void **state)
     world_init(&w, 1, 10);
     w.policy.out_cooldown_ms = 5000;
     w.policy.in_cooldown_ms = 10000;
-    w.policy.rules[w.policy.rule_count++] = (struct rule){&rule_average_connections, &average};
-    w.policy.rules[w.policy.rule_count++] = (struct rule){&rule_headroom, &rule};
+    w.policy.rules[w.policy.rule_count++] =
+        (struct rule){.kind = &rule_average_connections, .settings = &average};
+    w.policy.rules[w.policy.rule_count++] =
+        (struct rule){.kind = &rule_headroom, .settings = &rule};
     world_boot_side(&w, 0);
     world_lead(&w, 0);
     world_run(&w, 60000);
@@ -253,6 +308,8 @@ int main(void)
         cmocka_unit_test(test_headroom_follows_the_present_growth),
         cmocka_unit_test(test_target_keeps_utilisation),
         cmocka_unit_test(test_target_shrinks_only_after_its_window),
+        cmocka_unit_test(test_schedule_is_a_floor_while_it_lasts),
+        cmocka_unit_test(test_schedule_of_one_date),
         cmocka_unit_test(test_one_rule_keeps_another_from_shrinking),
         cmocka_unit_test(test_drain_deadline_ends_what_does_not_empty),
     };

@@ -11,7 +11,8 @@ static const struct average_connections_settings average = {
 
 static void use_average(struct world *w)
 {
-    w->policy.rules[w->policy.rule_count++] = (struct rule){&rule_average_connections, &average};
+    w->policy.rules[w->policy.rule_count++] =
+        (struct rule){.kind = &rule_average_connections, .settings = &average};
     world_boot_side(w, 0);
     world_lead(w, 0);
 }
@@ -59,7 +60,8 @@ static void test_nothing_moves_at_rest(void **state)
     static const struct min_ready_settings two = {2};
     struct world w;
     world_init(&w, 2, 10);
-    w.policy.rules[w.policy.rule_count++] = (struct rule){&rule_min_ready, &two};
+    w.policy.rules[w.policy.rule_count++] =
+        (struct rule){.kind = &rule_min_ready, .settings = &two};
     use_average(&w);
     world_run(
         &w,
@@ -375,7 +377,8 @@ static void test_instance_is_terminated_only_when_all_its_nodes_are_drained(void
     world_init(&w, 2, 4);
     w.policy.nodes_per_instance = 2;
     w.policy.in_cooldown_ms = 60000;
-    w.policy.rules[w.policy.rule_count++] = (struct rule){&rule_average_connections, &two};
+    w.policy.rules[w.policy.rule_count++] =
+        (struct rule){.kind = &rule_average_connections, .settings = &two};
     world_boot_side(&w, 0);
     world_lead(&w, 0);
     world_run(&w, 10000);

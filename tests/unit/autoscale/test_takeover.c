@@ -10,7 +10,8 @@ static const struct average_connections_settings average = {
 static void init_running(struct world *w, int min, int max)
 {
     world_init(w, min, max);
-    w->policy.rules[w->policy.rule_count++] = (struct rule){&rule_average_connections, &average};
+    w->policy.rules[w->policy.rule_count++] =
+        (struct rule){.kind = &rule_average_connections, .settings = &average};
     world_boot_side(w, 0);
     world_lead(w, 0);
     world_run(w, 10000);

@@ -242,7 +242,13 @@ static void test_errors_teach(void **state)
                  "F:1: pools.a: access_tokens: an item of a list must be text, not a list\n");
     expect_error("pools: {a: {scale: {rules: [{rule: min_redy}]}}}",
                  "F:1: pools.a.scale.rules: rule = min_redy: must be one of "
-                 "min_ready|average_connections|gauge|headroom|target\n");
+                 "min_ready|average_connections|gauge|schedule|headroom|target\n");
+    expect_error(
+        "pools: {a: {scale: {rules: [{rule: schedule, cron: '0 25 * * *', for: 1h, ready: 3}]}}}",
+        "F:1: pools.a.scale.rules.0.cron = 0 25 * * *: hour = 25: must be *, or numbers 0..23, "
+        "with , - and /\n");
+    expect_error("pools: {a: {scale: {max: 3, rules: [{rule: min_ready, ready: 4}]}}}",
+                 "F:1: pools.a.scale.max = 3: the rule min_ready asks for more (ready = 4)\n");
     expect_error("pools: {a: {scale: {rules: [{rule: min_ready, above: 3}]}}}",
                  "F:1: pools.a.scale.rules.0.above: no such option; known here: ready\n");
     expect_error("pools: {a: {scale: {rules: [{rule: average_connections}]}}}",
