@@ -11,7 +11,7 @@
 enum { TICKET_MAC_SIZE = 32 };
 
 struct ticket_mac {
-    void *context; /* EVP_MAC_CTX */
+    void *context; /* the states a key leaves behind, on the heap */
 };
 
 /* BERTH_ESYS: this OpenSSL has no HMAC-SHA256; BERTH_ENOMEM. */
