@@ -15,7 +15,8 @@ static void add(struct text *t, const char *s, size_t len)
 {
     if (len > sizeof t->at - t->n)
         len = sizeof t->at - t->n;
-    memcpy(t->at + t->n, s, len);
+    if (len)
+        memcpy(t->at + t->n, s, len);
     t->n += len;
 }
 #define ADD(t, lit) add((t), (lit), sizeof(lit) - 1)
@@ -64,18 +65,20 @@ static void put_head(struct http_exchange *ex, int status, const char *content_t
         ADD(&t, "Connection: close\r\n");
     else if (ex->http10)
         ADD(&t, "Connection: keep-alive\r\n");
-    if (!headers && !ex->origin)
+    size_t more = headers ? strlen(headers) : 0;
+    if (!ex->origin && more + 2 <= sizeof t.at - t.n) { /* nearly always: all in one piece */
+        add(&t, headers, more);
         ADD(&t, "\r\n");
-    (void)conn_put(conn, t.at, t.n);
-    if (!headers && !ex->origin)
+        (void)conn_put(conn, t.at, t.n);
         return;
+    }
+    (void)conn_put(conn, t.at, t.n);
     if (ex->origin) {
         (void)conn_put(conn, "Access-Control-Allow-Origin: ", 29);
         (void)conn_put(conn, ex->origin, strlen(ex->origin));
         (void)conn_put(conn, "\r\nVary: Origin\r\n", 16);
     }
-    if (headers)
-        (void)conn_put(conn, headers, strlen(headers));
+    (void)conn_put(conn, headers, more);
     (void)conn_put(conn, "\r\n", 2);
 }
 
@@ -331,14 +334,18 @@ static size_t begin_exchange(struct conn *conn, const struct wire_head *head, st
     conn->chunk_out = 0;
     conn->seen_ms = web->now_ms;
     allow_origin(conn, head->origin);
-    int path_len = wire_unescape(head->path, false, web->path, sizeof web->path);
-    if (path_len < 0) {
-        refuse(conn, 400, "bad-request", "the path is not well percent-encoded");
-        return end;
+    struct span path = head->path;
+    if (memchr(path.ptr, '%', path.len)) {
+        int len = wire_unescape(path, false, web->path, sizeof web->path);
+        if (len < 0) {
+            refuse(conn, 400, "bad-request", "the path is not well percent-encoded");
+            return end;
+        }
+        path = (struct span){web->path, (size_t)len};
     }
     struct http_request req = {
         .method = head->method,
-        .path = {web->path, (size_t)path_len},
+        .path = path,
         .query = head->query,
         .body = body,
         .authorization = head->authorization,

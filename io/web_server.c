@@ -95,24 +95,16 @@ static int open_socket(struct web_server *server, const char *address, int port,
                      sizeof on); /* accepted sockets inherit it */
     if (!is_four)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-    const struct sockaddr *addr =
-        is_four ? (const struct sockaddr *)&four : (const struct sockaddr *)&six;
+    struct sockaddr *addr = is_four ? (struct sockaddr *)&four : (struct sockaddr *)&six;
     socklen_t len = is_four ? sizeof four : sizeof six;
-    union {
-        struct sockaddr any;
-        struct sockaddr_in four;
-        struct sockaddr_in6 six;
-    } bound = {.any = {.sa_family = AF_UNSPEC}};
-    socklen_t bound_len = sizeof bound;
-    if (bind(fd, addr, len) < 0 || listen(fd, BACKLOG) < 0 ||
-        getsockname(fd, &bound.any, &bound_len) < 0) {
+    if (bind(fd, addr, len) < 0 || listen(fd, BACKLOG) < 0 || getsockname(fd, addr, &len) < 0) {
         int r =
             err_set(err, BERTH_ESYS, "listen on %s port %d: %s", address, port, strerror(errno));
         (void)close(fd);
         return r;
     }
     server->fd = fd;
-    server->port = ntohs(is_four ? bound.four.sin_port : bound.six.sin6_port);
+    server->port = ntohs(is_four ? four.sin_port : six.sin6_port);
     return 0;
 }
 
@@ -127,8 +119,7 @@ static int copy_config(struct web_server *server, const struct web_server_config
     c->message_max = c->message_max ? c->message_max : 16 * 1024;
     c->send_max = c->send_max ? c->send_max : 256 * 1024;
     c->idle_ms = c->idle_ms ? c->idle_ms : 60000;
-    server->ws_count = 0;
-    while (config->ws && config->ws[server->ws_count].path)
+    for (const struct ws_route *r = config->ws; r && r->path; r++)
         server->ws_count++;
     size_t origins = 0;
     while (config->cors_origins && config->cors_origins[origins])
@@ -137,8 +128,8 @@ static int copy_config(struct web_server *server, const struct web_server_config
     server->cors = config->cors_origins ? calloc(origins + 1, sizeof *server->cors) : NULL;
     if (!server->ws || (config->cors_origins && !server->cors))
         return BERTH_ENOMEM;
-    for (size_t i = 0; i < server->ws_count; i++)
-        server->ws[i] = config->ws[i];
+    if (config->ws)
+        memcpy(server->ws, config->ws, server->ws_count * sizeof *server->ws);
     for (size_t i = 0; i < origins; i++)
         if (!(server->cors[i] = strdup(config->cors_origins[i])))
             return BERTH_ENOMEM;

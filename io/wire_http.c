@@ -25,9 +25,9 @@ static inline bool is(char c, int kind)
     return (ctype[(unsigned char)c] & kind) != 0;
 }
 
-static bool same(struct span s, const char *lower, size_t len)
+static inline bool same(struct span s, const char *lower, size_t len)
 {
-    return s.len == len && strncasecmp(s.ptr, lower, len) == 0;
+    return s.len == len && (*s.ptr | 0x20) == *lower && strncasecmp(s.ptr, lower, len) == 0;
 }
 #define SAME(s, lit) same((s), (lit), sizeof(lit) - 1)
 
