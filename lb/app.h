@@ -58,9 +58,10 @@ struct app {
     struct app_later later[APP_LATER_MAX];
     size_t later_count;
     struct timer timer;
-    bool stopping; /* asked to end */
-    bool closing;  /* no step is taken any more */
-    size_t calls;  /* to the store, unanswered */
+    mono_ms_t armed; /* what timer was set to */
+    bool stopping;   /* asked to end */
+    bool closing;    /* no step is taken any more */
+    size_t calls;    /* to the store, unanswered */
     struct timer stop_timer;
 
     struct web *web;

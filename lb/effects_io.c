@@ -21,8 +21,11 @@ enum {
 
 void app_rearm(struct app *app)
 {
-    if (!app->closing)
-        timer_at(&app->timer, lb_deadline(app->lb));
+    mono_ms_t at = lb_deadline(app->lb);
+    if (app->closing || (at.ms == app->armed.ms && timer_active(&app->timer)))
+        return; /* most requests change nothing about when to look again */
+    app->armed = at;
+    timer_at(&app->timer, at);
 }
 
 static void carry_out(struct app *app);

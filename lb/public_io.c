@@ -17,6 +17,7 @@ struct asked {
     struct http_exchange *ex; /* NULL: the client has gone */
     struct asked *next, **link;
     int64_t began_us;
+    mono_ms_t now; /* when it was last looked at: one reading of the clock serves the whole way */
     bool match, finish;
 };
 
@@ -109,7 +110,7 @@ static void reply_placed(struct asked *a)
 {
     struct app *app = a->app;
     const struct app_pool *pool = &app->pools[a->q.ask.pool];
-    mono_ms_t now = loop_now(app->loop);
+    mono_ms_t now = a->now;
     struct lb_pool_view view;
     lb_pool_view(app->lb, pool->index, now, &view);
     const struct question_signer signer = {.keys = app->keys,
@@ -150,6 +151,7 @@ static struct asked *begin(struct app *app, struct http_exchange *ex, size_t poo
     a->ex = ex;
     a->link = NULL;
     a->began_us = loop_now_us(app->loop);
+    a->now = (mono_ms_t){a->began_us / 1000};
     a->match = a->finish = false;
     question_init(&a->q, pool);
     return a;
@@ -206,7 +208,8 @@ static void on_claimed(void *arg, int code, const struct store_answer *answer,
     app->calls--;
     if (code == BERTH_EPROTO || code == BERTH_EINVAL)
         log_warn(&app->log, "store_refused", "call=room why=%s", err->text);
-    lb_claimed(app->lb, loop_now(app->loop), &a->q.ask, &a->q.placed, code, answer);
+    a->now = loop_now(app->loop);
+    lb_claimed(app->lb, a->now, &a->q.ask, &a->q.placed, code, answer);
     look(a);
 }
 
@@ -256,7 +259,7 @@ static void look(struct asked *a)
 
 static void place(struct asked *a)
 {
-    lb_place(a->app->lb, loop_now(a->app->loop), &a->q.ask, &a->q.placed);
+    lb_place(a->app->lb, a->now, &a->q.ask, &a->q.placed);
     look(a);
 }
 
@@ -326,7 +329,7 @@ static bool may_ask(struct asked *a, const struct http_request *req)
     if (server)
         return true;
     struct span player = a->q.ask.player_count == 1 ? a->q.player_spans[0] : (struct span){NULL, 0};
-    int64_t wait = lb_rate(app->lb, loop_now(app->loop), pool->index, span_of(req->peer), player);
+    int64_t wait = lb_rate(app->lb, a->now, pool->index, span_of(req->peer), player);
     if (wait > 0) {
         char headers[96];
         retry_after(headers, sizeof headers, wait);

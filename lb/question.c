@@ -163,26 +163,51 @@ static void put(struct question *q, const char *fmt, ...)
     q->answer_len += n > 0 ? (size_t)n : 0;
 }
 
-/* A JSON string. Names and ids need no escapes; an endpoint may have anything. */
-static void put_text(struct question *q, const char *text)
+/* The hot path appends: an answer has a dozen pieces, and formatting them cost more than signing
+ * the ticket. */
+static void add(struct question *q, const char *text, size_t len)
 {
-    put(q, "\"");
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-        size_t plain = strcspn(text, "\"\\");
-        for (size_t i = 0; i < plain; i++)
-            if ((unsigned char)text[i] < 0x20)
-                plain = i;
-        if (plain > 0) {
-            put(q, "%.*s", (int)plain, text);
-            text += plain - 1;
-        } else if (c < 0x20) {
-            put(q, "\\u%04x", c);
-        } else {
-            put(q, "\\%c", c);
-        }
+    if (len < sizeof q->answer - q->answer_len) {
+        memcpy(q->answer + q->answer_len, text, len);
+        q->answer_len += len;
+    } else {
+        q->answer_len = sizeof q->answer; /* too much: question_answer() says so */
     }
-    put(q, "\"");
+}
+#define ADD(q, literal) add((q), (literal), sizeof(literal) - 1)
+
+static void add_text(struct question *q, const char *text)
+{
+    add(q, text, strlen(text));
+}
+
+static void add_number(struct question *q, int64_t value)
+{
+    char digits[20];
+    size_t from = sizeof digits;
+    uint64_t rest = (uint64_t)value;
+    do
+        digits[--from] = (char)('0' + rest % 10);
+    while (rest /= 10);
+    add(q, digits + from, sizeof digits - from);
+}
+
+/* A JSON string. Names and ids need no escapes; an endpoint may have anything. */
+static void add_string(struct question *q, const char *text)
+{
+    ADD(q, "\"");
+    while (*text) {
+        size_t plain = 0;
+        while ((unsigned char)text[plain] >= 0x20 && text[plain] != '"' && text[plain] != '\\')
+            plain++;
+        add(q, text, plain);
+        text += plain;
+        if (*text && (unsigned char)*text < 0x20)
+            put(q, "\\u%04x", (unsigned char)*text++);
+        else if (*text)
+            put(q, "\\%c", *text++);
+    }
+    ADD(q, "\"");
 }
 
 /* The ticket of seat i, or a negative code. A player without a name gets one from the ticket's id.
@@ -193,10 +218,9 @@ static int sign(struct question *q, const struct question_signer *s, size_t i, c
     const struct lb_placed *p = &q->placed;
     char jti[TICKET_JTI_SIZE];
     ticket_jti(jti, s->jti_start, p->seats[i].serial);
-    if (i < q->ask.player_count)
-        (void)snprintf(player, player_size, "%s", q->players[i]);
-    else
-        (void)snprintf(player, player_size, "p-%s", jti);
+    (void)span_copy(span_of(i < q->ask.player_count ? q->players[i] : "p-"), player, player_size);
+    if (i >= q->ask.player_count)
+        (void)span_copy(span_of(jti), player + 2, player_size - 2);
     if (s->keys == NULL)
         return 0;
     const struct ticket_grant grant = {
@@ -220,9 +244,13 @@ static int put_one_ticket(struct question *q, const struct question_signer *s)
     int len = sign(q, s, 0, player, sizeof player, ticket);
     if (len < 0)
         return len;
-    put(q, ",\"player\":\"%s\"", player);
-    if (s->keys != NULL)
-        put(q, ",\"ticket\":\"%s\"", ticket);
+    ADD(q, ",\"player\":\"");
+    add_text(q, player);
+    if (s->keys != NULL) {
+        ADD(q, "\",\"ticket\":\"");
+        add(q, ticket, (size_t)len);
+    }
+    ADD(q, "\"");
     return 0;
 }
 
@@ -248,19 +276,29 @@ int question_answer(struct question *q, const struct question_signer *s, bool ma
     const struct lb_placed *p = &q->placed;
     int64_t left_ms = p->seats[0].expires_s * 1000 - s->now.ms;
     q->answer_len = 0;
-    put(q, "{\"pool\":\"%s\",\"node\":\"%s\",\"endpoint\":", s->pool, p->node);
-    put_text(q, p->endpoint);
-    if (q->ask.room.len > 0)
-        put(q, ",\"room\":\"%s\"", q->room);
+    ADD(q, "{\"pool\":\"");
+    add_text(q, s->pool);
+    ADD(q, "\",\"node\":\"");
+    add_text(q, p->node);
+    ADD(q, "\",\"endpoint\":");
+    add_string(q, p->endpoint);
+    if (q->ask.room.len > 0) {
+        ADD(q, ",\"room\":\"");
+        add_text(q, q->room);
+        ADD(q, "\"");
+    }
     int code = match ? put_tickets(q, s) : put_one_ticket(q, s);
     if (code < 0)
         return code;
-    put(q, ",\"expires_in\":%lld", (long long)(left_ms > 0 ? left_ms / 1000 : 0));
+    ADD(q, ",\"expires_in\":");
+    add_number(q, left_ms > 0 ? left_ms / 1000 : 0);
     if (p->moved)
-        put(q, ",\"moved\":true");
-    if (s->view_age_ms >= 0)
-        put(q, ",\"view_age_ms\":%lld", (long long)s->view_age_ms);
-    put(q, "}");
+        ADD(q, ",\"moved\":true");
+    if (s->view_age_ms >= 0) {
+        ADD(q, ",\"view_age_ms\":");
+        add_number(q, s->view_age_ms);
+    }
+    ADD(q, "}");
     return q->answer_len < sizeof q->answer ? 0 : BERTH_EFULL;
 }
 
