@@ -73,16 +73,16 @@ http {{
     return Server("nginx", [shutil.which("nginx") or "/usr/sbin/nginx", "-p", tmp, "-c", conf], port, PATH, core)
 
 
-def redis(tmp):
+def redis(tmp, *options):
     port = free_port()
     argv = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", tmp,
-            "--logfile", f"{tmp}/redis.log"]
+            "--logfile", f"{tmp}/redis.log", *options]
     process = subprocess.Popen(argv)
     wait_port(port, process)
     return process, port
 
 
-def berth(build, tmp, core, redis_port):
+def berth(build, tmp, core, redis_port, pool="lobby"):
     port, admin = free_port(), free_port()
     with open(f"{tmp}/berth.yaml", "w") as f:
         f.write(f"""redis: {{host: 127.0.0.1, port: {redis_port}}}
@@ -92,22 +92,22 @@ tickets:
   keys:
     - {{kid: k1, secret: {SECRET}}}
 pools:
-  lobby: {{slow_start: 0s, player_rate: 0, ticket_ttl: 50s, probe: {{kind: none}}}}
+  {pool}: {{slow_start: 0s, player_rate: 0, ticket_ttl: 50s, probe: {{kind: none}}}}
 lb:
   peers:
-    lb-a: {{public: "127.0.0.1:{port}", admin: "127.0.0.1:{admin}", owns: [lobby]}}
+    lb-a: {{public: "127.0.0.1:{port}", admin: "127.0.0.1:{admin}", owns: [{pool}]}}
 """)
     argv = [f"{build}/bin/berth-lb", "--name", "lb-a", "--config", f"{tmp}/berth.yaml"]
-    return Server("berth", argv, port, PATH, core, SECRET)
+    return Server("berth", argv, port, PATH.replace("lobby", pool), core, SECRET)
 
 
-def nodes(build, redis_port, server):
-    process = subprocess.Popen([f"{build}/bench/bench_nodes", str(redis_port), "lobby", "20", "10000000"])
+def nodes(build, redis_port, server, pool="lobby"):
+    process = subprocess.Popen([f"{build}/bench/bench_nodes", str(redis_port), pool, "20", "10000000"])
     seen, length = set(), 0
     for _ in range(1200):
         time.sleep(0.05)
         with socket.create_connection(("127.0.0.1", server.port), 5) as s:
-            s.sendall(f"GET {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+            s.sendall(f"GET {server.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
             answer = b""
             while data := s.recv(65536):
                 answer += data
@@ -252,4 +252,5 @@ def run(options, tmp, cores, running):
           % (*few, *many, idle_ratio, node_ratio))
 
 
-main()
+if __name__ == "__main__":
+    main()
