@@ -58,6 +58,7 @@ struct redis {
     struct resolve *question;  /* while resolving */
     int fd;
     ev_io readable, writable;
+    ev_prepare flush; /* active while there are commands that no write was tried for */
     struct timer phase_timer;    /* back-off, or the limit of connecting and greeting */
     struct timer deadline_timer; /* the oldest command's */
     struct redis_reply_reader *reader;
@@ -118,6 +119,9 @@ static void enqueue(struct redis *r, struct command *c)
     r->pending++;
     if (!timer_active(&r->deadline_timer))
         timer_at(&r->deadline_timer, deadline);
+    /* The commands of one turn leave in one write at its end, without asking whether the socket is
+     * writable; a command that comes after `flush` has had its turn waits for `writable`. */
+    ev_prepare_start(loop_ev(r->loop), &r->flush);
     ev_io_start(loop_ev(r->loop), &r->writable);
 }
 
@@ -211,6 +215,7 @@ static void close_socket(struct redis *r)
 {
     ev_io_stop(loop_ev(r->loop), &r->readable);
     ev_io_stop(loop_ev(r->loop), &r->writable);
+    ev_prepare_stop(loop_ev(r->loop), &r->flush);
     timer_stop(&r->phase_timer);
     timer_stop(&r->deadline_timer);
     if (r->question)
@@ -405,19 +410,9 @@ static void on_readable(struct ev_loop *ev, ev_io *w, int events)
     leave(r);
 }
 
-static void on_writable(struct ev_loop *ev, ev_io *w, int events)
+static void write_out(struct redis *r)
 {
-    struct redis *r = w->data;
-    enter(r);
-    if (r->phase == REDIS_CONNECTING) {
-        int error = redis_socket_error(r->fd);
-        if (error) {
-            drop(r, strerror(error));
-            leave(r);
-            return;
-        }
-        begin_greeting(r);
-    }
+    ev_prepare_stop(loop_ev(r->loop), &r->flush);
     while (r->fd >= 0 && r->out.sent < r->out.len) {
         ssize_t n = write(r->fd, r->out.text + r->out.sent, r->out.len - r->out.sent);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -430,7 +425,29 @@ static void on_writable(struct ev_loop *ev, ev_io *w, int events)
     }
     if (r->out.sent == r->out.len) {
         r->out.sent = r->out.len = 0;
-        ev_io_stop(ev, &r->writable);
+        ev_io_stop(loop_ev(r->loop), &r->writable);
+    }
+}
+
+static void on_turn_end(struct ev_loop *ev, ev_prepare *w, int events)
+{
+    struct redis *r = w->data;
+    enter(r);
+    write_out(r);
+    leave(r);
+}
+
+static void on_writable(struct ev_loop *ev, ev_io *w, int events)
+{
+    struct redis *r = w->data;
+    enter(r);
+    int error = r->phase == REDIS_CONNECTING ? redis_socket_error(r->fd) : 0;
+    if (error) {
+        drop(r, strerror(error));
+    } else {
+        if (r->phase == REDIS_CONNECTING)
+            begin_greeting(r);
+        write_out(r);
     }
     leave(r);
 }
@@ -579,7 +596,8 @@ struct redis *redis_create(struct loop *loop, struct log *log, const struct redi
     rng_seed(&r->rng, (uint64_t)loop_wall_us() ^ ((uint64_t)getpid() << 40));
     ev_init(&r->readable, on_readable);
     ev_init(&r->writable, on_writable);
-    r->readable.data = r->writable.data = r;
+    ev_prepare_init(&r->flush, on_turn_end);
+    r->readable.data = r->writable.data = r->flush.data = r;
     timer_init(&r->phase_timer, loop, on_phase_timer, r);
     timer_init(&r->deadline_timer, loop, on_deadline, r);
     r->phase = REDIS_WAITING;
