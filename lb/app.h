@@ -69,7 +69,8 @@ struct app {
     struct web_server *public_server, *admin_server;
     struct probes *probes;
     struct peers *peers;
-    struct asked *spare; /* public_io.c: one to use again */
+    struct asked *spare; /* public_io.c: some to use again */
+    size_t spare_count;
     struct asked *asked; /* those that wait for the store */
 
     struct histogram latency_us; /* of endpoint and room answers */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CANDIDATES_MAX = 32, SEGMENTS_MAX = 5 };
+enum { CANDIDATES_MAX = 32, SEGMENTS_MAX = 5, SPARE_MAX = 64 };
 
 /* A question and who waits for its answer. */
 struct asked {
@@ -139,9 +139,12 @@ static void reply_placed(struct asked *a)
 static struct asked *begin(struct app *app, struct http_exchange *ex, size_t pool)
 {
     struct asked *a = app->spare;
-    app->spare = NULL;
-    if (a == NULL)
+    if (a != NULL) {
+        app->spare = a->next;
+        app->spare_count--;
+    } else {
         a = malloc(sizeof *a);
+    }
     if (a == NULL) {
         http_problem(ex, 503, "busy", "Busy", "Retry-After: 1\r\n",
                      "no memory for one more request");
@@ -165,10 +168,13 @@ static void end(struct asked *a)
         if (a->next != NULL)
             a->next->link = a->link;
     }
-    if (app->spare == NULL)
-        app->spare = a;
-    else
+    if (app->spare_count == SPARE_MAX) {
         free(a);
+        return;
+    }
+    a->next = app->spare;
+    app->spare = a;
+    app->spare_count++;
 }
 
 static void on_gone(void *arg)
@@ -192,7 +198,10 @@ static void wait_for_store(struct asked *a)
 void public_close(struct app *app)
 {
     assert(app->asked == NULL);
-    free(app->spare);
+    for (struct asked *a = app->spare, *next; a != NULL; a = next) {
+        next = a->next;
+        free(a);
+    }
     app->spare = NULL;
 }
 

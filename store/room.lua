@@ -3,12 +3,12 @@
 -- KEYS room states [player keys ...]
 -- ARGV room node epoch seats ttl_ms dead_node dead_epoch
 local room, node, epoch, seats, ttl, dead_node, dead_epoch =
-  ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6], ARGV[7]
+  ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 if not string.find(room, '^[%w._:~@-]+$') or #room > 64 then return {'BAD', 'room'} end
 if not string.find(node, '^[%w._~-]+$') or #node > 63 then return {'BAD', 'node'} end
 if not string.find(epoch, '^%d+$') then return {'BAD', 'epoch'} end
 if not string.find(seats, '^%d+$') then return {'BAD', 'seats'} end
-if not ttl or ttl < 1 then return {'BAD', 'ttl_ms'} end
+if not string.find(ttl, '^[1-9]%d*$') or #ttl > 15 then return {'BAD', 'ttl_ms'} end
 
 local t = redis.call('TIME')
 local now = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
