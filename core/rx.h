@@ -390,7 +390,8 @@ struct rx_stream *rx_zip_n(struct rx_stream *const *streams, size_t count);
 
 /* ---- operators ---- */
 
-/* One step of a pipeline. Members are private. */
+/* One step of a pipeline. Members are private. Give it to rx_pipe() in the block that made it: the
+ * arguments of rx_start_with() and rx_with_latest_from() are only borrowed until then. */
 struct rx_op {
     void (*attach)(struct rx_stream *stream, struct rx_sub *down);
     void (*destroy)(struct rx_stream *stream);

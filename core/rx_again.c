@@ -116,6 +116,8 @@ static void next_try(struct again_sub *s, struct rx_value e)
 {
     struct rx_sub *op = &s->sub;
     const struct rx_op *cfg = &op->stream->op;
+    if (op->closed) /* letting go of the last try may have run into anything */
+        return;
     if (cfg->fn) {
         struct rx_stream *pause = ((rx_wait_fn)cfg->fn)(cfg->ctx, e, s->ended);
         if (rx_thrown(op)) {

@@ -376,6 +376,8 @@ static void refuse(struct rx *rx, const struct rx_observer *observer, struct rx_
         observer->error(observer->ctx, error);
     else
         rx_report_unhandled(rx, error);
+    if (rx->has_thrown)
+        rx_report_unhandled(rx, rx_take_thrown(rx));
 }
 
 void rx_subscribe(struct rx_stream *stream, struct rx_observer observer,

@@ -6,7 +6,7 @@
 static struct rx_value upper(void *ctx, struct rx_value v)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    if (v.text[0] == '!' || v.text[0] < 'a' || v.text[0] > 'z')
+    if (v.text[0] < 'a' || v.text[0] > 'z')
         return v;
     return rx_text((struct span){&letters[v.text[0] - 'a'], 1});
 }

@@ -443,6 +443,25 @@ static void test_finalizers_run_from_the_source_down_after_completion(void **sta
     assert_string_equal(w->log, "1 | f1 f2 ");
 }
 
+static void close_handle(void *ctx)
+{
+    rx_unsubscribe(ctx);
+}
+
+static void test_unsubscribing_from_the_finalizer_of_a_failed_try_starts_no_other(void **state)
+{
+    struct world *w = *state;
+    struct rx_subscription sub;
+    struct ear a = {.w = w, .prefix = ""};
+    struct rx_stream *s = rx_pipe(rx_fail(&w->rx, rx_error(BERTH_EAGAIN, "e")),
+                                  rx_finalize(close_handle, &sub),
+                                  rx_retry(.delay_ms = 5));
+    listen(s, &a, &sub);
+    assert_int_equal(rx_deadline_ms(&w->rx), RX_FOREVER);
+    advance(w, 100);
+    assert_string_equal(w->log, "");
+}
+
 struct again {
     struct world *w;
     struct rx_stream *stream;
@@ -524,6 +543,7 @@ int main(void)
         TEST(test_concat_map_drains_a_long_queue_without_recursion),
         TEST(test_unsubscribing_from_inside_a_function_of_the_stream),
         TEST(test_finalizers_run_from_the_source_down_after_completion),
+        TEST(test_unsubscribing_from_the_finalizer_of_a_failed_try_starts_no_other),
         TEST(test_handle_may_be_used_again_in_the_completion),
         TEST(test_observer_that_throws_harms_nobody),
         TEST(test_fini_with_open_subscriptions_is_clean),
