@@ -26,7 +26,7 @@ struct up {
 static void wipe(struct up *up)
 {
     if (up->lines)
-        (void)printf("\033[%zuA\033[J", up->lines);
+        (void)printf("\r\033[%zuA\033[J", up->lines);
     up->lines = 0;
 }
 
