@@ -76,6 +76,7 @@ bool vec_equal(void *ctx, struct rx_value a, struct rx_value b);
 struct rx_stream *vec_flat(void *ctx, struct rx_value v);
 struct rx_stream *vec_make(void *ctx);
 struct rx_stream *vec_make_subject(void *ctx);
+struct rx_stream *vec_new_subject(struct vec *vec, const json_t *json);
 struct rx_stream *vec_wait_retry(void *ctx, struct rx_value error, uint64_t count);
 struct rx_stream *vec_wait_repeat(void *ctx, struct rx_value error, uint64_t count);
 struct rx_value vec_join(void *ctx, struct rx_value list); /* the items as arguments */

@@ -195,17 +195,27 @@ struct rx_stream *vec_make(void *ctx)
     return stream_or_throw(fn, call(fn, json_array()));
 }
 
+/* {"$new": "ReplaySubject", "args": [...]} */
+struct rx_stream *vec_new_subject(struct vec *vec, const json_t *json)
+{
+    const char *name = json_string_value(vec_tag(json, "$new"));
+    const json_t *args = vec_tag(json, "args"), *first = json_array_get(args, 0);
+    if (name && strcmp(name, "ReplaySubject") == 0) {
+        double count = 0, window = 0;
+        bool limited = vec_number(first, &count) && count < 1e9;
+        bool timed = vec_number(json_array_get(args, 1), &window) && window < 1e15;
+        return rx_replay(&vec->rx, limited ? (size_t)count : 0,
+                         timed ? (int64_t)window : RX_FOREVER);
+    }
+    if (name && strcmp(name, "BehaviorSubject") == 0)
+        return rx_behavior(&vec->rx, vec_value(vec, first));
+    return rx_subject(&vec->rx);
+}
+
 struct rx_stream *vec_make_subject(void *ctx)
 {
     const struct vec_fn *fn = ctx;
-    const json_t *ret = call(fn, json_array());
-    const char *name = json_string_value(vec_tag(ret, "$new"));
-    if (name && strcmp(name, "ReplaySubject") == 0)
-        return rx_replay(&fn->vec->rx, 0, RX_FOREVER);
-    if (name && strcmp(name, "BehaviorSubject") == 0)
-        return rx_behavior(&fn->vec->rx,
-                           vec_value(fn->vec, json_array_get(json_object_get(ret, "args"), 0)));
-    return rx_subject(&fn->vec->rx);
+    return vec_new_subject(fn->vec, call(fn, json_array()));
 }
 
 struct rx_stream *vec_wait_retry(void *ctx, struct rx_value error, uint64_t count)

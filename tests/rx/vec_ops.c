@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <time.h>
 
 #define ARGS_MAX 64
 
@@ -387,9 +388,49 @@ static bool joined(struct args *a, struct joined *j,
     return true;
 }
 
+/* combineLatest({a: x, b: y}): objects with the same members */
+static struct rx_value name_members(void *ctx, struct rx_value list)
+{
+    const struct vec_fn *fn = ctx;
+    json_t *object = json_object();
+    for (uint32_t i = 0; i < list.size; i++) {
+        const char *name = json_string_value(json_array_get(fn->table, i));
+        json_object_set_new(object, name ? name : "", vec_json(fn->vec, list.items[i]));
+    }
+    struct rx_value v = vec_value(fn->vec, object);
+    json_decref(object);
+    return v;
+}
+
+static bool combine_members(struct args *a)
+{
+    struct vec *vec = a->vec;
+    json_t *names = json_array(), *one;
+    const char *name;
+    struct rx_stream *streams[ARGS_MAX];
+    size_t count = 0;
+    json_array_append_new(vec->pool, names);
+    json_object_foreach((json_t *)(uintptr_t)a->at[0], name, one)
+    {
+        streams[count] = vec_stream(vec, one);
+        if (!streams[count] || ++count == ARGS_MAX)
+            return false;
+        json_array_append_new(names, json_string(name));
+    }
+    struct vec_fn *members = vec_bound(vec, NULL, rx_none());
+    members->table = names;
+    vec->result = count ? rx_combine_latest_n(streams, count) : rx_empty(&vec->rx);
+    vec->result = rx_pipe(vec->result, rx_map(name_members, members));
+    if (fn_at(a, 1))
+        vec->result = rx_pipe(vec->result, rx_map(vec_map, fn_at(a, 1)));
+    return true;
+}
+
 static bool op_combine_latest(struct args *a)
 {
     struct joined j = {.count = 0};
+    if (!a->vec->source && is_config(arg(a, 0)))
+        return combine_members(a);
     return joined(a, &j, rx_combine_latest_n);
 }
 
@@ -468,13 +509,21 @@ static bool op_sample(struct args *a)
     return stream_at(a, 0) && pipe_op(a->vec, rx_sample(stream_at(a, 0)));
 }
 
-/* {"$date": ms} is a moment */
+/* A moment: {"$date": ms}, or a text as Date.toJSON() makes it. Virtual time began in 1970. */
 static bool date(const json_t *json, int64_t *ret)
 {
     const json_t *ms = vec_tag(json, "$date");
-    if (json_is_number(ms))
+    if (json_is_number(ms)) {
         *ret = whole(ms, 0);
-    return json_is_number(ms);
+        return true;
+    }
+    const char *text = json_string_value(ms ? ms : json);
+    struct tm tm = {.tm_mday = 1};
+    const char *rest = text ? strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
+    if (!rest)
+        return false;
+    *ret = (int64_t)timegm(&tm) * 1000 + (*rest == '.' ? strtol(rest + 1, NULL, 10) : 0);
+    return true;
 }
 
 static bool op_delay(struct args *a)
@@ -661,11 +710,20 @@ static bool op_publish(struct args *a)
     return pipe_op(a->vec, rx_publish());
 }
 
+static struct rx_stream *bound_subject(void *ctx)
+{
+    return ((struct vec_fn *)ctx)->value.stream;
+}
+
 static bool op_multicast(struct args *a)
 {
     struct vec_fn *fn = fn_at(a, 0);
     a->vec->connect = connected(a->vec);
-    return pipe_op(a->vec, fn ? rx_multicast(vec_make_subject, fn) : rx_publish());
+    if (fn)
+        return pipe_op(a->vec, rx_multicast(vec_make_subject, fn));
+    fn = vec_bound(a->vec, NULL, rx_none()); /* a subject for all connections */
+    fn->value = rx_stream_value(vec_new_subject(a->vec, arg(a, 0)));
+    return pipe_op(a->vec, rx_multicast(bound_subject, fn));
 }
 
 struct share_fns {
