@@ -200,13 +200,24 @@ static void note_dirty(struct pending *p, struct pending_lane *lane, int64_t sec
 static int64_t book(struct pending *p, const struct pending_entry_due *due)
 {
     struct pending_lane *lane;
+    struct pending_cell *cell;
     int64_t second = p->now_s;
-    struct pending_cell *cell = reach(p, due->slot, p->self, second, &lane);
-    int64_t before = owed(cell);
-    cell->assigned = due->n > UINT32_MAX - cell->assigned ? UINT32_MAX : cell->assigned + due->n;
+    uint32_t first = p->first[due->slot];
+    if (first != PENDING_NONE && lane_at(p, first)->issuer == p->self) {
+        lane = lane_at(p, first);
+        lane->newest_s = lane->newest_s < second ? second : lane->newest_s;
+        cell = &lane->cells[ring_index(p, second)];
+    } else {
+        cell = reach(p, due->slot, p->self, second, &lane);
+    }
+    uint32_t before = cell->assigned;
+    cell->assigned = due->n > UINT32_MAX - before ? UINT32_MAX : before + due->n;
     if (lane->dirty_s != second)
         note_dirty(p, lane, second);
-    return (int64_t)due->n - (owed(cell) - before);
+    if (cell->admitted <= before)
+        return 0;
+    uint32_t surplus = cell->admitted - before;
+    return surplus < due->n ? surplus : due->n;
 }
 
 /* Have the lane of a slot in the cache when its turn comes. */

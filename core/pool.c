@@ -151,8 +151,7 @@ static void wait_turn(struct pool *pool, uint32_t slot)
     n->place = IN_WAIT;
 }
 
-/* within: see bag_add. */
-static void place(struct pool *pool, uint32_t slot, uint32_t within)
+void pool_place(struct pool *pool, uint32_t slot)
 {
     struct node *n = &pool->nodes[slot];
     uint32_t est = node_est(n);
@@ -166,17 +165,12 @@ static void place(struct pool *pool, uint32_t slot, uint32_t within)
     }
     struct order *order = &pool->groups[n->group].order;
     if (n->place == IN_GROUP) {
-        order_move(order, slot, est, n->capacity, within);
+        order_move(order, slot, est, n->capacity);
         return;
     }
     leave_order(pool, slot);
     order_add(order, slot, est, n->capacity);
     n->place = IN_GROUP;
-}
-
-void pool_place(struct pool *pool, uint32_t slot)
-{
-    place(pool, slot, BAG_ALL);
 }
 
 void pool_strategy(struct pool *pool, const struct strategy *strategy)
@@ -511,7 +505,11 @@ int64_t pool_assign(struct pool *pool, struct pool_now now, uint32_t slot, uint3
     pool->arrivals += (uint64_t)seats * ARRIVAL;
     if (n->fresh)
         fresh_charge(pool, slot, now.mono, seats);
-    place(pool, slot, BAG_PAGE); /* it was just drawn */
+    uint32_t est = node_est(n);
+    if (n->place == IN_GROUP && !n->fresh && est < n->capacity)
+        order_step(&pool->groups[n->group].order, slot, est, n->capacity);
+    else
+        pool_place(pool, slot);
     if (pool->wait.count > 0)
         release_waiting(pool);
     return pool->pending.now_s;

@@ -33,6 +33,7 @@ struct bag_store {
     uint32_t free_head;             /* page + 1, or 0 */
     struct bag_place *places;       /* by slot */
     struct rng rng;
+    uint64_t bits; /* drawn and not yet used, below a 1 */
 };
 
 struct bag {
@@ -66,19 +67,14 @@ static inline uint32_t *bag_last(const struct bag_store *store, const struct bag
     return &store->pages[bag->tail].at[(bag->count - 1) & (BAG_PAGE - 1)];
 }
 
-/* A zeroed bag is empty. The new member changes places with one drawn among the last `within`
- * (itself included); with BAG_ALL a bag that was a random permutation is one afterwards. mark: for
- * places[slot].mark. */
-#define BAG_ALL UINT32_MAX
-static inline void bag_add(struct bag_store *store, struct bag *bag, uint32_t slot, uint32_t mark,
-                           uint32_t within)
+/* A zeroed bag is empty. The new member changes places with one drawn among all, itself included.
+ * mark: for places[slot].mark. */
+static inline void bag_add(struct bag_store *store, struct bag *bag, uint32_t slot, uint32_t mark)
 {
     uint32_t last = bag->count++;
     if ((last & (BAG_PAGE - 1)) == 0)
         bag_grow(store, bag, last);
-    if (within > bag->count)
-        within = bag->count;
-    uint32_t index = last - (uint32_t)rng_below(&store->rng, within);
+    uint32_t index = (uint32_t)rng_below(&store->rng, bag->count);
     uint32_t *place = bag_at(store, bag, index);
     if (index != last) { /* whoever is there becomes the last */
         uint32_t moved = *place;
@@ -87,6 +83,27 @@ static inline void bag_add(struct bag_store *store, struct bag *bag, uint32_t sl
     }
     *place = slot;
     store->places[slot] = (struct bag_place){index, mark};
+}
+
+/* The same, changing places with one drawn among those on its own page: cheaper. For a member that
+ * stood in random order just before. */
+static inline void bag_add_near(struct bag_store *store, struct bag *bag, uint32_t slot,
+                                uint32_t mark)
+{
+    uint32_t last = bag->count++, on_page = last & (BAG_PAGE - 1);
+    if (on_page == 0)
+        bag_grow(store, bag, last);
+    if (store->bits < BAG_PAGE)
+        store->bits = rng_next(&store->rng) | (uint64_t)1 << 63;
+    uint32_t back = ((uint32_t)store->bits & (BAG_PAGE - 1)) * (on_page + 1) >> BAG_BITS;
+    store->bits >>= BAG_BITS;
+    uint32_t *end = &store->pages[bag->tail].at[on_page], *place = end - back;
+    if (back > 0) {
+        *end = *place;
+        store->places[*end].index = last;
+    }
+    *place = slot;
+    store->places[slot] = (struct bag_place){last - back, mark};
 }
 
 static inline void bag_remove(struct bag_store *store, struct bag *bag, uint32_t slot)

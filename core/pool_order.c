@@ -100,10 +100,10 @@ static void drop_level(struct order *order, uint32_t at)
 
 /* ---- slots ---- */
 
-static void enter(struct order *order, uint32_t slot, uint32_t level, uint32_t within)
+static void enter(struct order *order, uint32_t slot, uint32_t level)
 {
     struct order_store *s = order->store;
-    bag_add(&s->bags, &s->levels[level].bag, slot, level, within);
+    bag_add(&s->bags, &s->levels[level].bag, slot, level);
 }
 
 static void leave(struct order *order, uint32_t slot)
@@ -118,12 +118,11 @@ static void leave(struct order *order, uint32_t slot)
 
 void order_add(struct order *order, uint32_t slot, uint32_t est, uint32_t capacity)
 {
-    enter(order, slot, reach_level(order, est, capacity), BAG_ALL);
+    enter(order, slot, reach_level(order, est, capacity));
     order->count++;
 }
 
-void order_move(struct order *order, uint32_t slot, uint32_t est, uint32_t capacity,
-                uint32_t within)
+void order_move(struct order *order, uint32_t slot, uint32_t est, uint32_t capacity)
 {
     struct order_store *s = order->store;
     struct level *from = &s->levels[s->bags.places[slot].mark];
@@ -134,13 +133,30 @@ void order_move(struct order *order, uint32_t slot, uint32_t est, uint32_t capac
         if (from->bag.count ==
             1) { /* it takes its level with it: there are no more levels than slots */
             leave(order, slot);
-            enter(order, slot, reach_level(order, est, capacity), within);
+            enter(order, slot, reach_level(order, est, capacity));
             return;
         }
         from->beside = to = reach_level(order, est, capacity);
     }
     leave(order, slot);
-    enter(order, slot, to, within);
+    enter(order, slot, to);
+}
+
+void order_step(struct order *order, uint32_t slot, uint32_t est, uint32_t capacity)
+{
+    struct order_store *s = order->store;
+    uint32_t index = s->bags.places[slot].index;
+    struct level *from = &s->levels[s->bags.places[slot].mark];
+    uint32_t to = from->beside;
+    struct level *next = &s->levels[to];
+    /* it is the last of its bag, and neither the only one nor the first of its page */
+    if (index + 1 != from->bag.count || (index & (BAG_PAGE - 1)) == 0 || next == from ||
+        !is_level(next, order, est, capacity)) {
+        order_move(order, slot, est, capacity);
+        return;
+    }
+    from->bag.count--;
+    bag_add_near(&s->bags, &next->bag, slot, to);
 }
 
 void order_remove(struct order *order, uint32_t slot)

@@ -53,11 +53,10 @@ void order_init(struct order *order, struct order_store *store, uint32_t number)
 
 /* Put a slot that is in no order into this one. est < capacity. */
 void order_add(struct order *order, uint32_t slot, uint32_t est, uint32_t capacity);
-/* Move a slot that is in this order. Nothing happens when est and capacity are as before. within:
- * see bag_add; one that was just drawn was in random order already and may stay among the last,
- * which are in the cache. */
-void order_move(struct order *order, uint32_t slot, uint32_t est, uint32_t capacity,
-                uint32_t within);
+/* Move a slot that is in this order. Nothing happens when est and capacity are as before. */
+void order_move(struct order *order, uint32_t slot, uint32_t est, uint32_t capacity);
+/* The same, made for one that was just drawn and goes where those before it went. */
+void order_step(struct order *order, uint32_t slot, uint32_t est, uint32_t capacity);
 void order_remove(struct order *order, uint32_t slot);
 
 static inline const struct level *order_level(const struct order_store *store, uint32_t slot)
