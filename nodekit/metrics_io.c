@@ -103,3 +103,10 @@ const struct http_route node_routes[] = {
     {"GET", "/metrics", get_metrics},
     {NULL, NULL, NULL},
 };
+
+const struct http_route node_player_routes[] = {
+    {"GET", "/healthz", get_health},           {"GET", "/metrics", get_metrics},
+    {"GET", "/socket.io/", node_sio_http},     {"POST", "/socket.io/", node_sio_http},
+    {"PUT", "/socket.io/", node_sio_http},     {"DELETE", "/socket.io/", node_sio_http},
+    {"OPTIONS", "/socket.io/", node_sio_http}, {NULL, NULL, NULL},
+};

@@ -37,9 +37,21 @@ static struct span frame_of(struct node_shell *shell, const struct effect *effec
 static void send_to(struct node_shell *shell, uint32_t peer, const struct effect *effect)
 {
     struct ws *ws = shell->sockets[peer];
-    assert(ws);
-    if (ws_send(ws, frame_of(shell, effect)) == BERTH_EFULL)
+    struct span frame = frame_of(shell, effect);
+    int rc = ws ? ws_send(ws, frame) : node_sio_send(shell, peer, effect, frame);
+    if (rc == BERTH_EFULL)
         mark_slow(shell, peer);
+}
+
+static void close_peer(struct node_shell *shell, const struct effect *effect)
+{
+    struct ws *ws = shell->sockets[effect->peer];
+    log_debug(&shell->log, "close", "peer=%s code=%d why=%s",
+              ws ? ws_peer(ws) : node_sio_peer(shell, effect->peer), effect->code, effect->why);
+    if (ws)
+        ws_close(ws, effect->code, effect->why);
+    else
+        node_sio_close(shell, effect->peer, effect->code, effect->why);
 }
 
 static void carry_out(struct node_shell *shell, const struct effect *effect)
@@ -54,19 +66,17 @@ static void carry_out(struct node_shell *shell, const struct effect *effect)
                 send_to(shell, peer, effect);
         break;
     case EFFECT_CLOSE:
-        log_debug(&shell->log, "close", "peer=%s code=%d why=%s",
-                  ws_peer(shell->sockets[effect->peer]), effect->code, effect->why);
-        ws_close(shell->sockets[effect->peer], effect->code, effect->why);
+        close_peer(shell, effect);
         break;
     }
 }
 
 static void apply_once(struct node_shell *shell)
 {
-    shell->framed = NULL;
+    shell->framed = shell->sio.encoded = NULL;
     for (size_t i = 0; i < shell->effects->count; i++)
         carry_out(shell, &shell->effects->items[i]);
-    shell->framed = NULL;
+    shell->framed = shell->sio.encoded = NULL;
     effects_clear(shell->effects);
 }
 
@@ -189,18 +199,24 @@ int node_open_web(void *app, struct err *err)
         node_close_web(shell);
         return err_set(err, BERTH_ENOMEM, "no memory for %u sockets", shell->peers_max);
     }
+    if (node_open_sio(shell, err) < 0) {
+        node_close_web(shell);
+        return err->code;
+    }
     shell->web = web_create(shell->loop, &shell->log, err);
     const struct ws_route ws[] = {
         {.path = "/ws",
          .handlers = {.open = on_open, .message = on_message, .close = on_close, .arg = shell}},
+        {.path = "/socket.io/", .handlers = engine_ws(sio_server_engine(shell->sio.server))},
         {.path = NULL}};
     struct web_server_config config = {
         .name = "ws",
         .address = node->listen.host,
         .port = node->port >= 0 ? (int)node->port : node->listen.port,
-        .routes = node_routes,
+        .routes = node_player_routes,
         .http_arg = shell,
         .ws = ws,
+        .body_max = (size_t)node->frame_max_bytes,
         .message_max = (size_t)node->frame_max_bytes,
         .send_max = (size_t)node->send_max_bytes,
         .ping_ms = node->ping_interval_ms,
@@ -219,6 +235,7 @@ void node_close_web(void *app)
     web_destroy(shell->web); /* the last `close` events of the sockets come from here */
     shell->web = NULL;
     shell->server = shell->health = NULL;
+    node_close_sio(shell);
     timer_stop(&shell->core_timer);
     free(shell->sockets);
     free(shell->free_slots);

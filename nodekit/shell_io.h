@@ -13,6 +13,7 @@
 #include "nodekit/effects.h"
 #include "nodekit/front.h"
 #include "nodekit/reporter.h"
+#include "socketio/sio_io.h"
 #include "store/node_info.h"
 #include "store/node_report.h"
 #include "store/store.h"
@@ -29,6 +30,17 @@ struct node_app {
     void (*store_down)(void *app); /* may be NULL */
     /* More lines for /metrics; may be NULL. Returns the length written, at most size. */
     size_t (*metrics)(const void *app, char *buf, size_t size);
+};
+
+/* Players who speak Socket.IO: each session is a peer. */
+struct node_sio {
+    struct sio_server *server;
+    uint32_t *session_of_peer, *peer_of_session; /* owned */
+    char *packet;                                /* the last packet encoded, and what it says */
+    size_t packet_size, packet_len;
+    const struct effect *encoded;
+    uint32_t ack_peer; /* of the event at hand, with its id; -1: none is owed */
+    int64_t ack_id;
 };
 
 struct node_shell {
@@ -60,7 +72,8 @@ struct node_shell {
     struct web *web;
     struct web_server *server, *health;
     char endpoint[NODE_URL_MAX], probe_url[NODE_URL_MAX];
-    struct ws **sockets; /* by slot; owned */
+    struct ws **sockets; /* by slot; owned. NULL: a Socket.IO session, or nobody */
+    struct node_sio sio;
     uint32_t *free_slots, free_count, peers_max;
     uint32_t *slow, slow_count; /* peers whose queue ran over in this turn */
     unsigned char *is_slow;
@@ -104,6 +117,15 @@ void node_apply(struct node_shell *shell);
 
 /* ---- parts of the shell, each in its file ---- */
 
+/* socketio_io.c: what shell_io.c does for peers that have no socket of their own. frame: the
+ * effect as a frame of /ws */
+int node_sio_send(struct node_shell *shell, uint32_t peer, const struct effect *effect,
+                  struct span frame) BERTH_MUST_USE;
+void node_sio_close(struct node_shell *shell, uint32_t peer, int code, const char *why);
+const char *node_sio_peer(const struct node_shell *shell, uint32_t peer);
+void node_sio_http(void *arg, const struct http_request *req, struct http_exchange *ex);
+int node_open_sio(struct node_shell *shell, struct err *err);
+void node_close_sio(struct node_shell *shell);
 /* report_io.c */
 void node_report_event(struct node_shell *shell, struct reporter_event ev);
 void node_stop(void *app); /* SIGTERM, by boot */
@@ -111,5 +133,7 @@ int node_open_reports(struct node_shell *shell, struct err *err);
 void node_close_reports(struct node_shell *shell);
 /* metrics_io.c: GET /healthz and /metrics */
 extern const struct http_route node_routes[];
+/* The same, and /socket.io/. */
+extern const struct http_route node_player_routes[];
 
 #endif

@@ -345,7 +345,7 @@ static void http_post(struct engine *engine, uint32_t slot, struct span body,
     struct span rest = body.len > 0 ? body : SPAN("");
     struct eio_packet packet;
     int rc = wire_utf8(body.ptr, body.len) ? 1 : BERTH_EPROTO;
-    while (rc > 0 && session_sends(&engine->sessions, slot)) {
+    while (rc > 0 && engine->sessions.table[slot].live) {
         rc = eio_payload_next(&rest, engine->scratch, engine->scratch_size, &packet);
         if (rc > 0)
             step(
@@ -514,7 +514,11 @@ int engine_send_binary(struct engine *engine, uint32_t slot, struct span data)
 void engine_close(struct engine *engine, uint32_t slot, int code, const char *why)
 {
     if (session_sends(&engine->sessions, slot))
-        step(engine, (struct session_event){.kind = SESSION_ENDS, .slot = slot, .why = why},
+        step(engine,
+             (struct session_event){.kind = SESSION_ENDS,
+                                    .slot = slot,
+                                    .queued = engine->clients[slot].queue_len > 0,
+                                    .why = why},
              (struct at_hand){.code = code});
 }
 

@@ -149,11 +149,15 @@ static void on_get(struct sessions *s, const struct session_event *ev, struct se
         return;
     }
     session->get = true;
+    if (session->closing && !ev->queued && !session->goodbye) {
+        session->goodbye = true;
+        send_type(fx, ev->slot, EIO_CLOSE);
+    }
     if (ev->queued || session->closing)
         flush(s, ev->slot, fx);
     else if (session->probed)
         fifo_push(&s->timers[SESSION_FLUSH], ev->slot, mono_add(ev->now, FLUSH_EVERY_MS));
-    if (session->closing)
+    if (session->goodbye)
         end(s, ev->slot, "local", fx);
 }
 
@@ -164,7 +168,7 @@ static void on_queued(struct sessions *s, const struct session_event *ev,
     if (!session->get || !ev->queued)
         return;
     flush(s, ev->slot, fx);
-    if (session->closing)
+    if (session->goodbye)
         end(s, ev->slot, "local", fx);
 }
 
@@ -218,6 +222,7 @@ static void on_close(struct sessions *s, const struct session_event *ev, struct 
     }
     drop_probe(s, ev->slot, fx);
     set_closing(s, ev->slot, "peer");
+    session->goodbye = true;
     fifo_push(&s->timers[SESSION_FLUSH], ev->slot, mono_add(ev->now, FLUSH_EVERY_MS));
 }
 
@@ -253,7 +258,11 @@ static void on_ends(struct sessions *s, const struct session_event *ev, struct s
         fail(s, ev->slot, ev->why, fx);
         return;
     }
-    send_type(fx, ev->slot, EIO_CLOSE);
+    /* What is queued goes first, alone: clients look at a close packet before they have looked at
+     * the messages in front of it. */
+    session->goodbye = !ev->queued;
+    if (session->goodbye)
+        send_type(fx, ev->slot, EIO_CLOSE);
     drop_probe(s, ev->slot, fx);
     set_closing(s, ev->slot, ev->why);
     fifo_push(&s->timers[SESSION_LINGER], ev->slot,
@@ -328,6 +337,8 @@ void session_step(struct sessions *s, const struct session_event *ev,
             on_probe_packet(s, ev, ret_fx);
         else if (!session->closing)
             on_packet(s, ev, ret_fx);
+        else if (ev->packet.type == EIO_CLOSE && !session->websocket)
+            fail(s, ev->slot, "peer", ret_fx); /* it will not come for the rest */
         break;
     case SESSION_MALFORMED:
         if (ev->via == SESSION_PROBE)

@@ -51,6 +51,7 @@ enum session_timer {
 struct session {
     unsigned char random[SESSION_RANDOM];
     bool live, closing; /* closing: nothing is taken or sent any more but what is queued */
+    bool goodbye;       /* the close packet is queued, or not needed: the next GET is the last */
     bool websocket;     /* the transport; else polling */
     bool get;           /* a GET waits for packets */
     bool probe, probed; /* a second socket is there; it said 2probe */
@@ -83,7 +84,7 @@ struct session_event {
     uint32_t slot;
     enum session_via via;
     struct eio_packet packet;
-    bool queued;     /* GET, QUEUED: packets are queued */
+    bool queued;     /* GET, QUEUED, ENDS: packets are queued */
     const char *why; /* constant text */
 };
 

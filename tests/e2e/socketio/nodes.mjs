@@ -1,0 +1,143 @@
+// nodes.mjs GAME LOBBY SECRET - socket.io-client and plain WebSocket on a game node (with tickets) and a lobby node (without).
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import WebSocket from "ws";
+import { client, heard, heardWith, metric, run, test, until } from "./kit.mjs";
+
+const [game, lobby] = process.argv.slice(2, 4).map((port) => `http://127.0.0.1:${port}`);
+const secret = process.argv[4];
+const ways = { websocket: { transports: ["websocket"] }, polling: { transports: ["polling"] }, upgrade: {} };
+const conns = (url) => metric(url, "berth_node_connections");
+const handshaking = (url) => metric(url, "berth_node_handshaking");
+
+let serial = 0;
+async function ticket(player, room, change = {}) {
+  const { node, pool, epoch } = await (await fetch(`${game}/healthz`)).json();
+  const now = Math.floor(Date.now() / 1000);
+  const claims = { iss: "lb-test", ie: 1, aud: node, ne: epoch, pool, room, sub: player, iat: now, exp: now + 60, jti: `t${serial++}`, ...change };
+  const part = (o) => Buffer.from(JSON.stringify(o)).toString("base64url");
+  const text = `${part({ alg: "HS256", typ: "JWT", kid: "e2e" })}.${part(claims)}`;
+  return `${text}.${createHmac("sha256", secret).update(text).digest("base64url")}`;
+}
+
+async function plainJoin(player, room) {
+  const ws = new WebSocket(`${game.replace("http", "ws")}/ws`);
+  ws.inbox = [];
+  ws.hear = (type) =>
+    until(`${type} for ${player}`, () => ws.inbox.some((m) => m.type === type)).then(() => ws.inbox.splice(ws.inbox.findIndex((m) => m.type === type), 1)[0]);
+  ws.on("message", (text) => ws.inbox.push(JSON.parse(text)));
+  await new Promise((resolve) => ws.on("open", resolve));
+  ws.send(JSON.stringify({ type: "join", room, player, ticket: await ticket(player, room) }));
+  await ws.hear("joined");
+  return ws;
+}
+
+for (const [way, options] of Object.entries(ways))
+  test(`${way}: joins by event, plays with a plain WebSocket, is counted as one`, async () => {
+    const room = `r-${way}`;
+    const base = await conns(game);
+    const bob = await plainJoin("bob", room);
+    const ann = client(game, options);
+    await heard(ann, "connect");
+    assert.equal(await handshaking(game), 1);
+    const joined = heard(ann, "joined");
+    const answer = await ann.emitWithAck("join", { room, player: "ann", ticket: await ticket("ann", room) });
+    const [{ node, ...seat }] = await joined;
+    assert.deepEqual({ ...seat, players: seat.players.sort() }, { room, player: "ann", players: ["ann", "bob"] });
+    assert.deepEqual(answer.type, "joined");
+    await bob.hear("player_joined");
+    assert.equal(await conns(game), base + 2);
+    assert.equal(await handshaking(game), 0);
+    ann.emit("event", { data: { x: 1.5, name: "é" }, id: 7 });
+    assert.deepEqual(await bob.hear("event"), { type: "event", from: "ann", data: { x: 1.5, name: "é" }, id: 7 });
+    bob.send('{"type":"event","data":[1,{}]}');
+    assert.deepEqual(await heard(ann, "event"), [{ from: "bob", data: [1, {}] }]);
+    assert.deepEqual(await ann.emitWithAck("event", { data: 0 }), {});
+    assert.deepEqual(await ann.emitWithAck("ping", { id: 3 }), { type: "pong", id: 3 });
+    const closed = heard(ann, "closed");
+    const gone = heard(ann, "disconnect");
+    ann.emit("leave");
+    await heard(ann, "left");
+    assert.deepEqual(await closed, [{ code: 1000, reason: "left" }]);
+    assert.equal((await gone)[0], "io server disconnect");
+    await bob.hear("player_left");
+    bob.close();
+    await until("both are gone", async () => (await conns(game)) === base);
+  });
+
+for (const [way, options] of Object.entries(ways))
+  test(`${way}: auth stands for join; a lost connection comes back to its seat by itself`, async () => {
+    const room = `a-${way}`;
+    const bob = await plainJoin("bob", room);
+    const auth = { room, player: "ann", ticket: await ticket("ann", room) };
+    const ann = client(game, { ...options, auth, reconnection: true, reconnectionDelay: 20 });
+    await heard(ann, "joined");
+    await bob.hear("player_joined");
+    ann.io.engine.close();
+    const [again] = await heard(ann, "joined");
+    assert.equal(again.players.length, 2);
+    ann.emit("event", { data: "back" });
+    assert.equal((await bob.hear("event")).data, "back");
+    assert.equal(bob.inbox.some((m) => m.type === "player_left"), false);
+    ann.disconnect();
+    await until("ann's socket is gone", async () => (await conns(game)) === 1);
+    bob.close();
+    await until("bob's too", async () => (await conns(game)) === 0);
+  });
+
+for (const [way, options] of Object.entries(ways))
+  test(`${way}: refusals are told with their reason, then the node disconnects`, async () => {
+    for (const [change, reason] of [
+      [{ aud: "other" }, "wrong_node"],
+      [{ exp: 1000, iat: 900 }, "ticket_expired"],
+      [{ sub: "bob" }, "ticket_invalid"],
+    ]) {
+      const ann = client(game, { ...options, auth: { room: "r", player: "ann", ticket: await ticket("ann", "r", change) } });
+      const refused = heard(ann, "refused");
+      const closed = heard(ann, "closed");
+      const gone = heard(ann, "disconnect");
+      assert.equal((await refused)[0].reason, reason);
+      assert.deepEqual(await closed, [{ code: 4403, reason }]);
+      assert.equal((await gone)[0], "io server disconnect");
+    }
+  });
+
+for (const [way, options] of Object.entries(ways))
+  test(`${way}: not admitted in time, or not understood: told and closed`, async () => {
+    const silent = client(game, options);
+    assert.deepEqual(await heard(silent, "closed"), [{ code: 4408, reason: "admit_timeout" }]);
+    for (const args of [["join", "text"], ["join", {}, {}], ["join", { room: Buffer.from("r") }]]) {
+      const wrong = client(game, options);
+      await heard(wrong, "connect");
+      const [error, closed] = [heard(wrong, "error"), heard(wrong, "closed")];
+      wrong.emit(...args);
+      assert.equal((await error)[0].reason, "bad_frame");
+      assert.deepEqual(await closed, [{ code: 1003, reason: "bad_frame" }]);
+    }
+    await until("none is left", async () => (await handshaking(game)) === 0);
+  });
+
+test("probes are answered and not counted", async () => {
+  const probe = client(game, ways.websocket);
+  await heard(probe, "connect");
+  const answer = await probe.emitWithAck("probe");
+  assert.equal(answer.type, "probe_ok");
+  assert.equal(await handshaking(game), 0);
+  assert.equal(await conns(game), 0);
+});
+
+test("lobby: four seekers over all transports are welcomed, counted and queued", async () => {
+  const players = Object.entries({ ...ways, again: {} }).map(([way, options]) => client(lobby, { ...options, auth: { player: `p-${way}` } }));
+  await Promise.all(players.map((p) => heard(p, "welcome")));
+  assert.equal(await conns(lobby), 4);
+  const seeking = players.map((p) => heard(p, "seeking"));
+  for (const p of players.slice(0, 3)) p.emit("seek", {});
+  for (const [said] of await Promise.all(seeking.slice(0, 3))) assert.deepEqual(said, { mode: "default", size: 4 });
+  const cancelled = heardWith(players[0], "cancelled", () => true);
+  players[0].emit("cancel");
+  await cancelled;
+  for (const p of players) p.disconnect();
+  await until("all are gone", async () => (await conns(lobby)) === 0);
+});
+
+await run();
