@@ -44,7 +44,8 @@ struct lb_node {
     char name[KEYS_NAME_MAX + 1];
     struct node_info info;
     bool has_state;
-    bool vouched;        /* was ready before the store lost its memory */
+    bool vouched; /* was ready before the store lost its memory: handed out though it is joining
+                     again */
     int64_t first_epoch; /* of this process: it has had all since this one */
     struct node_state_record state;
     struct lb_report report;
@@ -71,6 +72,7 @@ struct lb_pool {
     bool heard;
     mono_ms_t heard_at; /* the follower */
     mono_ms_t hold_until;
+    mono_ms_t vouch_until;  /* then vouching ends */
     mono_ms_t absent_until; /* then nodes that the store does not know are forgotten */
 
     int64_t epoch; /* of this LB; 0: not enrolled */

@@ -41,7 +41,7 @@ static int pool_open(struct lb *lb, struct lb_pool *pool, struct err *err)
     if (pool->nodes == NULL || pool->wants == NULL || place_init(lb, pool) < 0)
         return err_set(err, BERTH_ENOMEM, "pool %s: no memory for %zu nodes", s->name,
                        c->nodes_max);
-    pool->absent_until = MONO_NEVER;
+    pool->absent_until = pool->vouch_until = MONO_NEVER;
     pool->duty_at = pool->sweep_at = lb->now;
     own_init(lb, pool);
     return 0;
@@ -202,6 +202,7 @@ mono_ms_t lb_deadline(const struct lb *lb)
         at = mono_min(at, place_deadline(pool));
         at = mono_min(at, peer_deadline(pool));
         at = mono_min(at, pool->absent_until);
+        at = mono_min(at, pool->vouch_until);
         at = mono_min(at, pool_deadline(pool->table, view_now(lb)));
         if (pool->probes_wanted)
             at = mono_min(at, mono_add(lb->now, pool->probes_wanted ? 1 : 0));

@@ -158,10 +158,10 @@ mono_ms_t lb_deadline(const struct lb *lb);
 struct lb_pool_view {
     const char *name;
     const struct pool_settings *settings;
-    bool ready;          /* a whole read was seen */
-    bool live;           /* and the follower stands */
-    int64_t view_age_ms; /* since the store was last heard from; -1: never */
-    bool owner;          /* this LB may act now */
+    bool ready;             /* a whole read was seen */
+    bool live;              /* and the follower stands */
+    int64_t view_age_ms;    /* since the store was last heard from; -1: never */
+    bool owner;             /* this LB may act now */
     const char *owner_name; /* who owns it, as last heard; "": nobody known */
     int64_t token;
     int64_t epoch;              /* of this LB in this pool; 0: not enrolled yet */

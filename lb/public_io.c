@@ -294,22 +294,23 @@ static bool is_server(const struct app *app, const struct app_pool *pool,
     return admin != NULL && http_bearer_is(req, admin);
 }
 
-/* The player a JWT of the studio's is about must be the one who is asked for. */
-static bool player_may(struct asked *a, const struct app_pool *pool, const struct http_request *req,
-                       struct err *err)
+/* The player a JWT of the studio's is about must be the one who is asked for. 0, or the status of
+ * the refusal. */
+static int player_may_not(struct asked *a, const struct app_pool *pool,
+                          const struct http_request *req, struct err *err)
 {
     struct app *app = a->app;
     char player[TICKET_ID_MAX + 1];
     wall_ms_t now = lb_store_now(app->lb, loop_now(app->loop));
     if (ticket_verify_player(pool->player_keys, http_bearer(req), now, (struct span){NULL, 0},
                              player, err) != TICKET_OK)
-        return false;
+        return 401;
     if (a->q.ask.player_count == 0)
-        return question_add_player(&a->q, span_of(player), err) == 0;
+        return question_add_player(&a->q, span_of(player), err) == 0 ? 0 : 401;
     if (a->q.ask.player_count == 1 && span_is(a->q.player_spans[0], player))
-        return true;
+        return 0;
     (void)err_set(err, BERTH_EDENIED, "player: must be %s, as the token says", player);
-    return false;
+    return 403;
 }
 
 /* False: it was answered, and the question has ended. */
@@ -325,9 +326,13 @@ static bool may_ask(struct asked *a, const struct http_request *req)
             "this pool answers servers only: send one of its access_tokens as a bearer token");
         return false;
     }
-    if (!server && pool->settings->access == ACCESS_PLAYER && !player_may(a, pool, req, &err)) {
-        bad(a, err.code == BERTH_EDENIED ? 403 : 401, "unauthorized", "Player's token needed",
-            challenge, err.text);
+    int status = 0;
+    if (!server && pool->settings->access == ACCESS_PLAYER)
+        status = player_may_not(a, pool, req, &err);
+    if (status != 0) {
+        bad(a, status, status == 403 ? "forbidden" : "unauthorized",
+            status == 403 ? "Another player's token" : "Player's token needed",
+            status == 403 ? NULL : challenge, err.text);
         return false;
     }
     if (a->q.explain && !server) {

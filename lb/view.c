@@ -4,7 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CLOCK_JUMP_MS = 2000 };
+enum {
+    CLOCK_JUMP_MS = 2000,
+    VOUCH_MS = 10000,
+    ABSENT_MIN_MS = 5000, /* longer than a node waits between two tries to reconnect */
+};
 
 wall_ms_t lb_store_now(const struct lb *lb, mono_ms_t now)
 {
@@ -60,6 +64,14 @@ static void forget(struct lb *lb, struct lb_pool *pool, struct lb_node *node)
     *node = (struct lb_node){.used = false};
 }
 
+/* What was proved stays proved: go on handing it out until the owner has said so again. */
+static void vouch(struct lb *lb, struct lb_pool *pool, struct lb_node *node)
+{
+    node->vouched = true;
+    pool->vouch_until = mono_add(lb->now, VOUCH_MS);
+    pool_state(pool->table, view_now(lb), view_slot(pool, node), NODE_READY, VOUCH_MS);
+}
+
 void view_state(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
                 const struct node_state_record *state, struct lb_effects *fx)
 {
@@ -71,9 +83,17 @@ void view_state(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
     enum node_state before = node->has_state ? node->state.state : NODE_JOINING;
     node->state = *state;
     node->has_state = true;
+    /* Nobody moves a ready node to joining: the store lost its memory, and the same process has
+     * joined again. */
+    bool forgotten = state->state == NODE_JOINING && before == NODE_READY;
+    if (forgotten)
+        vouch(lb, pool, node);
+    else if (state->state != NODE_JOINING)
+        node->vouched = false;
     int64_t age_ms = lb->has_clock ? wall_sub(lb_store_now(lb, lb->now), state->since) : 0;
-    pool_state(pool->table, view_now(lb), view_slot(pool, node), state->state,
-               age_ms > 0 ? age_ms : 0);
+    if (!node->vouched)
+        pool_state(pool->table, view_now(lb), view_slot(pool, node), state->state,
+                   age_ms > 0 ? age_ms : 0);
     if (before == state->state)
         return;
     node->moving = false;
@@ -81,8 +101,6 @@ void view_state(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
     node->quiet = false;
     node->stuck_told = false;
     node->probe.successes = node->probe.failures = 0;
-    if (state->state != NODE_JOINING)
-        node->vouched = false;
     if (state->state == NODE_LOST && node->roomy)
         node->probe.wanted = pool->probes_wanted = true;
     node->probe.next_at = lb->now;
@@ -95,8 +113,7 @@ void view_state(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
 static void begin_life(const struct lb *lb, struct lb_node *node, const struct node_info *in)
 {
     bool same = node->used && in->nonce[0] != '\0' && strcmp(node->info.nonce, in->nonce) == 0;
-    bool proved = same && (node->state.state == NODE_READY || node->state.state == NODE_HELD ||
-                           node->vouched);
+    bool proved = same && (node->state.state == NODE_READY || node->vouched);
     int64_t first_epoch = same ? node->first_epoch : in->epoch;
     *node = (struct lb_node){.used = true, .vouched = proved, .first_epoch = first_epoch};
     node->heard_at = lb->now;
@@ -139,6 +156,8 @@ static void on_join(struct lb *lb, struct lb_pool *pool, const struct feed_item 
     }
     node->info = *in;
     node->seen = true;
+    if (node->vouched)
+        vouch(lb, pool, node);
     if (item->has_state)
         view_state(lb, pool, node, &item->state, fx);
 }
@@ -262,8 +281,10 @@ void view_end(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
         else
             gone(lb, pool, node, fx);
     }
-    pool->absent_until =
-        absent > 0 ? mono_add(lb->now, pool->config.settings->lost_after_ms) : MONO_NEVER;
+    int64_t grace_ms = pool->config.settings->lost_after_ms;
+    if (grace_ms < ABSENT_MIN_MS)
+        grace_ms = ABSENT_MIN_MS;
+    pool->absent_until = absent > 0 ? mono_add(lb->now, grace_ms) : MONO_NEVER;
     pool->ready = pool->live = true;
     pool->heard = true;
     pool->heard_at = lb->now;
@@ -272,8 +293,23 @@ void view_end(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
             nodes, absent);
 }
 
+/* The owner did not take our word for it. */
+static void end_vouching(struct lb *lb, struct lb_pool *pool)
+{
+    pool->vouch_until = MONO_NEVER;
+    for (uint32_t slot = 0; slot < pool_slots(pool->table); slot++) {
+        struct lb_node *node = &pool->nodes[slot];
+        if (!node->used || !node->vouched)
+            continue;
+        node->vouched = false;
+        pool_state(pool->table, view_now(lb), slot, node->state.state, 0);
+    }
+}
+
 void view_tick(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
 {
+    if (!mono_before(lb->now, pool->vouch_until))
+        end_vouching(lb, pool);
     if (mono_before(lb->now, pool->absent_until) || pool->reading)
         return;
     pool->absent_until = MONO_NEVER;

@@ -11,7 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
+
+#define STUDIO_KEY "0123456789abcdef-of-the-studio"
 
 enum { WAIT_MS = 15000, LOST_AFTER_MS = 1000 };
 
@@ -166,6 +169,9 @@ static void begin(bool durable)
         "  game: {capacity: 1000, report_interval: 200ms, lost_after: 1s, forget_after: 30s,\n"
         "         ticket_ttl: 2s, room_ticket_ttl: 2s, slow_start: 0s, player_rate: 0,\n"
         "         probe.joining_interval: 100ms}\n"
+        "  club: {access: server, access_tokens: [club-token-1, club-token-2]}\n"
+        "  arena: {access: player, player_key: \"" STUDIO_KEY "\"}\n"
+        "  few: {address_rate: 5, cors_origins: [\"https://game.example\"]}\n"
         "gamenode: {grace: 500ms, room_linger: 100ms}\n"
         "lb:\n"
         "  admin_token: admin-token\n"
@@ -332,7 +338,7 @@ static void test_bad_input_is_named(void **state)
         int status;
         const char *detail;
     } rows[] = {
-        {"GET", "/v1/pools/nope/endpoint", NULL, 404, "there are: game"},
+        {"GET", "/v1/pools/nope/endpoint", NULL, 404, "there are: game, club, arena, few"},
         {"GET", "/v1/pools/game/endpoint?player=a%20b", NULL, 400, "player: must be"},
         {"GET", "/v1/pools/game/endpoint?zone=a/b", NULL, 400, "zone: must be"},
         {"GET", "/v1/pools/game/endpoint?exclude=%zz", NULL, 400, "exclude:"},
@@ -354,6 +360,81 @@ static void test_bad_input_is_named(void **state)
     /* What is for people is not on the players' port. */
     assert_int_equal(get(0, "/metrics")->status, 404);
     assert_int_equal(get(0, "/v1/pools")->status, 404);
+}
+
+/* Where nobody is, 503 is what one hears who may ask. */
+static int status_of(const char *path, const char *bearer)
+{
+    return ask(lbs[0].public_port, "GET", path, bearer, NULL)->status;
+}
+
+static void test_who_may_ask_is_a_setting_of_the_pool(void **state)
+{
+    const char *club = "/v1/pools/club/endpoint?player=ann";
+    assert_int_equal(status_of(club, NULL), 401);
+    assert_int_equal(status_of(club, "club-token-3"), 401);
+    assert_int_equal(status_of(club, "club-token-2"), 503);
+    char token[TICKET_TEXT_MAX];
+    struct ticket_keys *keys;
+    struct ticket_key key = {SPAN("player"), SPAN(STUDIO_KEY)};
+    struct ticket_grant grant = {.issuer = SPAN("studio"),
+                                 .node = SPAN("any"),
+                                 .pool = SPAN("any"),
+                                 .player = SPAN("ann"),
+                                 .jti = SPAN("1"),
+                                 .issued_s = 1700000000,
+                                 .expires_s = 1700000001};
+    assert_int_equal(ticket_keys_create(&key, 1, &keys, NULL), 0);
+    assert_true(ticket_sign(keys, &grant, token, sizeof token) > 0);
+    assert_int_equal(status_of("/v1/pools/arena/endpoint", NULL), 401);
+    assert_int_equal(status_of("/v1/pools/arena/endpoint", token), 401); /* expired long ago */
+    grant.issued_s = time(NULL) - 10;
+    grant.expires_s = grant.issued_s + 600;
+    assert_true(ticket_sign(keys, &grant, token, sizeof token) > 0);
+    assert_int_equal(status_of("/v1/pools/arena/endpoint", token), 503);
+    assert_int_equal(status_of("/v1/pools/arena/endpoint?player=ann", token), 503);
+    assert_int_equal(status_of("/v1/pools/arena/endpoint?player=bob", token), 403);
+    ticket_keys_destroy(keys);
+}
+
+static void test_asks_are_limited_and_pages_are_let_in(void **state)
+{
+    int limited = 0;
+    for (int i = 0; i < 8; i++)
+        limited += status_of("/v1/pools/few/endpoint", NULL) == 429;
+    assert_int_equal(limited, 3);
+    int fd = wire_connect(lbs[0].public_port);
+    wire_say(fd,
+             "GET /v1/pools/few/endpoint HTTP/1.1\r\nHost: lb\r\nOrigin: https://game.example\r\n"
+             "Connection: close\r\n\r\n");
+    const char *head = wire_response_text(fd, false, NULL);
+    assert_non_null(strstr(head, "Retry-After: "));
+    assert_non_null(strstr(head, "https://game.example"));
+    (void)close(fd);
+}
+
+static int64_t pending_at(int lb)
+{
+    const struct answer *a = ask(lbs[lb].admin_port, "GET", "/v1/pools/game", NULL, NULL);
+    return json_integer_value(json_object_get(a->body, "pending"));
+}
+
+static void test_what_one_hands_out_the_other_counts(void **state)
+{
+    int given[3] = {0};
+    for (int i = 0; i < 30; i++) {
+        const struct rig_node *node =
+            node_of(text_of(get(i % 2, "/v1/pools/game/endpoint"), "node"));
+        given[node - nodes]++;
+        rig_sleep_ms(10); /* within which the other has heard */
+    }
+    for (int i = 0; i < 3; i++)
+        assert_in_range(given[i], 9, 11);
+    assert_int_equal(pending_at(0), 30);
+    assert_int_equal(pending_at(1), 30);
+    (void)kill(lbs[0].process.pid, SIGKILL);
+    (void)rig_node_wait(&lbs[0].process, WAIT_MS);
+    assert_int_equal(pending_at(1), 30); /* the dead one's players are still on their way */
 }
 
 /* ---- faults ---- */
@@ -512,6 +593,9 @@ int main(void)
         T(test_a_ticket_opens_the_door_and_the_count_follows),
         T(test_start_and_finish_by_the_ticket_of_the_room),
         T(test_bad_input_is_named),
+        T(test_who_may_ask_is_a_setting_of_the_pool),
+        T(test_asks_are_limited_and_pages_are_let_in),
+        T(test_what_one_hands_out_the_other_counts),
         T(test_a_killed_node_is_out_of_rotation_in_time),
         T(test_a_room_moves_only_when_its_node_is_dead),
         cmocka_unit_test_setup_teardown(test_answers_while_the_store_is_away_and_after,

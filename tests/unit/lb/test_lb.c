@@ -3,6 +3,7 @@
 #include "tests/support/cmocka.h"
 #include "tests/unit/lb/world.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct world w;
@@ -243,8 +244,9 @@ static void test_an_absence_of_the_store_loses_nobody(void **state)
     assert_null(strstr(w.trace, "to=lost"));
 }
 
-static void test_a_store_that_lost_its_memory_is_told_again_by_everyone(void **state)
+static void lose_memory(bool reissues)
 {
+    w.reissues = reissues;
     nodes(six, 3);
     world_store(&w, false);
     world_run(&w, 9000);
@@ -260,6 +262,38 @@ static void test_a_store_that_lost_its_memory_is_told_again_by_everyone(void **s
     assert_non_null(strstr(w.trace, "why=remembered from=joining to=ready"));
 }
 
+static void test_a_store_that_lost_its_memory_is_told_again_by_everyone(void **state)
+{
+    lose_memory(false);
+}
+
+static void test_and_so_it_is_when_epochs_are_issued_anew(void **state)
+{
+    lose_memory(true);
+}
+
+/* The owner comes back late: the other LB's memory must do until then, and not for ever. */
+static void test_memory_is_vouched_for_until_the_owner_is_back(void **state)
+{
+    nodes(six, 3);
+    world_store(&w, false);
+    world_run(&w, 9000);
+    for (int i = 0; i < 3; i++)
+        world_find(&w, six[i])->known = false;
+    w.lease_until = 0;
+    w.lbs[0].runs = false;
+    w.settings.lease_ms = 60000; /* nobody takes over */
+    (void)snprintf(w.holder, sizeof w.holder, "lb-a");
+    w.lease_until = w.now + 60000;
+    world_store(&w, true);
+    for (; w.now < 17000; world_run(&w, w.now + 50)) {
+        assert_string_not_equal(world_place(&w, 1, ""), "(no_node)");
+        assert_false(w.now > 12000 && world_find(&w, "n-1")->state != NODE_JOINING);
+    }
+    world_run(&w, 21000);
+    assert_string_equal(world_place(&w, 1, ""), "(no_node)");
+}
+
 static void test_what_stays_absent_from_the_store_is_forgotten(void **state)
 {
     nodes(six, 2);
@@ -267,7 +301,7 @@ static void test_what_stays_absent_from_the_store_is_forgotten(void **state)
     world_find(&w, "n-2")->known = false;
     world_kill(world_find(&w, "n-2"));
     world_store(&w, true);
-    world_run(&w, 13000);
+    world_run(&w, 13100);
     assert_int_equal(lb_node_find(w.lbs[0].lb, 0, SPAN("n-2")), BERTH_ENOENT);
     assert_true(lb_node_find(w.lbs[0].lb, 0, SPAN("n-1")) >= 0);
 }
@@ -412,9 +446,11 @@ int main(void)
         ONE(test_mass_silence_is_held_and_people_are_called),
         ONE(test_an_absence_of_the_store_loses_nobody),
         ONE(test_a_store_that_lost_its_memory_is_told_again_by_everyone),
+        ONE(test_and_so_it_is_when_epochs_are_issued_anew),
         ONE(test_what_stays_absent_from_the_store_is_forgotten),
         ONE(test_a_new_process_of_the_same_name_is_proved_anew),
         ONE(test_probes_are_rare_when_all_is_well_and_bounded_when_not),
+        TWO(test_memory_is_vouched_for_until_the_owner_is_back),
         TWO(test_the_second_takes_over_within_a_second_and_a_half),
         TWO(test_an_owner_that_slept_does_nothing_until_it_holds_again),
         TWO(test_a_cut_link_does_not_make_them_steal),

@@ -1,5 +1,5 @@
-/* test_lb_metrics.c - what Prometheus reads: every figure is explained, and the figures are those of
- * the core. */
+/* test_lb_metrics.c - what Prometheus reads: every figure is explained, and the figures are those
+ * of the core. */
 #include "lb/metrics.h"
 #include "tests/support/cmocka.h"
 #include "tests/unit/lb/world.h"

@@ -384,8 +384,8 @@ static void report(struct world *w, struct world_node *node)
     node->next_report_at = w->now + w->pool.report_interval_ms;
     if (!w->store_up)
         return;
-    if (!node->known) { /* the store lost its memory: join anew, with an epoch of its making */
-        node->epoch = wall(w);
+    if (!node->known) { /* the store lost its memory: join anew, with the epoch it had or another */
+        node->epoch = w->reissues ? wall(w) : node->epoch;
         join(w, node);
     }
     node->seq++;

@@ -61,6 +61,7 @@ struct world {
     char holder[KEYS_NAME_MAX + 1];
     int64_t token, fence, lease_until;
     bool store_up;
+    bool reissues;          /* a store that lost its memory gives new epochs */
     unsigned moves_refused; /* by fencing */
     struct world_message queue[WORLD_QUEUE];
     size_t queued;
