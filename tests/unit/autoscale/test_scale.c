@@ -330,6 +330,8 @@ static void test_refused_launch_backs_off(void **state)
     world_run(&w, 60000);
     assert_true(w.launch_calls >= 2 && w.launch_calls <= 4);
     assert_int_equal(w.launched, 0);
+    assert_int_equal(w.plan_count,
+                     0); /* certainly not carried out: the next attempt is a new one */
     w.launch_outcome = SCALE_DONE;
     world_run(&w, 90000);
     assert_int_equal(w.launched, 1);
@@ -401,6 +403,24 @@ static void test_instance_is_terminated_only_when_all_its_nodes_are_drained(void
     world_fini(&w);
 }
 
+static void test_half_booted_instance_does_not_count_for_ever(void **state)
+{
+    struct world w;
+    world_init(&w, 2, 4);
+    w.policy.nodes_per_instance = 2;
+    w.policy.boot_timeout_ms = 20000;
+    w.boots_less = 1;
+    world_boot_side(&w, 0);
+    world_lead(&w, 0);
+    world_run(&w, 15000);
+    assert_int_equal(w.launched, 1); /* its second node may still come */
+    world_run(&w, 15000);
+    assert_int_equal(w.launched, 2);
+    assert_int_equal(world_count(&w, NODE_READY), 2);
+    assert_int_equal(w.terminated, 0); /* there may be players on the one that came */
+    world_fini(&w);
+}
+
 static void test_pause_holds_everything(void **state)
 {
     struct world w;
@@ -469,6 +489,7 @@ int main(void)
         cmocka_unit_test(test_unknown_outcome_is_asked_again_with_the_same_token),
         cmocka_unit_test(test_failing_list_holds_launches),
         cmocka_unit_test(test_instance_is_terminated_only_when_all_its_nodes_are_drained),
+        cmocka_unit_test(test_half_booted_instance_does_not_count_for_ever),
         cmocka_unit_test(test_pause_holds_everything),
         cmocka_unit_test(test_operators_size_goes_before_cooldowns_and_votes),
         cmocka_unit_test(test_observe_tells_and_touches_nothing),

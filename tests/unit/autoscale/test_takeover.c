@@ -224,6 +224,22 @@ static void test_an_emptied_store_launches_nothing_before_nodes_come_back(void *
     world_fini(&w);
 }
 
+static void test_an_old_instance_that_is_silent_is_not_taken_for_one_that_never_booted(void **state)
+{
+    struct world w;
+    init_running(&w, 2, 4);
+    world_run(&w, 700000);
+    w.side[0].stopped = true;
+    w.nodes[0].alive = w.nodes[0].present = false; /* cut off from the store, its players play on */
+    take_over(&w);
+    world_run(&w, 120000);
+    assert_int_equal(w.terminated, 0);
+    assert_int_equal(world_count(&w, NODE_READY), 2); /* replaced all the same */
+    world_run(&w, 3600 * 1000);
+    assert_int_equal(world_logged(&w, "why=silent nodes=0"), 1); /* silent_timeout */
+    world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +253,8 @@ int main(void)
         cmocka_unit_test(test_next_leader_finishes_the_drain),
         cmocka_unit_test(test_next_leader_can_take_back),
         cmocka_unit_test(test_terminating_then_crash_is_finished_by_the_next),
+        cmocka_unit_test(
+            test_an_old_instance_that_is_silent_is_not_taken_for_one_that_never_booted),
         cmocka_unit_test(test_an_emptied_store_launches_nothing_before_nodes_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

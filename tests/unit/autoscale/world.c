@@ -256,7 +256,7 @@ static void run_instances(struct world *w)
         struct world_instance *in = &w->instances[i];
         bool up = in->exists && !in->ending && w->boot_ms >= 0 &&
                   mono_sub(w->now, in->made_at) >= w->boot_ms;
-        while (up && in->booted < w->policy.nodes_per_instance)
+        while (up && in->booted < w->policy.nodes_per_instance - w->boots_less)
             boot_node(w, in);
         if (!in->ending || !in->exists || mono_before(w->now, in->ends_at))
             continue;

@@ -50,6 +50,7 @@ struct world {
     struct world_side side[2];
     /* How this world behaves. */
     int64_t boot_ms;   /* launch to first report; -1: never */
+    int boots_less;    /* so many nodes of each instance never come */
     bool dies_at_boot; /* processes end at once */
     enum scale_outcome launch_outcome, terminate_outcome;
     bool list_fails;
