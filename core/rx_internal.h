@@ -102,7 +102,7 @@ static inline struct rx_value rx_full_error(void)
     return rx_error(BERTH_EFULL, "rx: the arena is full");
 }
 
-/* ---- subscribers (rx_core.c) ---- */
+/* ---- streams (rx_stream.c) and subscribers (rx_core.c) ---- */
 
 struct rx_role {
     void (*next)(struct rx_sub *s, struct rx_value v);
@@ -138,6 +138,8 @@ static inline void *rx_state(const struct rx_stream *stream)
 {
     return (void *)(uintptr_t)(stream + 1);
 }
+/* rx->full, empty and never: NULL when there is no room. */
+void rx_streams_init(struct rx *rx);
 void rx_stream_destroy(struct rx *rx, struct rx_stream *stream); /* by the sweeper */
 
 /* Subscribe `down` to the stream. */

@@ -273,3 +273,31 @@ struct rx_value rx_behavior_value(const struct rx_stream *stream)
 {
     return state(stream)->value;
 }
+
+/* ---- for those who share ---- */
+
+void rx_connection_next(struct rx_sub *sub, struct rx_value v)
+{
+    rx_subject_next(((struct rx_connection *)sub)->subject, v);
+}
+
+struct rx_connection *rx_connection_new(struct rx_stream *stream, const struct rx_role *role,
+                                        struct rx_stream *subject)
+{
+    struct rx_connection *c = rx_sub_root(stream->rx, sizeof *c, role, stream);
+    if (c)
+        c->subject = rx_hold(subject);
+    return c;
+}
+
+struct rx_stream *rx_make_subject(struct rx *rx, void (*fn)(void), void *ctx)
+{
+    struct rx_stream *made = fn ? ((rx_make_fn)fn)(ctx) : rx_subject(rx);
+    if (rx->has_thrown)
+        return NULL;
+    if (made && rx_is_subject(made))
+        return made;
+    rx_throw(rx, made == rx->full ? rx_full_error()
+                                  : rx_error(BERTH_EINVAL, "rx: connector made no subject"));
+    return NULL;
+}

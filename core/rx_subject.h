@@ -25,4 +25,17 @@ struct rx_subject {
 struct rx_stream *rx_subject_make(struct rx *rx, enum rx_subject_sort sort);
 bool rx_is_subject(const struct rx_stream *stream);
 
+/* A connection to a source: a root that speaks into a subject. */
+struct rx_connection {
+    struct rx_sub sub;
+    struct rx_stream *subject; /* kept; its role's dispose must give it back */
+};
+/* A role's next. */
+void rx_connection_next(struct rx_sub *sub, struct rx_value v);
+/* NULL: the arena is full. */
+struct rx_connection *rx_connection_new(struct rx_stream *stream, const struct rx_role *role,
+                                        struct rx_stream *subject);
+/* The subject that the user's function makes, or a plain one. NULL: thrown is set. */
+struct rx_stream *rx_make_subject(struct rx *rx, void (*fn)(void), void *ctx);
+
 #endif
