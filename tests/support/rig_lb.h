@@ -1,0 +1,37 @@
+/* rig_lb.h - a pair of real balancers for whole-program tests, and questions to them.
+ *
+ * Like rig.h: everything fails the test when it goes wrong; every wait has a deadline. */
+#ifndef BERTH_TESTS_SUPPORT_RIG_LB_H
+#define BERTH_TESTS_SUPPORT_RIG_LB_H
+
+#include "tests/support/rig.h"
+
+#include <jansson.h>
+
+struct rig_lb {
+    struct rig_node process; /* of which pid, name and log are used */
+    int public_port, admin_port;
+};
+
+/* Choose free ports for lb-a, which owns pool game, and lb-b; write the section `lb:` of the
+ * configuration, its admin_token being admin-token. */
+void rig_lb_plan(struct rig_lb lbs[2], char *ret_yaml, size_t size);
+/* Start both. They are ready once they have read the pool: rig_lb_wait_ready. */
+void rig_lb_start(struct rig *rig, struct rig_lb lbs[2]);
+/* Until both are ready, see so many nodes in this state, and hear each other. */
+void rig_lb_wait_nodes(struct rig_lb lbs[2], const char *state, int count);
+/* SIGTERM to both; each must end with 0 (and, under ASan, without a leak). */
+void rig_lb_end(struct rig_lb lbs[2]);
+
+/* An answer: its status, and its JSON (NULL: it had none). */
+struct rig_answer {
+    int status;
+    json_t *body;
+};
+/* Ask on a connection of its own. Valid until the next ask. bearer, body: NULL for none. */
+const struct rig_answer *rig_lb_ask(int port, const char *method, const char *path,
+                                    const char *bearer, const char *body);
+/* A text of the answer; "" when it has none of this name. */
+const char *rig_answer_text(const struct rig_answer *answer, const char *key);
+
+#endif
