@@ -48,7 +48,7 @@ static void welcome(struct web_server *server, int fd, const struct sockaddr_sto
         conn_free(conn);
         return;
     }
-    (void)conn_adopt(conn, fd);
+    conn_attach(conn, fd, EV_READ);
 }
 
 static void on_accept(struct ev_loop *ev, ev_io *watcher, int events)
@@ -218,7 +218,7 @@ void web_server_close(struct web_server *server)
             continue;
         if (conn->ws)
             ws_shutdown(conn->ws);
-        conn_close(conn);
+        conn_free(conn);
     }
     struct web_server **at = &web->servers;
     while (*at != server)
