@@ -52,7 +52,6 @@ static int open_config(void *arg, struct err *err)
         .aliases = aliases,
     };
     struct app *app = arg;
-    extern char **environ;
     app->config =
         config_open(&program, app->argc, app->argv, environ, stdout, stderr, &app->boot.exit_code);
     if (!app->config)

@@ -203,7 +203,7 @@ void pidfile_bound_log(const char *directory, const char *id, int64_t max)
         if (write(to, block, (size_t)n) != n)
             break; /* the disk is full: the bound matters more than the copy */
     if (from >= 0 && ftruncate(from, 0) < 0)
-        at = 0;
+        unlink(path); /* better no log than a full disk */
     if (from >= 0)
         close(from);
     if (to >= 0)

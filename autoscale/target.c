@@ -100,7 +100,7 @@ static int nodes_of_levels(const struct target_question *q, struct err *err)
         return rc;
     struct assumption assume = {0};
     struct sums s = add_up(q, &assume);
-    double ratio, careful;
+    double ratio = 1.0, careful = 1.0;
     rc = ratio_of(q, &s, &ratio, err);
     if (rc < 0)
         return rc;

@@ -226,10 +226,9 @@ int zone_parse(struct span bytes, struct zone *z, struct err *err)
     if (rc < 0)
         return rc;
     struct span rest = {(const char *)r.at, (size_t)(r.end - r.at)};
-    struct span line = rest;
     if (rest.len < 2 || rest.ptr[0] != '\n' || rest.ptr[rest.len - 1] != '\n')
         return err_set(err, BERTH_EPROTO, "no footer");
-    line = (struct span){rest.ptr + 1, rest.len - 2};
+    struct span line = {rest.ptr + 1, rest.len - 2};
     if (!span_copy(line, footer, sizeof footer) || !read_footer(footer, z))
         return err_set(err, BERTH_EPROTO, "footer %.*s: not understood",
                        (int)(line.len > 60 ? 60 : line.len), line.ptr);

@@ -18,15 +18,15 @@ struct row {
 
 #define SIZE(n)                                                                                    \
     {                                                                                              \
-        .ready = n, .size = n                                                                      \
+        .ready = (n), .size = (n)                                                                  \
     }
 #define LEAST(n)                                                                                   \
     {                                                                                              \
-        .at_least = n, .at_most = INT_MAX, .reason = "least"                                       \
+        .at_least = (n), .at_most = INT_MAX, .reason = "least"                                     \
     }
 #define MOST(n)                                                                                    \
     {                                                                                              \
-        .at_most = n, .reason = "most"                                                             \
+        .at_most = (n), .reason = "most"                                                           \
     }
 #define NONE                                                                                       \
     {                                                                                              \
@@ -34,7 +34,7 @@ struct row {
     }
 #define URGENT(n)                                                                                  \
     {                                                                                              \
-        .at_least = n, .at_most = INT_MAX, .urgent = true, .reason = "urgent"                      \
+        .at_least = (n), .at_most = INT_MAX, .urgent = true, .reason = "urgent"                    \
     }
 #define AGO(ms)                                                                                    \
     {                                                                                              \
