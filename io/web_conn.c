@@ -10,9 +10,9 @@ enum { SPARE_MAX = 64 * 1024, BUF_MIN = 512 };
 
 bool buf_reserve(struct buf *buf, size_t len)
 {
-    if (buf->cap - buf->off - buf->len >= len)
+    if (buf->ptr && buf->cap - buf->off - buf->len >= len)
         return true;
-    if (buf->off) {
+    if (buf->ptr && buf->off) {
         memmove(buf->ptr, buf->ptr + buf->off, buf->len);
         buf->off = 0;
         if (buf->cap - buf->len >= len)

@@ -241,10 +241,11 @@ def run(options, tmp, cores, running):
         node = node_redis(tmp, cores[0], redis_port, length)
         if node:
             running.append(node.process)
-            got = [measure(build, node, cores[1], 64, options.seconds) for _ in range(options.rounds // 2 + 1)]
-            rate = statistics.median(g["rate"] for g in got)
-            print(f"  c=64   node   {rate:>8.0f}/s  {statistics.median(g['cpu_us'] for g in got):.2f} us CPU (its own; Redis's comes on top)")
-            node_ratio = few[0] / rate
+            got = [(measure(build, ours, cores[1], 64, options.seconds), measure(build, node, cores[1], 64, options.seconds))
+                   for _ in range(options.rounds // 2 + 1)]
+            print("  c=64   node   %8.0f/s  %.2f us CPU (its own; Redis's comes on top)"
+                  % (statistics.median(n["rate"] for _, n in got), statistics.median(n["cpu_us"] for _, n in got)))
+            node_ratio = statistics.median(b["rate"] / n["rate"] for b, n in got)
     if options.server == "lb":
         print(f"  {sum(ours.picks.values())} answers, {ours.verified} tickets verified")
     print("bench-endpoint: c=64 berth=%.0f nginx=%.0f ratio=%.2f p99_ratio=%.2f cpu_ratio=%.2f | "
