@@ -134,6 +134,15 @@ static void test_the_hosts_file_counts(void **state)
     assert_true(strcmp(a.first, "127.0.0.1") == 0 || strcmp(a.first, "::1") == 0);
 }
 
+/* RFC 6761: this machine, whatever the hosts file and the name servers say. */
+static void test_localhost_is_here_without_anyone_saying_so(void **state)
+{
+    struct answer a = ask("Shop.LOCALHOST", 0);
+    assert_int_equal(a.code, 0);
+    assert_string_equal(a.first, "127.0.0.1");
+    assert_int_not_equal(ask("notlocalhost", 0).code, 0);
+}
+
 static void test_all_addresses_of_a_name(void **state)
 {
     struct answer a = ask("two.test", 0);
@@ -204,10 +213,15 @@ static void test_names_have_a_length(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_numeric_addresses_need_no_server), TEST(test_the_hosts_file_counts),
-        TEST(test_all_addresses_of_a_name),          TEST(test_no_such_name_and_no_address),
-        TEST(test_a_silent_server_ends_in_time),     TEST(test_a_cancelled_question_stays_silent),
-        TEST(test_closing_answers_what_is_open),     TEST(test_names_have_a_length),
+        TEST(test_numeric_addresses_need_no_server),
+        TEST(test_the_hosts_file_counts),
+        TEST(test_localhost_is_here_without_anyone_saying_so),
+        TEST(test_all_addresses_of_a_name),
+        TEST(test_no_such_name_and_no_address),
+        TEST(test_a_silent_server_ends_in_time),
+        TEST(test_a_cancelled_question_stays_silent),
+        TEST(test_closing_answers_what_is_open),
+        TEST(test_names_have_a_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
