@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define DUE_PER_TICK 8     /* of each kind; each makes at most 3 effects */
+#define DUE_PER_TICK 8 /* of each kind; each makes at most 3 effects */
+#define LATE_MS 10
 #define FLUSH_EVERY_MS 100 /* while a client upgrades, its GETs end empty-handed this often */
 
 const char *session_error_text(enum session_error error)
@@ -277,6 +278,18 @@ static uint32_t due(struct sessions *s, enum session_timer timer, mono_ms_t now)
     return slot;
 }
 
+/* When the answer to a ping is due that was itself due at `at`. A timer's usual lateness is not the
+ * client's gain; if we were stalled, it gets its whole time. */
+static mono_ms_t pong_due(struct sessions *s, mono_ms_t at, mono_ms_t now)
+{
+    mono_ms_t from = mono_sub(now, at) > LATE_MS ? now : at;
+    mono_ms_t due_at = mono_add(from, s->config.ping_timeout_ms);
+    if (mono_before(due_at, s->last_pong)) /* they fall due in order */
+        due_at = s->last_pong;
+    s->last_pong = due_at;
+    return due_at;
+}
+
 /* The one due longest, of one kind. False: none. */
 static bool tick_one(struct sessions *s, mono_ms_t now, struct session_effects *fx)
 {
@@ -284,8 +297,7 @@ static bool tick_one(struct sessions *s, mono_ms_t now, struct session_effects *
     if (fifo_due(&s->timers[SESSION_PING], now) != FIFO_NONE) {
         mono_ms_t at = fifo_deadline(&s->timers[SESSION_PING]);
         slot = due(s, SESSION_PING, now);
-        /* from when it was due, not from now: else a late tick would be the client's gain */
-        fifo_push(&s->timers[SESSION_PONG], slot, mono_add(at, s->config.ping_timeout_ms));
+        fifo_push(&s->timers[SESSION_PONG], slot, pong_due(s, at, now));
         send_type(fx, slot, EIO_PING);
         if (s->table[slot].get)
             flush(s, slot, fx);
@@ -420,8 +432,10 @@ enum session_error session_judge(const struct sessions *s, const struct session_
             return SESSION_BAD_METHOD;
         if (!span_is(request->version, "4"))
             return SESSION_BAD_VERSION;
+        if (websocket != request->websocket)
+            return SESSION_BAD_REQUEST;
         *ret_slot = SESSION_NONE;
-        return websocket == request->websocket ? SESSION_OK : SESSION_BAD_REQUEST;
+        return SESSION_OK;
     }
     uint32_t slot = session_find(s, request->id);
     if (slot == SESSION_NONE)

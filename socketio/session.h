@@ -63,6 +63,7 @@ struct sessions {
     struct session *table;                   /* owned */
     struct fifo timers[SESSION_TIMERS];      /* by slot */
     uint32_t *free_slots, free_count, count; /* owned */
+    mono_ms_t last_pong;                     /* the latest time an answer is due */
 };
 
 enum session_event_kind {
