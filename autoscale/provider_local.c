@@ -20,7 +20,7 @@
 #include <sys/wait.h>
 
 #define PROCESSES_MAX 1024
-#define CALLS_MAX 64
+#define CALLS_MAX 1024
 #define KILL_AFTER_MS 30000
 #define LOOK_MS 1000
 #define LOG_BYTES_MAX (4 << 20)
