@@ -21,6 +21,7 @@ int pending_init(struct pending *p, uint32_t nodes_max, uint32_t issuers_max, in
     struct pending n = {
         .window_ms = window_ms,
         .ring = (uint32_t)ring,
+        .nodes_max = nodes_max,
         .issuers_max = issuers_max,
         .lanes_max = nodes_max * issuers_max, /* one for each pair: they cannot run out */
         .lane_size = sizeof(struct pending_lane) + (size_t)ring * sizeof(struct pending_cell),
@@ -37,7 +38,8 @@ int pending_init(struct pending *p, uint32_t nodes_max, uint32_t issuers_max, in
         pending_fini(&n);
         return BERTH_ENOMEM;
     }
-    memset(n.first, 0xff, nodes_max * sizeof *n.first); /* PENDING_NONE */
+    for (uint32_t i = 0; i < nodes_max; i++)
+        n.first[i] = (struct pending_first){.lane = PENDING_NONE};
     *p = n;
     return 0;
 }
@@ -83,6 +85,8 @@ uint32_t pending_issuer(struct pending *p, struct span name, int64_t epoch)
 void pending_self(struct pending *p, struct span name, int64_t epoch)
 {
     assert(name.len >= 1 && name.len <= PENDING_NAME_MAX);
+    for (uint32_t i = 0; i < p->nodes_max; i++)
+        p->first[i].stamp = 0; /* another lane is our own now */
     struct pending_issuer *own = &p->issuers[p->self];
     if (own->lanes > 0) {
         uint32_t i = pending_issuer(p, name, epoch);
@@ -99,7 +103,7 @@ void pending_self(struct pending *p, struct span name, int64_t epoch)
 
 static struct pending_lane *find_lane(const struct pending *p, uint32_t slot, uint32_t issuer)
 {
-    for (uint32_t i = p->first[slot]; i != PENDING_NONE;) {
+    for (uint32_t i = p->first[slot].lane; i != PENDING_NONE;) {
         struct pending_lane *lane = lane_at(p, i);
         if (lane->issuer == issuer)
             return lane;
@@ -126,13 +130,14 @@ static struct pending_lane *add_lane(struct pending *p, uint32_t slot, uint32_t 
     lane->slot = slot;
     lane->issuer = issuer;
     p->issuers[issuer].lanes++;
-    uint32_t head = p->first[slot];
+    uint32_t head = p->first[slot].lane;
+    p->first[slot].stamp = 0;
     if (head != PENDING_NONE && lane_at(p, head)->issuer == p->self) {
         lane->next = lane_at(p, head)->next; /* our own stays first: it is wanted most */
         lane_at(p, head)->next = i;
     } else {
         lane->next = head;
-        p->first[slot] = i;
+        p->first[slot].lane = i;
     }
     return lane;
 }
@@ -140,7 +145,8 @@ static struct pending_lane *add_lane(struct pending *p, uint32_t slot, uint32_t 
 static void free_lane(struct pending *p, uint32_t i)
 {
     struct pending_lane *lane = lane_at(p, i);
-    uint32_t *link = &p->first[lane->slot];
+    p->first[lane->slot].stamp = 0;
+    uint32_t *link = &p->first[lane->slot].lane;
     while (*link != i)
         link = &lane_at(p, *link)->next;
     *link = lane->next;
@@ -196,54 +202,59 @@ static void note_dirty(struct pending *p, struct pending_lane *lane, int64_t sec
         (struct pending_dirty){.lane = lane_number(p, lane), .second = second};
 }
 
-/* One entry of the journal. Returns how much less is owed than it says. */
-static int64_t book(struct pending *p, const struct pending_entry_due *due)
+/* The cell of this second in our own lane, with all noted that a change has to note. */
+static struct pending_cell *own_cell(struct pending *p, uint32_t slot)
 {
     struct pending_lane *lane;
-    struct pending_cell *cell;
-    int64_t second = p->now_s;
-    uint32_t first = p->first[due->slot];
-    if (first != PENDING_NONE && lane_at(p, first)->issuer == p->self) {
-        lane = lane_at(p, first);
-        lane->newest_s = lane->newest_s < second ? second : lane->newest_s;
-        cell = &lane->cells[ring_index(p, second)];
-    } else {
-        cell = reach(p, due->slot, p->self, second, &lane);
-    }
-    uint32_t before = cell->assigned;
-    cell->assigned = due->n > UINT32_MAX - before ? UINT32_MAX : before + due->n;
-    if (lane->dirty_s != second)
-        note_dirty(p, lane, second);
-    if (cell->admitted <= before)
-        return 0;
-    uint32_t surplus = cell->admitted - before;
-    return surplus < due->n ? surplus : due->n;
+    struct pending_cell *cell = reach(p, slot, p->self, p->now_s, &lane);
+    if (lane->dirty_s != p->now_s)
+        note_dirty(p, lane, p->now_s);
+    struct pending_first *first = &p->first[slot];
+    if (lane->dirty_s == p->now_s && first->lane == lane_number(p, lane))
+        first->stamp = (uint32_t)p->now_s;
+    return cell;
 }
 
-/* Have the lane of a slot in the cache when its turn comes. */
+/* One entry of the journal. Returns how much less is owed than it says. */
+static inline int64_t book(struct pending *p, struct pending_entry_due due, uint32_t stamp)
+{
+    struct pending_first first = p->first[due.slot];
+    struct pending_cell *cell =
+        first.stamp == stamp ? &lane_at(p, first.lane)->cells[p->index] : own_cell(p, due.slot);
+    uint32_t before = cell->assigned;
+    cell->assigned = due.n > UINT32_MAX - before ? UINT32_MAX : before + due.n;
+    if (__builtin_expect(cell->admitted <= before, 1))
+        return 0;
+    uint32_t surplus = cell->admitted - before;
+    return surplus < due.n ? surplus : due.n;
+}
+
+/* Have the cell of a slot in the cache when its turn comes. */
 __attribute__((always_inline)) /* gcc 12 takes a function of prefetches for one without effect */
 static inline void
 fetch(const struct pending *p, uint32_t slot)
 {
-    uint32_t first = p->first[slot];
-    if (first == PENDING_NONE)
+    struct pending_first first = p->first[slot];
+    if (first.lane == PENDING_NONE)
         return;
-    const char *lane = p->lanes + (size_t)first * p->lane_size;
-    __builtin_prefetch(lane, 1);
-    __builtin_prefetch(lane + sizeof(struct pending_lane) + p->index * sizeof(struct pending_cell),
-                       1);
+    const struct pending_lane *lane = lane_at(p, first.lane);
+    __builtin_prefetch(&lane->cells[p->index], 1);
+    if (first.stamp != (uint32_t)p->now_s)
+        __builtin_prefetch(lane, 1);
 }
 
 bool pending_book(struct pending *p, uint32_t *ret_slot, int64_t *ret_less)
 {
     enum { FIRST_AHEAD = 24, LANE_AHEAD = 12 };
+    (void)ring_index(p, p->now_s); /* p->index */
+    uint32_t stamp = (uint32_t)p->now_s;
     for (; p->booked < p->journal_count; p->booked++) {
         uint32_t i = p->booked;
         if (i + FIRST_AHEAD < p->journal_count)
             __builtin_prefetch(&p->first[p->journal[i + FIRST_AHEAD].slot]);
         if (i + LANE_AHEAD < p->journal_count)
             fetch(p, p->journal[i + LANE_AHEAD].slot);
-        int64_t less = book(p, &p->journal[i]);
+        int64_t less = book(p, p->journal[i], stamp);
         if (less > 0) {
             *ret_slot = p->journal[i].slot;
             *ret_less = less;
@@ -298,14 +309,14 @@ int pending_admitted(struct pending *p, uint32_t slot, uint32_t issuer, int64_t 
 
 void pending_drop(struct pending *p, uint32_t slot)
 {
-    while (p->first[slot] != PENDING_NONE)
-        free_lane(p, p->first[slot]);
+    while (p->first[slot].lane != PENDING_NONE)
+        free_lane(p, p->first[slot].lane);
 }
 
 uint64_t pending_owed(const struct pending *p, uint32_t slot)
 {
     uint64_t sum = 0;
-    for (uint32_t i = p->first[slot]; i != PENDING_NONE; i = lane_at(p, i)->next)
+    for (uint32_t i = p->first[slot].lane; i != PENDING_NONE; i = lane_at(p, i)->next)
         for (uint32_t c = 0; c < p->ring; c++)
             sum += (uint64_t)owed(&lane_at(p, i)->cells[c]);
     return sum;
@@ -410,6 +421,7 @@ bool pending_take(struct pending *p, struct pending_entry *ret_entry)
             continue; /* the node is gone, or the second over */
         if (lane->dirty_s == d.second)
             lane->dirty_s = 0;
+        p->first[lane->slot].stamp = 0;
         uint32_t assigned = lane->cells[d.second % p->ring].assigned;
         if (assigned == 0)
             continue;

@@ -37,6 +37,14 @@ struct pending_issuer {
     uint32_t lanes;
 };
 
+/* Of a slot: its first lane; and the second for which that is known to be our own lane, with
+ * everything noted that a change of ours has to note (0: not known). Then booking touches nothing
+ * but the cell. */
+struct pending_first {
+    uint32_t lane;
+    uint32_t stamp;
+};
+
 struct pending_dirty {
     uint32_t lane;
     int64_t second;
@@ -51,10 +59,10 @@ enum { PENDING_JOURNAL = 256 };
 struct pending {
     char *lanes; /* lane_size bytes each */
     size_t lane_size;
-    uint32_t *first;                           /* slot -> its first lane */
+    struct pending_first *first;               /* by slot */
     uint32_t lanes_max, lanes_used, free_head; /* lanes_used: high-water mark */
     struct pending_issuer *issuers;
-    uint32_t issuers_max, self;
+    uint32_t nodes_max, issuers_max, self;
     int64_t window_ms;
     uint32_t ring; /* seconds a lane holds */
 

@@ -4,17 +4,16 @@
 #include <assert.h>
 #include <stdlib.h>
 
-int bag_store_init(struct bag_store *store, uint32_t slots_max, uint64_t seed)
+int bag_store_init(struct bag_store *store, uint32_t slots_max, uint64_t seed, void *places,
+                   size_t stride)
 {
     /* each member of a bag may need a page of its own at worst, directories only where there are
      * more than 64 */
-    struct bag_store s = {.pages_max = slots_max + slots_max / 16 + 8};
+    struct bag_store s = {
+        .pages_max = slots_max + slots_max / 16 + 8, .places = places, .stride = stride};
     s.pages = malloc(s.pages_max * sizeof *s.pages); /* made real by the system as it is touched */
-    s.places = malloc(slots_max * sizeof *s.places);
-    if (!s.pages || !s.places) {
-        bag_store_fini(&s);
+    if (!s.pages)
         return BERTH_ENOMEM;
-    }
     rng_seed(&s.rng, seed);
     *store = s;
     return 0;
@@ -23,7 +22,6 @@ int bag_store_init(struct bag_store *store, uint32_t slots_max, uint64_t seed)
 void bag_store_fini(struct bag_store *store)
 {
     free(store->pages);
-    free(store->places);
     *store = (struct bag_store){0};
 }
 

@@ -31,7 +31,8 @@ struct bag_store {
     struct bag_page *pages;
     uint32_t pages_max, pages_used; /* pages_used: high-water mark */
     uint32_t free_head;             /* page + 1, or 0 */
-    struct bag_place *places;       /* by slot */
+    char *places;                   /* the caller's: where each slot is; see bag_place */
+    size_t stride;                  /* bytes from one slot's to the next */
     struct rng rng;
     uint64_t bits; /* drawn and not yet used, below a 1 */
 };
@@ -43,9 +44,17 @@ struct bag {
     uint32_t depth; /* directories above the page of a slot */
 };
 
-/* For slots [0, slots_max), each in at most one bag. BERTH_ENOMEM. */
-int bag_store_init(struct bag_store *store, uint32_t slots_max, uint64_t seed) BERTH_MUST_USE;
+/* For slots [0, slots_max), each in at most one bag. places: memory of the caller for a struct
+ * bag_place per slot, `stride` bytes from one to the next (so that it can stand beside what else is
+ * known of the slot); borrowed. BERTH_ENOMEM. */
+int bag_store_init(struct bag_store *store, uint32_t slots_max, uint64_t seed, void *places,
+                   size_t stride) BERTH_MUST_USE;
 void bag_store_fini(struct bag_store *store);
+
+static inline struct bag_place *bag_place(const struct bag_store *store, uint32_t slot)
+{
+    return (struct bag_place *)(void *)(store->places + slot * store->stride);
+}
 
 /* Not to be called but by what follows: make the place `index`, the first of a page, exist, or stop
  * existing. */
@@ -79,10 +88,10 @@ static inline void bag_add(struct bag_store *store, struct bag *bag, uint32_t sl
     if (index != last) { /* whoever is there becomes the last */
         uint32_t moved = *place;
         *bag_last(store, bag) = moved;
-        store->places[moved].index = last;
+        bag_place(store, moved)->index = last;
     }
     *place = slot;
-    store->places[slot] = (struct bag_place){index, mark};
+    *bag_place(store, slot) = (struct bag_place){index, mark};
 }
 
 /* The same, changing places with one drawn among those on its own page: cheaper. For a member that
@@ -100,15 +109,15 @@ static inline void bag_add_near(struct bag_store *store, struct bag *bag, uint32
     uint32_t *end = &store->pages[bag->tail].at[on_page], *place = end - back;
     if (back > 0) {
         *end = *place;
-        store->places[*end].index = last;
+        bag_place(store, *end)->index = last;
     }
     *place = slot;
-    store->places[slot] = (struct bag_place){last - back, mark};
+    *bag_place(store, slot) = (struct bag_place){last - back, mark};
 }
 
 static inline void bag_remove(struct bag_store *store, struct bag *bag, uint32_t slot)
 {
-    uint32_t index = store->places[slot].index;
+    uint32_t index = bag_place(store, slot)->index;
     uint32_t last = bag->count - 1;
     assert(index <= last);
     if (index != last) { /* the last takes its place */
@@ -116,7 +125,7 @@ static inline void bag_remove(struct bag_store *store, struct bag *bag, uint32_t
         uint32_t *place = bag_at(store, bag, index);
         assert(*place == slot);
         *place = moved;
-        store->places[moved].index = index;
+        bag_place(store, moved)->index = index;
     }
     bag->count = last;
     if ((last & (BAG_PAGE - 1)) == 0)

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 
 int order_store_init(struct order_store *store, uint32_t slots_max, uint32_t orders_max,
-                     uint64_t (*key)(uint64_t ratio_bits), uint64_t seed)
+                     uint64_t (*key)(uint64_t ratio_bits), uint64_t seed, void *places,
+                     size_t stride)
 {
     uint32_t chains = 16;
     while (chains < slots_max)
@@ -15,7 +16,8 @@ int order_store_init(struct order_store *store, uint32_t slots_max, uint32_t ord
     struct order_store s = {.mask = chains - 1, .key = key, .changes = 1};
     s.levels = malloc(slots_max * sizeof *s.levels);
     s.chains = calloc(chains, sizeof *s.chains);
-    bool ok = s.levels && s.chains && bag_store_init(&s.bags, slots_max, seed) == 0 &&
+    bool ok = s.levels && s.chains &&
+              bag_store_init(&s.bags, slots_max, seed, places, stride) == 0 &&
               heap_store_init(&s.heaps, slots_max, orders_max) == 0;
     if (ok)
         s.tables = calloc((size_t)orders_max * s.heaps.table_len, sizeof(heap_entry *));
@@ -109,7 +111,7 @@ static void enter(struct order *order, uint32_t slot, uint32_t level)
 static void leave(struct order *order, uint32_t slot)
 {
     struct order_store *s = order->store;
-    uint32_t at = s->bags.places[slot].mark;
+    uint32_t at = bag_place(&s->bags, slot)->mark;
     assert(s->levels[at].order == order->number);
     bag_remove(&s->bags, &s->levels[at].bag, slot);
     if (s->levels[at].bag.count == 0)
@@ -125,7 +127,7 @@ void order_add(struct order *order, uint32_t slot, uint32_t est, uint32_t capaci
 void order_move(struct order *order, uint32_t slot, uint32_t est, uint32_t capacity)
 {
     struct order_store *s = order->store;
-    struct level *from = &s->levels[s->bags.places[slot].mark];
+    struct level *from = &s->levels[bag_place(&s->bags, slot)->mark];
     if (from->est == est && from->capacity == capacity)
         return;
     uint32_t to = from->beside;
@@ -145,8 +147,8 @@ void order_move(struct order *order, uint32_t slot, uint32_t est, uint32_t capac
 void order_step(struct order *order, uint32_t slot, uint32_t est, uint32_t capacity)
 {
     struct order_store *s = order->store;
-    uint32_t index = s->bags.places[slot].index;
-    struct level *from = &s->levels[s->bags.places[slot].mark];
+    uint32_t index = bag_place(&s->bags, slot)->index;
+    struct level *from = &s->levels[bag_place(&s->bags, slot)->mark];
     uint32_t to = from->beside;
     struct level *next = &s->levels[to];
     /* it is the last of its bag, and neither the only one nor the first of its page */

@@ -44,9 +44,10 @@ struct order {
     struct heap heap; /* of its levels by key */
 };
 
-/* BERTH_ENOMEM. */
+/* places, stride: see bag_store_init. BERTH_ENOMEM. */
 int order_store_init(struct order_store *store, uint32_t slots_max, uint32_t orders_max,
-                     uint64_t (*key)(uint64_t ratio_bits), uint64_t seed) BERTH_MUST_USE;
+                     uint64_t (*key)(uint64_t ratio_bits), uint64_t seed, void *places,
+                     size_t stride) BERTH_MUST_USE;
 void order_store_fini(struct order_store *store);
 /* Begin an order; number: 0..orders_max - 1, one each. */
 void order_init(struct order *order, struct order_store *store, uint32_t number);
@@ -61,7 +62,7 @@ void order_remove(struct order *order, uint32_t slot);
 
 static inline const struct level *order_level(const struct order_store *store, uint32_t slot)
 {
-    return &store->levels[store->bags.places[slot].mark];
+    return &store->levels[bag_place(&store->bags, slot)->mark];
 }
 
 #endif

@@ -1,6 +1,8 @@
 /* pool_parts.h - what a pool is made of. For core/pool*.c only: others see core/pool.h.
  *
- * core/pool.c         nodes: join, report, state, remove, assign, time
+ * core/pool.c         report, state, assign, time; the order and the sums
+ * core/pool_join.c    nodes come and go
+ * core/pool_fresh.c   slow start
  * core/pool_search.c  who may be chosen, and the search that strategies use
  * core/pool_settle.c  pending of nodes that redeem no tickets
  * core/pool_told.c    the peer link
@@ -33,6 +35,7 @@ struct node {
     uint8_t state; /* enum node_state */
     uint8_t place; /* enum node_place */
     bool used, settles, fresh;
+    struct bag_place in_order; /* the order's */
 } __attribute__((aligned(64)));
 
 /* What people and answers want to know. */
@@ -48,6 +51,7 @@ struct node_fresh {
     uint32_t before, after;
 };
 
+enum { ARRIVAL = 256 }; /* units of pool.arrivals a seat */
 enum {
     SETTLE_BUCKETS = 16,
     SETTLE_SPAN = 12
@@ -122,11 +126,31 @@ static inline void pool_reach(struct pool *pool, struct pool_now now)
 }
 /* Where the strategy would rank the node: smaller is better. In core/pool_look.c. */
 uint64_t pool_rank(const struct pool *pool, uint32_t slot);
+/* Out of the order and of those that wait. */
+void pool_leave_order(struct pool *pool, uint32_t slot);
+/* Add (sign 1) or take away (-1) all that a node contributes to the sums. */
+void pool_sum_node(struct pool *pool, const struct node *n, int sign);
+/* A number of players as it is kept: at most POOL_CAPACITY_MAX. */
+static inline uint32_t pool_cut(int64_t value)
+{
+    return value > POOL_CAPACITY_MAX ? POOL_CAPACITY_MAX : (uint32_t)value;
+}
 /* Is the slot a node's? */
 static inline bool pool_has(const struct pool *pool, uint32_t slot)
 {
     return slot < pool->slots && pool->nodes[slot].used;
 }
+
+/* ---- core/pool_fresh.c ---- */
+
+/* The node is no longer fresh; nothing happens if it was not. The caller places it. */
+void fresh_unlink(struct pool *pool, uint32_t slot);
+/* It became ready at `since`. It must not be fresh already. */
+void fresh_link(struct pool *pool, uint32_t slot, mono_ms_t since);
+/* A fresh node was given seats: it waits until as many arrivals have passed as make these its
+ * share. The share grows in a line from the fair one (capacity / capacity of all that are ready) to
+ * SLOW_START_BOOST times that. */
+void fresh_charge(struct pool *pool, uint32_t slot, mono_ms_t now, uint32_t seats);
 
 /* ---- core/pool_settle.c ---- */
 

@@ -30,7 +30,7 @@ static uint32_t candidates(const struct pool_search *search, uint32_t at)
     uint32_t count = l->bag.count;
     for (uint32_t i = 0; i < search->excluded_count; i++) {
         uint32_t slot = search->excluded[i];
-        if (pool->nodes[slot].place == IN_GROUP && pool->orders.bags.places[slot].mark == at)
+        if (pool->nodes[slot].place == IN_GROUP && bag_place(&pool->orders.bags, slot)->mark == at)
             count--;
     }
     return count;
@@ -119,13 +119,14 @@ __attribute__((always_inline)) /* gcc 12 takes a function of prefetches for one 
 static inline void
 fetch_ahead(const struct pool *pool, const struct bag *bag)
 {
-    enum { AHEAD = 12 };
-    if (bag->count <= AHEAD)
+    enum {
+        TOGETHER = 8
+    }; /* every so many picks, for those after the next so many; a part of a page */
+    if (bag->count % TOGETHER != 0 || bag->count < 2 * TOGETHER)
         return;
-    const struct bag_store *bags = &pool->orders.bags;
-    uint32_t later = *bag_at(bags, bag, bag->count - 1 - AHEAD);
-    __builtin_prefetch(&pool->nodes[later], 1);
-    __builtin_prefetch(&bags->places[later], 1);
+    const uint32_t *last = bag_at(&pool->orders.bags, bag, bag->count - 1 - TOGETHER);
+    for (int i = 0; i < TOGETHER; i++)
+        __builtin_prefetch(&pool->nodes[last[-i]], 1);
 }
 
 /* A member of this level that may be chosen; there is one. Bags are in random order: the last is
@@ -273,32 +274,35 @@ static uint32_t choose_again(const struct pool *pool)
     return *bag_last(&pool->orders.bags, bag);
 }
 
-/* Search everything that the query allows. *ret_why is written when there is a choice. */
-static uint32_t choose_anew(struct pool *pool, const struct pool_query *query,
-                            struct pool_search *search, const char **ret_why)
+/* Search everything that the query allows. Kept out of pool_pick, whose usual way needs neither its
+ * registers nor its stack. Returns 0 or the reason why there is no choice. */
+__attribute__((noinline)) static int choose_anew(struct pool *pool, const struct pool_query *query,
+                                                 uint32_t *ret_slot, const char **ret_why)
 {
-    search->pool = pool;
-    search->seats = query->seats ? query->seats : 1;
-    search->alone = POOL_NONE;
-    list_excluded(query, search);
-    uint32_t slot = choose(pool, search, query->zone, query->version);
-    *ret_why = pool->strategy->why;
-    if (slot != POOL_NONE) {
-        if (pool->strategy->first && search->alone != POOL_NONE && is_any(query)) {
-            pool->top = search->alone;
-            pool->top_changes = pool->orders.changes;
-        }
-        return slot;
+    struct pool_search search; /* not cleared: 2 kB, of which little is used */
+    search.pool = pool;
+    search.seats = query->seats ? query->seats : 1;
+    search.alone = POOL_NONE;
+    list_excluded(query, &search);
+    const char *why = pool->strategy->why;
+    uint32_t slot = choose(pool, &search, query->zone, query->version);
+    if (slot != POOL_NONE && pool->strategy->first && search.alone != POOL_NONE && is_any(query)) {
+        pool->top = search.alone;
+        pool->top_changes = pool->orders.changes;
     }
-    if (query->zone.len > 0) {
-        slot = choose(pool, search, (struct span){0}, query->version);
-        *ret_why = "zone_fallback";
+    if (slot == POOL_NONE && query->zone.len > 0) {
+        slot = choose(pool, &search, (struct span){0}, query->version);
+        why = "zone_fallback";
     }
     if (slot == POOL_NONE && pool->wait.count > 0) {
-        slot = choose_waiting(pool, search, query);
-        *ret_why = "slow_start_only";
+        slot = choose_waiting(pool, &search, query);
+        why = "slow_start_only";
     }
-    return slot;
+    if (slot == POOL_NONE)
+        return none_left(pool, &search, query);
+    *ret_slot = slot;
+    *ret_why = why;
+    return 0;
 }
 
 int pool_pick(struct pool *pool, struct pool_now now, const struct pool_query *query,
@@ -309,15 +313,17 @@ int pool_pick(struct pool *pool, struct pool_now now, const struct pool_query *q
     const char *why = pool->strategy->why;
     uint32_t slot = is_any(query) ? choose_again(pool) : POOL_NONE;
     if (slot == POOL_NONE) {
-        struct pool_search search; /* not cleared: 2 kB, of which little is used */
-        slot = choose_anew(pool, query, &search, &why);
-        if (slot == POOL_NONE) {
+        int rc = choose_anew(pool, query, &slot, &why);
+        if (rc < 0) {
             pool->stats.picks_none++;
-            return none_left(pool, &search, query);
+            return rc;
         }
     }
     const struct node *n = &pool->nodes[slot];
-    *ret_choice = (struct pool_choice){
-        .slot = slot, .epoch = n->epoch, .est = node_est(n), .capacity = n->capacity, .why = why};
+    ret_choice->slot = slot;
+    ret_choice->why = why;
+    ret_choice->epoch = n->epoch;
+    ret_choice->est = node_est(n);
+    ret_choice->capacity = n->capacity;
     return 0;
 }

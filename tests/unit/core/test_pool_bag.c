@@ -8,6 +8,8 @@
 
 enum { SLOTS = 300000 };
 
+static struct bag_place places[SLOTS];
+
 static uint32_t pages_free(const struct bag_store *store)
 {
     uint32_t n = store->pages_max - store->pages_used;
@@ -25,9 +27,9 @@ static void check(const struct bag_store *store, const struct bag *bag, const ui
         if (in[slot] != mark)
             continue;
         count++;
-        assert_int_equal(store->places[slot].mark, mark);
-        assert_true(store->places[slot].index < bag->count);
-        assert_int_equal(*bag_at(store, bag, store->places[slot].index), slot);
+        assert_int_equal(bag_place(store, slot)->mark, mark);
+        assert_true(bag_place(store, slot)->index < bag->count);
+        assert_int_equal(*bag_at(store, bag, bag_place(store, slot)->index), slot);
     }
     assert_int_equal(bag->count, count);
     if (count > 0)
@@ -40,7 +42,7 @@ static void test_members_come_and_go_at_every_size(void **state)
     struct bag bag = {0};
     uint8_t *in = calloc(SLOTS, 1);
     assert_non_null(in);
-    assert_int_equal(bag_store_init(&store, SLOTS, 1), 0);
+    assert_int_equal(bag_store_init(&store, SLOTS, 1, places, sizeof *places), 0);
     /* across each size at which pages and directories are added: 64, 64^2, 64^3 */
     for (uint32_t slot = 0; slot < SLOTS; slot++) {
         bag_add(&store, &bag, slot, 1);
@@ -72,7 +74,7 @@ static void test_many_bags_share_the_pages(void **state)
     struct bag bags[BAGS] = {0};
     uint8_t *in = calloc(FEW, 1); /* which bag; 0 none */
     assert_non_null(in);
-    assert_int_equal(bag_store_init(&store, FEW, 1), 0);
+    assert_int_equal(bag_store_init(&store, FEW, 1, places, sizeof *places), 0);
     struct rng rng;
     rng_seed(&rng, 3);
     for (int step = 0; step < 400000; step++) {
@@ -103,7 +105,7 @@ static void test_the_worst_case_fits(void **state)
     enum { FEW = 5000 };
     struct bag_store store;
     static struct bag bags[FEW];
-    assert_int_equal(bag_store_init(&store, FEW, 1), 0);
+    assert_int_equal(bag_store_init(&store, FEW, 1, places, sizeof *places), 0);
     for (uint32_t slot = 0; slot < FEW; slot++) /* a bag for each: a page for each */
         bag_add(&store, &bags[slot], slot, slot);
     for (uint32_t slot = 0; slot < FEW; slot++)
@@ -122,7 +124,7 @@ static void test_the_last_is_any_of_them(void **state)
     enum { FEW = 10, TIMES = 20000 };
     struct bag_store store;
     unsigned last[FEW] = {0};
-    assert_int_equal(bag_store_init(&store, FEW, 4), 0);
+    assert_int_equal(bag_store_init(&store, FEW, 4, places, sizeof *places), 0);
     for (int i = 0; i < TIMES; i++) {
         struct bag bag = {0};
         for (uint32_t slot = 0; slot < FEW; slot++)
