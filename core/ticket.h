@@ -16,14 +16,15 @@
 
 enum {
     TICKET_KEYS_MAX = 4,
-    TICKET_KID_MAX = 32,      /* bytes of a key's id: [A-Za-z0-9._-] */
-    TICKET_SECRET_MIN = 16,   /* bytes of a secret */
-    TICKET_SECRET_MAX = 256,  /* ... at most */
-    TICKET_NAME_MAX = 63,     /* bytes of an LB's, node's, pool's name */
-    TICKET_ID_MAX = 64,       /* bytes of a room's, player's id, and of a jti */
-    TICKET_TEXT_MAX = 1024,   /* a token, terminator included; longer ones are refused unread */
-    TICKET_JTI_SIZE = 23,     /* what ticket_jti writes, terminator included */
-    TICKET_SKEW_MS = 1000,    /* clock skew allowed between issuer and verifier */
+    TICKET_KID_MAX = 32,     /* bytes of a key's id: [A-Za-z0-9._-] */
+    TICKET_SECRET_MIN = 16,  /* bytes of a secret */
+    TICKET_SECRET_MAX = 256, /* ... at most */
+    TICKET_NAME_MAX = 63,    /* bytes of an LB's, node's, pool's name */
+    TICKET_ID_MAX = 64,      /* bytes of a room's, player's id, and of a jti */
+    TICKET_TEXT_MAX = 1024,  /* a token, terminator included; longer ones are refused unread */
+    TICKET_JTI_SIZE = 23,    /* what ticket_jti writes, terminator included */
+    TICKET_SKEW_MS =
+        1000, /* clock skew allowed between issuer and verifier, unless told otherwise */
     TICKET_LIFE_MAX_S = 3600, /* exp - iat */
 };
 
@@ -84,6 +85,7 @@ struct ticket {
 struct ticket_expect {
     struct span node, pool; /* empty: any */
     int64_t node_epoch;     /* 0: any */
+    int64_t skew_ms;        /* clock skew allowed; 0: TICKET_SKEW_MS */
     bool expired_too; /* take an expired one and say so: for those who resume a seat they have */
 };
 

@@ -42,7 +42,7 @@ static enum ticket_refusal sit_down(struct ticket_door *door, wall_ms_t now, uin
                                     struct ticket_entry *entry, struct err *err)
 {
     const struct ticket *t = &entry->ticket;
-    wall_ms_t expires = {t->expires_s * 1000 + TICKET_SKEW_MS};
+    wall_ms_t expires = {t->expires_s * 1000 + (door->skew_ms ? door->skew_ms : TICKET_SKEW_MS)};
     switch (ticket_seen_use(&door->seen, now, span_of(t->jti), expires, seat, &entry->seat,
                             &entry->entry)) {
     case TICKET_USE_SPENT:

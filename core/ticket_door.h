@@ -14,7 +14,7 @@ struct ticket_door {
     struct ticket_keys *keys; /* borrowed; may be replaced at any time (rotation) */
     char node[TICKET_NAME_MAX + 1], pool[TICKET_NAME_MAX + 1];
     int64_t node_epoch;
-    int64_t skew_ms;
+    int64_t skew_ms; /* clock skew allowed; 0: TICKET_SKEW_MS */
     struct ticket_seen seen;
     struct admitted admitted; /* rendered into adm= of the report */
 };

@@ -191,10 +191,9 @@ static bool read_claims(struct span text, struct ticket *t)
     return rc == 0 && (seen & NEEDED) == NEEDED;
 }
 
-static bool expired(int64_t expires_s, wall_ms_t now)
+static bool expired(int64_t expires_s, wall_ms_t now, int64_t skew_ms)
 {
-    return expires_s < (now.ms - TICKET_SKEW_MS) / 1000 ||
-           expires_s * 1000 + TICKET_SKEW_MS <= now.ms;
+    return expires_s < (now.ms - skew_ms) / 1000 || expires_s * 1000 + skew_ms <= now.ms;
 }
 
 enum ticket_refusal ticket_verify(struct ticket_keys *keys, struct span token, wall_ms_t now,
@@ -217,11 +216,12 @@ enum ticket_refusal ticket_verify(struct ticket_keys *keys, struct span token, w
         return refuse(err, TICKET_WRONG_NODE, "it is for another node");
     if (expect->node_epoch != 0 && expect->node_epoch != t.node_epoch)
         return refuse(err, TICKET_WRONG_NODE, "it is for another process of this node");
-    if (t.issued_s > (now.ms + TICKET_SKEW_MS) / 1000)
+    int64_t skew_ms = expect->skew_ms ? expect->skew_ms : TICKET_SKEW_MS;
+    if (t.issued_s > (now.ms + skew_ms) / 1000)
         return refuse(err, TICKET_INVALID, "it was issued in the future");
     if (t.expires_s < t.issued_s || t.expires_s - t.issued_s > TICKET_LIFE_MAX_S)
         return refuse(err, TICKET_INVALID, "it lives longer than a ticket may");
-    t.expired = expired(t.expires_s, now);
+    t.expired = expired(t.expires_s, now, skew_ms);
     if (t.expired && !expect->expired_too)
         return refuse(err, TICKET_EXPIRED, "it has expired");
     *ret_ticket = t;
@@ -311,7 +311,7 @@ enum ticket_refusal ticket_verify_player(struct ticket_keys *keys, struct span t
         return refuse(err, TICKET_INVALID, "it is for another audience");
     if (c.not_before_s > (now.ms + TICKET_SKEW_MS) / 1000)
         return refuse(err, TICKET_INVALID, "it is not valid yet");
-    if (expired(c.expires_s, now))
+    if (expired(c.expires_s, now, TICKET_SKEW_MS))
         return refuse(err, TICKET_EXPIRED, "it has expired");
     memcpy(ret_player, c.player, sizeof c.player);
     return TICKET_OK;

@@ -31,7 +31,7 @@ const struct option log_options[] = {{"level", OPT_CHOICE, AT(level), "info",
 #define AT(field) offsetof(struct ticket_settings, field)
 const struct option ticket_options[] = {{"mode", OPT_CHOICE, AT(mode), "required", "required|off",
                                          "Whether players need a signed ticket to be admitted.", 0},
-                                        {"skew", OPT_DURATION, AT(skew_ms), "1s", "0s..1m",
+                                        {"skew", OPT_DURATION, AT(skew_ms), "1s", "1ms..2s",
                                          "How far the clocks of balancer and node may differ.", 0},
                                         {0}};
 #undef AT

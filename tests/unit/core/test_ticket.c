@@ -125,8 +125,15 @@ static void test_expires_with_one_second_of_allowance(void **state)
     assert_int_equal(verify(keys, token, wall_add(noon, 11000)), TICKET_EXPIRED);
     assert_int_equal(verify(keys, token, wall_add(noon, -1000)), TICKET_OK);
     assert_int_equal(verify(keys, token, wall_add(noon, -1001)), TICKET_INVALID);
-    struct ticket_expect expect = {.expired_too = true};
+    struct ticket_expect expect = {.skew_ms = 2000};
     struct ticket t;
+    assert_int_equal(ticket_verify(keys, token, wall_add(noon, 11999), &expect, &t, NULL),
+                     TICKET_OK);
+    assert_int_equal(ticket_verify(keys, token, wall_add(noon, 12000), &expect, &t, NULL),
+                     TICKET_EXPIRED);
+    assert_int_equal(ticket_verify(keys, token, wall_add(noon, -2000), &expect, &t, NULL),
+                     TICKET_OK);
+    expect = (struct ticket_expect){.expired_too = true};
     assert_int_equal(ticket_verify(keys, token, wall_add(noon, 60000), &expect, &t, NULL),
                      TICKET_OK);
     assert_true(t.expired);
