@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct verb *const verbs[] = {&verb_up, &verb_demo, &verb_status, &verb_events,
-                                           &verb_why};
+static const struct verb *const verbs[] = {&verb_up,     &verb_demo, &verb_status,
+                                           &verb_events, &verb_why,  &verb_simulate};
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -67,14 +67,28 @@ static const struct verb *choose(const char *const *words, size_t count, FILE *e
 
 static int open_config(void *app, struct err *err)
 {
-    static const char *const reads[] = {"redis",     "log", "pools", "lb",
-                                        "autoscale", "up",  "cli",   NULL};
+    static const char *const reads[] = {"redis", "log", "pools",    "lb", "autoscale",
+                                        "up",    "cli", "simulate", NULL};
     static const struct config_alias aliases[] = {{"--directory", "up.directory"},
                                                   {"--until", "cli.until"},
                                                   {"--why", "cli.why"},
                                                   {"--message", "cli.why"},
                                                   {"--lines", "cli.lines"},
                                                   {"--follow", "cli.follow"},
+                                                  {"--policy", "simulate.policy"},
+                                                  {"--trace", "simulate.trace"},
+                                                  {"--pool", "simulate.pool"},
+                                                  {"--timeline", "simulate.timeline"},
+                                                  {"--plot", "simulate.plot"},
+                                                  {"--as", "simulate.as"},
+                                                  {"--events", "simulate.events"},
+                                                  {"--boot", "simulate.boot"},
+                                                  {"--session", "simulate.session"},
+                                                  {"--warmup", "simulate.warmup"},
+                                                  {"--flap-window", "simulate.flap_window"},
+                                                  {"--capacity", "simulate.capacity"},
+                                                  {"--initial", "simulate.initial"},
+                                                  {"--seed", "simulate.seed"},
                                                   {NULL, NULL}};
     static const struct config_program program = {
         .name = "berth",

@@ -139,6 +139,12 @@ const struct section settings_sections[] = {
      .size = sizeof(struct cli_settings),
      .options = cli_options,
      .help = "The other verbs of berth."},
+    {.name = "simulate",
+     .shape = SECTION_ONE,
+     TOP(simulate),
+     .size = sizeof(struct simulate_settings),
+     .options = simulate_options,
+     .help = "berth simulate, a policy tried in virtual time."},
     {0}};
 
 const struct pool_settings *settings_pool(const struct settings *settings, struct span name)

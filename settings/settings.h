@@ -202,6 +202,20 @@ struct cli_settings {
     bool follow;
 };
 
+enum simulate_as { SIMULATE_AS_POLICY, SIMULATE_AS_ORACLE, SIMULATE_AS_REACTIVE };
+
+struct simulate_settings {
+    const char *policy, *trace;  /* files; NULL: not given */
+    const char *pool;            /* of the policy; NULL: the only one with rules */
+    const char *timeline, *plot; /* files to write; NULL: none */
+    int as;                      /* enum simulate_as: whose timeline, plot and events */
+    bool events;
+    int64_t boot_ms, session_ms, warmup_ms, flap_window_ms;
+    int64_t capacity; /* 0: the pool's */
+    int64_t initial;  /* -1: as many as the first players fill */
+    int64_t seed;
+};
+
 /* ---- all ---- */
 
 struct settings {
@@ -216,6 +230,7 @@ struct settings {
     struct swarm_settings swarm;
     struct up_settings up;
     struct cli_settings cli;
+    struct simulate_settings simulate;
 };
 
 /* Every section of berth.yaml, ended by name == NULL. */
@@ -228,7 +243,7 @@ const struct pool_settings *settings_pool(const struct settings *settings, struc
 extern const struct option redis_options[], log_options[], ticket_options[], ticket_key_options[],
     pool_options[], scale_options[], lb_options[], lb_peer_options[], autoscale_options[],
     local_options[], local_program_options[], gamenode_options[], lobbynode_options[],
-    swarm_options[], up_options[], cli_options[];
+    swarm_options[], up_options[], cli_options[], simulate_options[];
 /* Checks that see a whole section. */
 int ticket_check(const void *values, struct err *err);
 int pool_check(const void *values, struct err *err);

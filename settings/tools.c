@@ -1,4 +1,4 @@
-/* tools.c - the options of the tools: berth-swarm and `berth up`. */
+/* tools.c - the options of the tools: berth-swarm and `berth`. */
 #include "settings/settings.h"
 
 #define AT(field) offsetof(struct swarm_settings, field)
@@ -58,5 +58,35 @@ const struct option cli_options[] = {
      "The reason of a wish, for others to read; of close: the message for players.", 0},
     {"lines", OPT_INT, AT(lines), "20", "1..10000", "How many events are shown.", 0},
     {"follow", OPT_BOOL, AT(follow), "no", NULL, "Go on showing events as they happen.", 0},
+    {0}};
+#undef AT
+
+#define AT(field) offsetof(struct simulate_settings, field)
+const struct option simulate_options[] = {
+    {"policy", OPT_TEXT, AT(policy), NULL, "1..4000",
+     "The file whose pools.NAME.scale is tried, in the form of berth.yaml (--policy).", 0},
+    {"trace", OPT_TEXT, AT(trace), NULL, "1..4000",
+     "The demand: lines of second,players or second,arrivals (--trace).", 0},
+    {"pool", OPT_NAME, AT(pool), NULL, NULL,
+     "Which pool of the policy; not set: the only one that has rules (--pool).", 0},
+    {"boot", OPT_DURATION, AT(boot_ms), "60s", "2s..1h",
+     "From the launch of a node until it is ready (--boot).", 0},
+    {"capacity", OPT_INT, AT(capacity), "0", "0..1000000",
+     "Players a node takes. 0: the pool's (--capacity).", 0},
+    {"session", OPT_DURATION, AT(session_ms), "10m", "2s..4h",
+     "How long a player plays: between half and one and a half of it (--session).", 0},
+    {"initial", OPT_INT, AT(initial), "-1", "-1..10000",
+     "Ready nodes at the beginning. -1: as many as the first players fill (--initial).", 0},
+    {"warmup", OPT_DURATION, AT(warmup_ms), "15m", "1m..1d",
+     "The first second's demand, for so long before anything is counted (--warmup).", 0},
+    {"flap_window", OPT_DURATION, AT(flap_window_ms), "10m", "1s..1d",
+     "A scale-in so soon after a scale-out, or the reverse, is a flap (--flap-window).", 0},
+    {"seed", OPT_INT, AT(seed), "1", "0..9007199254740991", "Of what is random (--seed).", 0},
+    {"as", OPT_CHOICE, AT(as), "policy", "policy|oracle|reactive",
+     "Whose timeline, plot and events are written: the policy's, or a yardstick's (--as).", 0},
+    {"timeline", OPT_TEXT, AT(timeline), NULL, "1..4000",
+     "Write a CSV: a row for every ten seconds (--timeline).", 0},
+    {"plot", OPT_TEXT, AT(plot), NULL, "1..4000", "Write a picture, SVG (--plot).", 0},
+    {"events", OPT_BOOL, AT(events), "no", NULL, "Print every decision (--events).", 0},
     {0}};
 #undef AT
