@@ -82,7 +82,7 @@ static void drop_pages(struct bag_store *store, struct bag *bag, uint32_t index)
         depth--;
     }
     give_page(store, page);
-    if (index >> (BAG_BITS * bag->depth) == 1 &&
+    if (bag->depth > 0 && index >> (BAG_BITS * bag->depth) == 1 &&
         (index & ((1u << (BAG_BITS * bag->depth)) - 1)) ==
             0) { /* only the first entry of the root is left */
         uint32_t root = bag->root;

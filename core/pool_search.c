@@ -156,8 +156,12 @@ uint32_t search_first(struct pool_search *search, struct rng *rng)
     uint32_t i = 0;
     if (tied.count > 1) { /* each node the same chance: levels by how many they have */
         uint64_t at = rng_below(rng, tied.total);
-        for (uint32_t here; at >= (here = candidates(search, tied.levels[i])); i++)
+        for (; i + 1 < tied.count; i++) {
+            uint32_t here = candidates(search, tied.levels[i]);
+            if (at < here)
+                break;
             at -= here;
+        }
     }
     return draw(search, tied.levels[i]);
 }

@@ -135,6 +135,7 @@ static void report(struct sim *s, int i)
 
 static void build(struct sim *s)
 {
+    assert(s->plan->lbs <= LBS_MAX);
     s->nodes = s->plan->nodes + s->plan->fresh;
     for (int lb = 0; lb < s->plan->lbs; lb++) {
         struct pool_config config = {.nodes_max = NODES_MAX,
@@ -145,19 +146,21 @@ static void build(struct sim *s)
                                      .slow_start_ms = 10000,
                                      .strategy = s->plan->strategy};
         struct err err = {0};
-        if (pool_create(&config, &s->pool[lb], &err) < 0) {
+        struct pool *pool = NULL;
+        if (pool_create(&config, &pool, &err) < 0) {
             fprintf(stderr, "bench-balance: %s\n", err.text);
             exit(1);
         }
-        pool_self(s->pool[lb], span_of(lb_names[lb]), 1);
+        s->pool[lb] = pool;
+        pool_self(pool, span_of(lb_names[lb]), 1);
         for (int i = 0; i < s->nodes; i++) {
             char name[16];
             snprintf(name, sizeof name, "node-%d", i);
             struct pool_info info = {.name = span_of(name), .epoch = 1, .capacity = 100000};
-            int slot = pool_join(s->pool[lb], now_of(s), &info, &err);
+            int slot = pool_join(pool, now_of(s), &info, &err);
             assert(slot == i);
             bool fresh = s->plan->fresh && i == s->plan->nodes;
-            pool_state(s->pool[lb], now_of(s), (uint32_t)slot, NODE_READY, fresh ? 0 : 3600000);
+            pool_state(pool, now_of(s), (uint32_t)slot, NODE_READY, fresh ? 0 : 3600000);
         }
     }
     for (int i = 0; i < s->nodes; i++) {
