@@ -8,6 +8,7 @@
 #define PING_INTERVAL_MS 25000 /* where the configuration says never: the protocol needs one */
 #define PING_TIMEOUT_MS 20000
 #define UPGRADE_TIMEOUT_MS 10000
+#define LINGER_MS 2000
 #define NO_PEER UINT32_MAX
 
 static const char *const namespaces[] = {"/", NULL};
@@ -206,7 +207,8 @@ int node_open_sio(struct node_shell *shell, struct err *err)
                                                        ? node->ping_interval_ms
                                                        : PING_INTERVAL_MS,
                                .ping_timeout_ms = PING_TIMEOUT_MS,
-                               .upgrade_timeout_ms = UPGRADE_TIMEOUT_MS},
+                               .upgrade_timeout_ms = UPGRADE_TIMEOUT_MS,
+                               .linger_ms = LINGER_MS},
                    .max_payload = (size_t)node->frame_max_bytes,
                    .send_max = (size_t)node->send_max_bytes,
                    .cors = true},

@@ -3,6 +3,7 @@
 
 #include "io/wire_ws.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -183,6 +184,7 @@ static void carry_out(struct engine *engine, const struct session_effect *effect
         reply_error(engine, at->ex, 400, (int)effect->error, session_error_text(effect->error));
         break;
     case SESSION_DO_MESSAGE:
+        assert(at->packet);
         h->message(h->arg, effect->slot, at->packet->data, at->packet->binary);
         break;
     case SESSION_DO_PROBE_ANSWER:

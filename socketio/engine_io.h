@@ -48,7 +48,7 @@ int engine_send(struct engine *engine, uint32_t slot, struct span packet) BERTH_
 int engine_send_binary(struct engine *engine, uint32_t slot, struct span data) BERTH_MUST_USE;
 
 /* What is queued is sent, then the session ends: `close` comes later, for a client that polls at
- * the latest after upgrade_timeout_ms. code: for the Close frame of a WebSocket. why: constant
+ * the latest after linger_ms. code: for the Close frame of a WebSocket. why: constant
  * text. Closing twice is a no-op. */
 void engine_close(struct engine *engine, uint32_t slot, int code, const char *why);
 

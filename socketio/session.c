@@ -92,7 +92,7 @@ static void drop_probe(struct sessions *s, uint32_t slot, struct session_effects
     if (session->probe)
         emit(fx, SESSION_DO_PROBE_CLOSE, slot);
     session->probe = session->probed = false;
-    fifo_remove(&s->timers[SESSION_LINGER], slot);
+    fifo_remove(&s->timers[SESSION_UPGRADE], slot);
 }
 
 static void set_closing(struct sessions *s, uint32_t slot, const char *why)
@@ -113,6 +113,7 @@ static void end(struct sessions *s, uint32_t slot, const char *why, struct sessi
     else
         set_closing(s, slot, why);
     fifo_remove(&s->timers[SESSION_LINGER], slot);
+    fifo_remove(&s->timers[SESSION_FLUSH], slot);
     s->table[slot].live = false;
     s->free_slots[s->free_count++] = slot;
     s->count--;
@@ -195,7 +196,7 @@ static void on_probe_packet(struct sessions *s, const struct session_event *ev,
     }
     session->probe = session->probed = false;
     session->websocket = true;
-    fifo_remove(&s->timers[SESSION_LINGER], ev->slot);
+    fifo_remove(&s->timers[SESSION_UPGRADE], ev->slot);
     emit(fx, SESSION_DO_UPGRADE, ev->slot);
 }
 
@@ -266,8 +267,10 @@ static void on_ends(struct sessions *s, const struct session_event *ev, struct s
         send_type(fx, ev->slot, EIO_CLOSE);
     drop_probe(s, ev->slot, fx);
     set_closing(s, ev->slot, ev->why);
-    fifo_push(&s->timers[SESSION_LINGER], ev->slot,
-              mono_add(ev->now, s->config.upgrade_timeout_ms));
+    if (session->goodbye) /* a client that comes in time hears of it; nothing else is lost */
+        fifo_push(&s->timers[SESSION_FLUSH], ev->slot, mono_add(ev->now, FLUSH_EVERY_MS));
+    else
+        fifo_push(&s->timers[SESSION_LINGER], ev->slot, mono_add(ev->now, s->config.linger_ms));
 }
 
 static uint32_t due(struct sessions *s, enum session_timer timer, mono_ms_t now)
@@ -306,13 +309,12 @@ static bool tick_one(struct sessions *s, mono_ms_t now, struct session_effects *
     } else if ((slot = due(s, SESSION_CONNECT, now)) != FIFO_NONE) {
         fail(s, slot, "connect_timeout", fx);
     } else if ((slot = due(s, SESSION_LINGER, now)) != FIFO_NONE) {
-        if (s->table[slot].closing)
-            fail(s, slot, "local", fx);
-        else
-            drop_probe(s, slot, fx);
+        fail(s, slot, "local", fx);
+    } else if ((slot = due(s, SESSION_UPGRADE, now)) != FIFO_NONE) {
+        drop_probe(s, slot, fx);
     } else if ((slot = due(s, SESSION_FLUSH, now)) != FIFO_NONE) {
         if (s->table[slot].closing)
-            end(s, slot, "peer", fx);
+            fail(s, slot, "local", fx);
         else {
             send_type(fx, slot, EIO_NOOP);
             flush(s, slot, fx);
@@ -360,7 +362,7 @@ void session_step(struct sessions *s, const struct session_event *ev,
         break;
     case SESSION_PROBES:
         session->probe = true;
-        fifo_push(&s->timers[SESSION_LINGER], ev->slot,
+        fifo_push(&s->timers[SESSION_UPGRADE], ev->slot,
                   mono_add(ev->now, s->config.upgrade_timeout_ms));
         break;
     case SESSION_SOCKET_GONE:

@@ -35,16 +35,18 @@ struct session_config {
     uint32_t sessions_max;
     int64_t ping_interval_ms, ping_timeout_ms;
     int64_t connect_timeout_ms; /* until SESSION_CONNECTED; 0: no limit */
-    int64_t upgrade_timeout_ms; /* for a probe to become the transport; for a closed session's last
-                                   packets to be fetched */
+    int64_t upgrade_timeout_ms; /* for a probe to become the transport */
+    int64_t linger_ms;          /* for a closed session's last packets to be fetched */
 };
 
 enum session_timer {
     SESSION_PING,
     SESSION_PONG,
     SESSION_CONNECT,
+    SESSION_UPGRADE,
     SESSION_LINGER,
-    SESSION_FLUSH,
+    SESSION_FLUSH, /* an empty GET of a client that upgrades; a closed session with nothing to say
+                    */
     SESSION_TIMERS
 };
 

@@ -39,7 +39,7 @@ cat >"$work/berth.yaml" <<YAML
 redis: {host: "$work/redis.sock"}
 tickets: {keys: [{kid: e2e, secret: $secret}]}
 pools: {game: {capacity: 20, report_interval: 200ms}, lobby: {capacity: 20, report_interval: 200ms}}
-gamenode: {admit_timeout: 500ms, grace: 3s, room_linger: 100ms}
+gamenode: {admit_timeout: 500ms, grace: 3s, room_linger: 100ms, send_max: 64KiB}
 lobbynode: {match_size: 4, tickets: false}
 YAML
 redis-server --port 0 --unixsocket "$work/redis.sock" --save "" --dir "$work" >"$work/up/log/redis.log" 2>&1 &

@@ -117,6 +117,49 @@ for (const [way, options] of Object.entries(ways))
     await until("none is left", async () => (await handshaking(game)) === 0);
   });
 
+/** A client of the bare protocol that polls only when told to. */
+async function rawPolling(auth) {
+  const url = `${game}/socket.io/?EIO=4&transport=polling`;
+  const { sid } = JSON.parse((await (await fetch(url)).text()).slice(1));
+  const post = (body) => fetch(`${url}&sid=${sid}`, { method: "POST", body });
+  assert.equal(await (await post(`40${JSON.stringify(auth)}`)).text(), "ok");
+  return { post, get: async () => (await fetch(`${url}&sid=${sid}`)).text() };
+}
+
+test("who does not fetch is told, dropped, and costs no more than send_max", async () => {
+  const bob = await plainJoin("bob", "slow");
+  const ann = await rawPolling({ room: "slow", player: "ann", ticket: await ticket("ann", "slow") });
+  await bob.hear("player_joined");
+  assert.equal(await conns(game), 2);
+  for (let i = 0; i < 8; i++) bob.send(JSON.stringify({ type: "event", data: "x".repeat(10000) }));
+  await until("ann is no longer counted", async () => (await conns(game)) === 1);
+  assert.equal(await metric(game, "berth_node_slow_readers_total"), 1);
+  const last = await ann.get();
+  assert.ok(last.length <= 65536, `${last.length} bytes`);
+  assert.equal(await ann.get(), "1");
+  bob.close();
+});
+
+test("what is hostile is dropped, and the node goes on", async () => {
+  const bob = await plainJoin("bob", "calm");
+  const bads = ["42", "9", "4", "2", '42["event",{"data":[}]', `42${"[".repeat(10000)}`, '451-["event"]\x1e4x', "bAAAA", "b!", "\x1e", "4400"];
+  for (const bad of bads) {
+    const raw = await rawPolling({});
+    await raw.post(bad);
+    await until(`${bad.slice(0, 20)} is dropped`, async () => ["1", "{"].includes((await raw.get())[0]));
+  }
+  const fat = await rawPolling({});
+  assert.equal((await fat.post("4".repeat(17000))).status, 413);
+  const opened = await Promise.allSettled([...Array(200)].map(() => fetch(`${game}/socket.io/?EIO=4&transport=polling`)));
+  assert.ok(opened.some((s) => s.value?.status === 503) && opened.every((s) => [200, 503].includes(s.value?.status)));
+  bob.send('{"type":"ping","id":1}');
+  await bob.hear("pong");
+  assert.equal(await conns(game), 1);
+  await until("they all are gone", async () => (await handshaking(game)) === 0);
+  bob.close();
+  await until("and bob", async () => (await conns(game)) === 0);
+});
+
 test("probes are answered and not counted", async () => {
   const probe = client(game, ways.websocket);
   await heard(probe, "connect");

@@ -38,14 +38,7 @@ static void test_payload_is_cut_in_order(void **state)
 
 static void test_empty_and_malformed_packets_are_refused(void **state)
 {
-    static const char *const wrong[] = {"",
-                                        "\x1e",
-                                        "\x1e"
-                                        "4a",
-                                        "9",
-                                        "bA",
-                                        "b-_==",
-                                        "bAQIDBA==4"};
+    static const char *const wrong[] = {"", "\x1e", "\0364a", "9", "bA", "b-_==", "bAQIDBA==4"};
     struct eio_packet packet;
     char scratch[8];
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {

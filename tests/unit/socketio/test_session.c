@@ -9,7 +9,8 @@ static const struct session_config config = {.sessions_max = 4,
                                              .ping_interval_ms = 300,
                                              .ping_timeout_ms = 200,
                                              .connect_timeout_ms = 1000,
-                                             .upgrade_timeout_ms = 500};
+                                             .upgrade_timeout_ms = 500,
+                                             .linger_ms = 400};
 
 /* A world: sessions, a clock, what was done so far as lines, what the shell holds. */
 struct world {
@@ -326,8 +327,13 @@ static void test_end_of_a_polling_session_waits_for_its_last_packets(void **stat
     expect(&w, "[   0] flush slot=0\n[   0] end slot=0 why=test\n");
     a = open_by(&w, SESSION_POLLING); /* nobody ever asks */
     happen(&w, a, SESSION_ENDS);
+    run_to(&w, 1000);
+    expect(&w, "[   0] send slot=0 type=1\n[ 100] end slot=0 why=test\n");
+    a = open_by(&w, SESSION_POLLING); /* nobody asks for the last words */
+    w.queued[a] = true;
+    happen(&w, a, SESSION_ENDS);
     run_to(&w, 2000);
-    expect(&w, "[   0] send slot=0 type=1\n[ 500] end slot=0 why=test\n");
+    expect(&w, "[1400] end slot=0 why=test\n");
     a = open_by(&w, SESSION_POLLING); /* it says goodbye itself */
     w.queued[a] = true;
     happen(&w, a, SESSION_ENDS);
