@@ -142,6 +142,7 @@ static void join_nodes(struct fleet *fleet, mono_ms_t now)
         in->conns += n->conns;
         in->est += n->est;
         in->reported = true;
+        in->silent_told = false;
         in->silent_since = now;
         if (!in->zone[0])
             memcpy(in->zone, n->zone, sizeof in->zone);
@@ -169,7 +170,7 @@ static void prune_instances(struct fleet *fleet, mono_ms_t now)
         struct fleet_instance *in = &fleet->instances[i];
         if (in->listed || in->nodes || !in->was_listed) {
             fleet->instances[kept++] = *in;
-        } else if (!in->reported && !in->ending && !in->end_why) {
+        } else if (!in->reported && !in->unsure && !in->ending && !in->end_why) {
             fleet->died++;
             memcpy(fleet->died_id, in->id, sizeof fleet->died_id);
         }
@@ -240,9 +241,7 @@ void fleet_list(struct fleet *fleet, const struct fleet_listed *items, size_t co
             int64_t age = item->age_ms < 0 ? 0 : item->age_ms;
             in->since = (mono_ms_t){now.ms - age};
             in->silent_since = now;
-            /* One that is far past its boot time must have reported to a former leader: it may hold
-             * players. */
-            in->reported = age > 2 * fleet->boot_timeout_ms;
+            in->unsure = age > fleet->boot_timeout_ms;
         }
         memcpy(in->token, item->token, sizeof in->token);
         memcpy(in->zone, item->zone, sizeof in->zone);

@@ -81,8 +81,10 @@ struct fleet_instance {
     mono_ms_t silent_since; /* no node of it is in the pool since */
     mono_ms_t
         leaving_since; /* all its nodes are on their way out by our want since; 0: they are not */
-    bool reported; /* a node of it has been in the pool (or it is so old that one must have been) */
-    bool listed;   /* in the provider's last list */
+    bool reported;     /* a node of it has been in the pool */
+    bool unsure; /* so old when it was first listed that one may have been, under another leader */
+    bool silent_told;
+    bool listed; /* in the provider's last list */
     bool was_listed;
     bool ending;         /* the provider says so, or accepted our wish */
     bool end_asked;      /* a terminate call is under way */

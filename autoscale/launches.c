@@ -26,6 +26,14 @@ static struct launch *find(struct launches *ls, const char *token)
     return NULL;
 }
 
+bool launches_has(const struct launches *ls, const char *token)
+{
+    for (size_t i = 0; i < ls->count; i++)
+        if (strcmp(ls->row[i].token, token) == 0)
+            return true;
+    return false;
+}
+
 static void drop(struct launches *ls, struct launch *row)
 {
     size_t at = (size_t)(row - ls->row);

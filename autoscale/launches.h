@@ -89,6 +89,9 @@ void launches_step(struct launches *ls, struct fleet *fleet, const struct policy
 int launches_pending_nodes(const struct launches *ls, const struct fleet *fleet,
                            const struct policy *policy);
 
+/* Is this launch still being waited for? */
+bool launches_has(const struct launches *ls, const char *token);
+
 /* Why no launch may start now: "backoff", "halted", "plan_full", or NULL. */
 const char *launches_blocked(const struct launches *ls, mono_ms_t now);
 

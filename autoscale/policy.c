@@ -15,7 +15,6 @@ void policy_defaults(struct policy *ret_policy, const char *pool)
         .out_cooldown_ms = 3 * MINUTE_MS,
         .in_cooldown_ms = 60 * MINUTE_MS,
         .boot_timeout_ms = 5 * MINUTE_MS,
-        .silent_timeout_ms = 60 * MINUTE_MS,
         .stale_after_ms = 4 * SECOND_MS, /* lost_after + one interval */
         .jump_hold_ms = 4 * SECOND_MS,
         .trust_percent = 90,
@@ -44,6 +43,12 @@ int policy_from(struct policy *ret_policy, const struct pool_settings *pool, str
     p.in_cooldown_ms = scale->in_cooldown_ms;
     p.boot_timeout_ms = scale->boot_timeout_ms;
     p.drain_deadline_ms = scale->drain_deadline_ms;
+    p.silent_timeout_ms = scale->silent_timeout_ms;
+    p.nodes_per_instance = (int)scale->nodes_per_instance;
+    p.backoff_min_ms = scale->launch_backoff_ms;
+    p.backoff_max_ms = scale->launch_backoff_max_ms;
+    p.launch_failures_max = (int)scale->launch_failures;
+    p.halt_retry_ms = scale->halt_retry_ms;
     p.stale_after_ms = p.jump_hold_ms = pool->lost_after_ms + pool->report_interval_ms;
     if (p.nodes_max < 4 * p.max)
         p.nodes_max =

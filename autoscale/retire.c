@@ -194,11 +194,28 @@ static const char *overdue(const struct fleet *fleet, const struct policy *polic
     int64_t silent = mono_sub(now, in->silent_since);
     int64_t least =
         policy->boot_timeout_ms < SILENCE_MIN_MS ? policy->boot_timeout_ms : SILENCE_MIN_MS;
+    if (in->unsure) /* a former leader may have seen it report: it may hold players */
+        return NULL;
     if (!in->reported)
         return mono_sub(now, in->since) >= policy->boot_timeout_ms && silent >= least
                    ? "boot_timeout"
                    : NULL;
     return policy->silent_timeout_ms > 0 && silent >= policy->silent_timeout_ms ? "silent" : NULL;
+}
+
+/* It costs money and is of no use, but it may hold players who are only cut off from the store:
+ * people are told, once. */
+static void tell_silent(struct fleet_instance *in, const struct policy *policy, mono_ms_t now,
+                        struct effects *fx)
+{
+    bool silent = in->listed && !in->ending && !in->end_why && in->nodes == 0 && in->reported &&
+                  mono_sub(now, in->silent_since) >= policy->boot_timeout_ms;
+    if (!silent || in->silent_told || !effects_room(fx, 1))
+        return;
+    in->silent_told = true;
+    effects_note(fx, "instance_silent", in->id, true, "age_s=%lld silent_s=%lld",
+                 (long long)(mono_sub(now, in->since) / 1000),
+                 (long long)(mono_sub(now, in->silent_since) / 1000));
 }
 
 static bool terminate(struct fleet_instance *in, const char *why, mono_ms_t now, struct effects *fx)
@@ -224,6 +241,7 @@ static bool step_instance(struct fleet *fleet, const struct policy *policy,
     if (in->end_why && in->end_why != DRAIN_DEADLINE && in->nodes > 0 && !in->ending &&
         !in->end_asked)
         in->end_why = NULL; /* it came up after all, in time */
+    tell_silent(in, policy, now, fx);
     bool ended = in->nodes > 0 && in->terminating == in->nodes;
     if (!in->listed || (!ended && !in->end_why) || mono_before(now, in->end_again_at))
         return failed;

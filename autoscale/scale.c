@@ -278,8 +278,24 @@ static bool has_unaccounted(const struct scale *s)
     return false;
 }
 
+/* Instances that are older than a boot and that this leader never saw report: those of a launch
+ * which is still in the plan did not come up; all others did, under another leader, and may hold
+ * players. */
+static void judge_unsure(struct scale *s)
+{
+    for (size_t i = 0; i < s->fleet.instance_count; i++) {
+        struct fleet_instance *in = &s->fleet.instances[i];
+        if (!in->unsure)
+            continue;
+        in->unsure = false;
+        in->reported = in->reported || !launches_has(&s->launches, in->token);
+    }
+}
+
 static void settle(struct scale *s)
 {
+    if (s->plan_read && s->listed)
+        judge_unsure(s);
     if (s->settled || !s->plan_read || !s->listed)
         return;
     int64_t least = has_unaccounted(s) && s->policy->jump_hold_ms > s->policy->settle_ms

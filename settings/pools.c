@@ -88,6 +88,23 @@ const struct option scale_options[] = {
      "An instance that does not report within this is terminated and alerted.", 0},
     {"drain_deadline", OPT_DURATION, AT(drain_deadline_ms), "0s", "0s..7d",
      "How long a drained-to-be node may keep players. 0s: until the last one leaves by itself.", 0},
+    {"silent_timeout", OPT_DURATION, AT(silent_timeout_ms), "0s", "0s..30d",
+     "An instance whose nodes are all lost and forgotten for so long is terminated. 0s: never. "
+     "Ends "
+     "the sessions of nodes that are only cut off from Redis.",
+     0},
+    {"nodes_per_instance", OPT_INT, AT(nodes_per_instance), "1", "1..64",
+     "Nodes that each instance runs.", 0},
+    {"launch_backoff", OPT_DURATION, AT(launch_backoff_ms), "10s", "1s..1h",
+     "Pause after a failed launch; doubles with each failure in a row.", 0},
+    {"launch_backoff_max", OPT_DURATION, AT(launch_backoff_max_ms), "10m", "1s..1d",
+     "The longest such pause.", 0},
+    {"launch_failures", OPT_INT, AT(launch_failures), "5", "1..1000",
+     "Failures in a row after which launches stop and people are called.", 0},
+    {"halt_retry", OPT_DURATION, AT(halt_retry_ms), "30m", "0s..7d",
+     "While stopped, one attempt in this time. 0s: none until somebody pauses and resumes the "
+     "pool.",
+     0},
     {0}};
 #undef AT
 
@@ -97,14 +114,28 @@ int scale_check(const void *values, struct err *err)
     if (scale->min > scale->max)
         return err_set(err, BERTH_EINVAL, "min = %lld: must not be above max (%lld)",
                        (long long)scale->min, (long long)scale->max);
+    if (scale->launch_backoff_max_ms < scale->launch_backoff_ms)
+        return err_set(err, BERTH_EINVAL,
+                       "launch_backoff_max = %lldms: must not be below launch_backoff (%lldms)",
+                       (long long)scale->launch_backoff_max_ms,
+                       (long long)scale->launch_backoff_ms);
+    if (scale->silent_timeout_ms > 0 && scale->silent_timeout_ms < scale->boot_timeout_ms)
+        return err_set(err, BERTH_EINVAL,
+                       "silent_timeout = %lldms: must be 0s (never) or at least boot_timeout "
+                       "(%lldms)",
+                       (long long)scale->silent_timeout_ms, (long long)scale->boot_timeout_ms);
     for (size_t i = 0; i < scale->rules.count; i++) {
         const struct section_kind_item *rule =
             SECTION_AT(scale->rules, struct section_kind_item, i);
-        const struct min_ready_settings *min_ready = rule->values;
-        if (strcmp(rule->kind, "min_ready") == 0 && min_ready->ready > scale->max)
+        int64_t ready = 0;
+        if (strcmp(rule->kind, "min_ready") == 0)
+            ready = ((const struct min_ready_settings *)rule->values)->ready;
+        else if (strcmp(rule->kind, "schedule") == 0)
+            ready = ((const struct schedule_settings *)rule->values)->ready;
+        if (ready > scale->max)
             return err_set(err, BERTH_EINVAL,
-                           "max = %lld: the rule min_ready asks for more (ready = %lld)",
-                           (long long)scale->max, (long long)min_ready->ready);
+                           "max = %lld: the rule %s asks for more (ready = %lld)",
+                           (long long)scale->max, rule->kind, (long long)ready);
     }
     return 0;
 }

@@ -66,6 +66,11 @@ struct scale_settings {
     int64_t max_step;     /* nodes a decision */
     int64_t out_cooldown_ms, in_cooldown_ms, boot_timeout_ms;
     int64_t drain_deadline_ms; /* 0: off */
+    int64_t silent_timeout_ms; /* 0: off */
+    int64_t nodes_per_instance;
+    int64_t launch_backoff_ms, launch_backoff_max_ms;
+    int64_t launch_failures; /* in a row, until launches stop */
+    int64_t halt_retry_ms;   /* 0: not before an operator resumes */
     struct section_items
         rules; /* of struct section_kind_item; values are structs of settings/rules.h */
 };

@@ -235,8 +235,41 @@ static void test_an_old_instance_that_is_silent_is_not_taken_for_one_that_never_
     world_run(&w, 120000);
     assert_int_equal(w.terminated, 0);
     assert_int_equal(world_count(&w, NODE_READY), 2); /* replaced all the same */
+    world_run(&w, 24 * 3600 * 1000);
+    assert_int_equal(w.terminated, 0); /* whoever plays there plays on */
+    assert_int_equal(world_logged(&w, "instance_silent name="), 1); /* but people are told, once */
+    w.policy.silent_timeout_ms = 3600 * 1000;
+    world_run(&w, 1000);
+    assert_int_equal(world_logged(&w, "why=silent nodes=0"), 1); /* only who says so */
+    world_fini(&w);
+}
+
+static void test_an_instance_just_past_its_boot_time_may_have_reported_to_another(void **state)
+{
+    struct world w;
+    init_running(&w, 2, 4);
+    world_run(&w, 310000); /* boot_timeout is 300 s */
+    w.side[0].stopped = true;
+    w.nodes[0].alive = w.nodes[0].present = false;
+    take_over(&w);
     world_run(&w, 3600 * 1000);
-    assert_int_equal(world_logged(&w, "why=silent nodes=0"), 1); /* silent_timeout */
+    assert_int_equal(w.terminated, 0);
+    world_fini(&w);
+}
+
+static void test_next_leader_ends_what_never_booted(void **state)
+{
+    struct world w;
+    world_init(&w, 2, 4);
+    w.boot_ms = -1;
+    world_run(&w, 200000); /* launched, not overdue yet */
+    assert_int_equal(w.launched, 2);
+    w.side[0].stopped = true;
+    world_run(&w, 200000); /* overdue, and nobody leads */
+    assert_int_equal(w.terminated, 0);
+    take_over(&w);
+    world_run(&w, 60000);
+    assert_int_equal(w.terminated, 2);
     world_fini(&w);
 }
 
@@ -255,6 +288,8 @@ int main(void)
         cmocka_unit_test(test_terminating_then_crash_is_finished_by_the_next),
         cmocka_unit_test(
             test_an_old_instance_that_is_silent_is_not_taken_for_one_that_never_booted),
+        cmocka_unit_test(test_an_instance_just_past_its_boot_time_may_have_reported_to_another),
+        cmocka_unit_test(test_next_leader_ends_what_never_booted),
         cmocka_unit_test(test_an_emptied_store_launches_nothing_before_nodes_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -249,6 +249,9 @@ static void test_errors_teach(void **state)
         "with , - and /\n");
     expect_error("pools: {a: {scale: {max: 3, rules: [{rule: min_ready, ready: 4}]}}}",
                  "F:1: pools.a.scale.max = 3: the rule min_ready asks for more (ready = 4)\n");
+    expect_error("pools: {a: {scale: {max: 3, rules: [{rule: schedule, cron: '0 5 * * *', for: 1h, "
+                 "ready: 4}]}}}",
+                 "F:1: pools.a.scale.max = 3: the rule schedule asks for more (ready = 4)\n");
     expect_error("pools: {a: {scale: {rules: [{rule: min_ready, above: 3}]}}}",
                  "F:1: pools.a.scale.rules.0.above: no such option; known here: ready\n");
     expect_error("pools: {a: {scale: {rules: [{rule: average_connections}]}}}",
@@ -263,6 +266,15 @@ static void test_sections_are_checked_as_a_whole(void **state)
 {
     expect_error("pools:\n  game:\n    scale:\n      max: 3\n      min: 4\n",
                  "F:5: pools.game.scale.min = 4: must not be above max (3)\n");
+    expect_error(
+        "pools: {a: {scale: {launch_backoff: 1m, launch_backoff_max: 10s}}}",
+        "F:1: pools.a.scale.launch_backoff_max = 10000ms: must not be below launch_backoff "
+        "(60000ms)\n");
+    expect_error("pools: {a: {scale: {boot_timeout: 5m, silent_timeout: 4m}}}",
+                 "F:1: pools.a.scale.silent_timeout = 240000ms: must be 0s (never) or at least "
+                 "boot_timeout (300000ms)\n");
+    expect_error("pools: {a: {scale: {nodes_per_instance: 0}}}",
+                 "F:1: pools.a.scale.nodes_per_instance = 0: must be 1..64\n");
     expect_error("pools: {a: {access: server}}",
                  "F:1: pools.a.access_tokens: must hold a token, since access is server\n");
     expect_error("pools:\n  a:\n    scale:\n      rules:\n        - rule: average_connections\n    "
