@@ -370,9 +370,12 @@ static void move_node(struct pool_io *p, const struct effect *e)
 
 static void want_node(struct pool_io *p, const struct effect *e)
 {
+    char who[CALL_HOLDER_MAX];
     struct err err;
+    holder(p, who);
     struct call_want req = {.node = e->name,
                             .who = WANT_BY_AUTOSCALE,
+                            .holder = who,
                             .kind = strcmp(e->want, "draining") == 0 ? WANT_DRAINING : WANT_NONE,
                             .why = e->why,
                             .feed_max = feed_max(p)};

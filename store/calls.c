@@ -73,7 +73,7 @@ int calls_want(struct store_call *call, const struct keys *keys, const struct ca
     bool of_pool = span_is(node, WANT_POOL_CLOSED) || span_is(node, WANT_POOL_PAUSED) ||
                    span_is(node, WANT_POOL_SIZE);
     struct build b = build_begin(call, SCRIPT_WANT, keys, err);
-    BUILD_KEYS(&b, KEY_NODES, KEY_WANTS, KEY_FEED, KEY_EVENTS);
+    BUILD_KEYS(&b, KEY_NODES, KEY_WANTS, KEY_FEED, KEY_EVENTS, KEY_LEADER);
     if (of_pool)
         build_raw(&b, node);
     else
@@ -94,6 +94,10 @@ int calls_want(struct store_call *call, const struct keys *keys, const struct ca
     build_encoded(&b, "why", req->why, WANT_WHY_MAX - 1);
     build_int(&b, "until", req->until.ms, 0, BUILD_INT_MAX);
     build_int(&b, "feed_max", req->feed_max, 1, STREAM_MAX);
+    if (req->who == WANT_BY_AUTOSCALE)
+        build_holder(&b, req->holder);
+    else
+        build_word(&b, "-");
     return build_end(&b);
 }
 

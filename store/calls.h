@@ -111,10 +111,11 @@ struct call_report {
 int calls_report(struct store_call *call, const struct keys *keys, const struct call_report *req,
                  struct err *err) BERTH_MUST_USE;
 
-/* OK, UNKNOWN. */
+/* OK, UNKNOWN. By the autoscaler also FENCED: holder. */
 struct call_want {
     const char *node; /* or a WANT_POOL_* */
     enum want_who who;
+    const char *holder;  /* WANT_BY_AUTOSCALE: of the leader's lease; of others NULL */
     enum want_kind kind; /* WANT_NONE: take it back */
     int64_t size;        /* WANT_SIZE */
     const char *why;     /* a word or a text for people; encoded here */

@@ -38,6 +38,7 @@ static const struct shape {
     {SCRIPT_REPORT, ANSWER_SUPERSEDED, "e"},
     {SCRIPT_WANT, ANSWER_OK, ""},
     {SCRIPT_WANT, ANSWER_UNKNOWN, ""},
+    {SCRIPT_WANT, ANSWER_FENCED, "h"},
     {SCRIPT_MOVE, ANSWER_OK, ""},
     {SCRIPT_MOVE, ANSWER_FENCED, "h"},
     {SCRIPT_MOVE, ANSWER_STALE, "se"},

@@ -1,9 +1,9 @@
 #!lua
 -- want: someone wishes a node in or out, or something of the whole pool. The owner (or the autoscaler) acts on it.
--- KEYS nodes wants feed events
--- ARGV node who want why until_ms feed_max
+-- KEYS nodes wants feed events leader
+-- ARGV node who want why until_ms feed_max holder
 local node, who, want, why = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local till, feed_max = tonumber(ARGV[5]), tonumber(ARGV[6])
+local till, feed_max, holder = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7] or '-'
 local EVENTS_MAX = 100000
 -- What may be wanted of a node, and of the pool.
 local ALLOWED = {
@@ -23,10 +23,17 @@ if not kind or not (of_pool and ALLOWED[node] or ALLOWED.node)[kind] or want == 
 end
 if why == '' or #why > 768 or string.find(why, '[%c ]') then return {'BAD', 'why'} end
 if not feed_max or feed_max < 1 then return {'BAD', 'feed_max'} end
+-- An autoscaler wishes as the leader it is; the others lead nothing.
+if who == 'autoscale' and not string.find(holder, '^%S+ %d+ %d+$') then return {'BAD', 'holder'} end
+if who ~= 'autoscale' and holder ~= '-' then return {'BAD', 'holder'} end
 
 local t = redis.call('TIME')
 local now = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 if not till or till < 0 or (till > 0 and till <= now) then return {'BAD', 'until_ms'} end
+if who == 'autoscale' then
+  local present = redis.call('GET', KEYS[5]) or ''
+  if present ~= holder then return {'FENCED', now, present} end
+end
 if not of_pool and redis.call('HEXISTS', KEYS[1], node) == 0 then return {'UNKNOWN', now} end
 
 local field = node .. '|' .. who

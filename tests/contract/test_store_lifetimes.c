@@ -96,8 +96,8 @@ static void live(void)
     for (int i = 0; i < 50; i++) {
         (void)snprintf(name, sizeof name, "m%d", i);
         epoch = store_join(name, "x2");
-        (void)SAY(want, .node = name, .who = WANT_BY_AUTOSCALE, .kind = WANT_DRAINING, .why = "w",
-                  .feed_max = 100);
+        (void)SAY(want, .node = name, .who = WANT_BY_AUTOSCALE, .holder = leader,
+                  .kind = WANT_DRAINING, .why = "w", .feed_max = 100);
         store_move_along(name, epoch,
                          (const enum node_state[]){NODE_JOINING, NODE_LOST, NODE_GONE, END});
     }

@@ -30,8 +30,11 @@ static struct store_answer move_by(const char *holder, int64_t epoch, enum node_
 
 static struct store_answer wish(enum want_who who, enum want_kind kind, int64_t until_ms)
 {
-    return SAY(want, .node = "n", .who = who, .kind = kind, .why = "because I say so",
-               .until = {until_ms}, .feed_max = 1000);
+    char holder[CALL_HOLDER_MAX] = "";
+    if (who == WANT_BY_AUTOSCALE)
+        (void)snprintf(holder, sizeof holder, "%s", store_hold(MOVE_LEADER));
+    return SAY(want, .node = "n", .who = who, .holder = holder, .kind = kind,
+               .why = "because I say so", .until = {until_ms}, .feed_max = 1000);
 }
 
 static struct store_answer sweep(const char *holder, int64_t guard)
@@ -370,6 +373,31 @@ static void test_want_refuses_what_makes_no_sense(void **state)
     assert_int_equal(redis_client_int(fx.client, "HLEN", "berth:{p}:wants", NULL), 0);
 }
 
+static struct store_answer autoscale_wish(const char *holder, enum want_kind kind)
+{
+    return SAY(want, .node = "n", .who = WANT_BY_AUTOSCALE, .holder = holder, .kind = kind,
+               .why = "w", .feed_max = 10);
+}
+
+static void test_want_of_an_autoscaler_is_fenced(void **state)
+{
+    char holder[CALL_HOLDER_MAX];
+    (void)store_join("n", "nonce-1");
+    assert_int_equal(autoscale_wish("as-1 5 1", WANT_DRAINING).word, ANSWER_FENCED);
+    (void)snprintf(holder, sizeof holder, "%s", store_hold(MOVE_LEADER));
+    assert_int_equal(autoscale_wish("as-1 5 1", WANT_DRAINING).word, ANSWER_FENCED);
+    assert_int_equal(redis_client_int(fx.client, "HLEN", "berth:{p}:wants", NULL), 0);
+    assert_int_equal(autoscale_wish(holder, WANT_DRAINING).word, ANSWER_OK);
+    /* another leads now: this one takes nothing back either */
+    (void)redis_client_ask(fx.client, "SET", "berth:{p}:leader", "as-2 6 99999999999999", NULL);
+    struct store_answer a = autoscale_wish(holder, WANT_NONE);
+    assert_int_equal(a.word, ANSWER_FENCED);
+    assert_true(span_is(a.holder, "as-2 6 99999999999999"));
+    assert_int_equal(redis_client_int(fx.client, "HLEN", "berth:{p}:wants", NULL), 1);
+    /* operators and nodes need no lease */
+    assert_int_equal(wish(WANT_BY_OPERATOR, WANT_HELD, 0).word, ANSWER_OK);
+}
+
 /* ---- move ---- */
 
 static void test_move_is_fenced(void **state)
@@ -604,6 +632,7 @@ int main(void)
         T(test_want_is_told_once),
         T(test_want_of_the_pool),
         T(test_want_refuses_what_makes_no_sense),
+        T(test_want_of_an_autoscaler_is_fenced),
         T(test_move_is_fenced),
         T(test_move_compares_before_it_sets),
         T(test_moves_are_legal_as_the_core_says),

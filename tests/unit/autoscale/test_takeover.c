@@ -141,6 +141,20 @@ static void test_deposed_leader_does_nothing(void **state)
     world_fini(&w);
 }
 
+static void test_an_ex_leader_takes_nothing_back(void **state)
+{
+    struct world w;
+    init_draining(&w, 2, 4);
+    int wants = w.wants;
+    w.fence++; /* another leads by now; nobody told this one */
+    world_load(&w, 90);
+    world_run(&w, 20000); /* it would take the draining node back */
+    assert_true(world_logged(&w, "want=none") > 0);
+    assert_int_equal(w.wants, wants);
+    assert_int_equal(world_count(&w, NODE_DRAINING), 1);
+    world_fini(&w);
+}
+
 static void test_cooldown_outlives_the_leader(void **state)
 {
     struct world w;
@@ -282,6 +296,7 @@ int main(void)
         cmocka_unit_test(test_new_leader_waits_for_a_stable_list),
         cmocka_unit_test(test_two_who_believe_to_lead_do_not_launch_twice),
         cmocka_unit_test(test_deposed_leader_does_nothing),
+        cmocka_unit_test(test_an_ex_leader_takes_nothing_back),
         cmocka_unit_test(test_cooldown_outlives_the_leader),
         cmocka_unit_test(test_next_leader_finishes_the_drain),
         cmocka_unit_test(test_next_leader_can_take_back),

@@ -185,9 +185,13 @@ static void do_move(struct world *w, struct world_side *side, const struct effec
     n->present = e->to != NODE_GONE;
 }
 
-static void do_want(struct world *w, const struct effect *e)
+static void do_want(struct world *w, struct world_side *side, const struct effect *e)
 {
     struct world_node *n = find_node(w, e->name);
+    if (is_fenced(w, side)) {
+        answer(w, side, SCALE_REFUSED, e->name, SCALE_NOT_DONE);
+        return;
+    }
     w->wants++;
     if (n)
         n->node.want_own = strcmp(e->want, "draining") == 0;
@@ -224,7 +228,7 @@ static void handle(struct world *w, struct world_side *side, const struct effect
             do_terminate(w, side, e);
             break;
         case EFFECT_WANT:
-            do_want(w, e);
+            do_want(w, side, e);
             break;
         case EFFECT_MOVE:
             do_move(w, side, e);

@@ -69,6 +69,15 @@ static void test_bad_arguments_are_named(void **state)
                                     .node = "*all", .kind = WANT_READY, .why = "x", .feed_max = 1},
                                 &err),
                      BERTH_EINVAL);
+    assert_int_equal(calls_want(&call, &keys,
+                                &(const struct call_want){.node = "n",
+                                                          .who = WANT_BY_AUTOSCALE,
+                                                          .kind = WANT_READY,
+                                                          .why = "x",
+                                                          .feed_max = 1},
+                                &err),
+                     BERTH_EINVAL);
+    assert_non_null(strstr(err.text, "holder"));
     assert_int_equal(calls_room(&call, &keys,
                                 &(const struct call_room){
                                     .room = SPAN("a/b"), .node = "n", .epoch = 1, .ttl_ms = 1},
