@@ -1,8 +1,9 @@
 /* fleet.c - reading and showing the fleet. */
 #include "cli/fleet.h"
 
+#include "core/text.h"
+
 #include <jansson.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 static const char *const words[FLEET_STATES] = {"joining", "ready",   "held",        "draining",
@@ -78,51 +79,39 @@ int64_t fleet_nodes(const struct fleet *fleet)
     return sum;
 }
 
-static size_t append(char *buf, size_t size, size_t at, const char *fmt, ...) BERTH_PRINTF(4, 5);
-static size_t append(char *buf, size_t size, size_t at, const char *fmt, ...)
-{
-    if (at >= size)
-        return at;
-    va_list ap;
-    va_start(ap, fmt);
-    int n = vsnprintf(buf + at, size - at, fmt, ap);
-    va_end(ap);
-    if (n < 0)
-        return at;
-    return (size_t)n >= size - at ? size - 1 : at + (size_t)n;
-}
-
 size_t fleet_table(const struct fleet *fleet, char *buf, size_t size)
 {
-    size_t at = append(buf, size, 0, "%-16s", "pool");
+    struct text t;
+    text_init(&t, buf, size);
+    text_add(&t, "%-16s", "pool");
     for (int s = 0; s < FLEET_STATES; s++)
-        at = append(buf, size, at, " %*s", (int)strlen(words[s]), words[s]);
-    at = append(buf, size, at, "  %12s %8s  %s\n", "connections", "pending", "owner");
+        text_add(&t, " %*s", (int)strlen(words[s]), words[s]);
+    text_add(&t, "  %12s %8s  %s\n", "connections", "pending", "owner");
     for (size_t i = 0; i < fleet->count; i++) {
         const struct fleet_pool *p = &fleet->pools[i];
         char connections[48];
-        at = append(buf, size, at, "%-16s", p->name);
+        text_add(&t, "%-16s", p->name);
         for (int s = 0; s < FLEET_STATES; s++)
-            at = append(buf, size, at, " %*lld", (int)strlen(words[s]), (long long)p->nodes[s]);
+            text_add(&t, " %*lld", (int)strlen(words[s]), (long long)p->nodes[s]);
         (void)snprintf(connections, sizeof connections, "%lld/%lld", (long long)p->connections,
                        (long long)p->capacity);
-        at = append(buf, size, at, "  %12s %8lld  %s\n", connections, (long long)p->pending,
-                    p->owner[0] ? p->owner : "(nobody)");
+        text_add(&t, "  %12s %8lld  %s\n", connections, (long long)p->pending,
+                 p->owner[0] ? p->owner : "(nobody)");
     }
-    return at;
+    return t.len;
 }
 
 size_t fleet_line(const struct fleet *fleet, char *buf, size_t size)
 {
-    size_t at = 0;
+    struct text t;
+    text_init(&t, buf, size);
     for (size_t i = 0; i < fleet->count; i++) {
         const struct fleet_pool *p = &fleet->pools[i];
-        at = append(buf, size, at, "%s%s", i ? " | " : "", p->name);
+        text_add(&t, "%s%s", i ? " | " : "", p->name);
         for (int s = 0; s < FLEET_STATES; s++)
             if (p->nodes[s] || s == FLEET_READY)
-                at = append(buf, size, at, " %lld %s", (long long)p->nodes[s], words[s]);
-        at = append(buf, size, at, " conns=%lld/%lld", (long long)p->connections,
-                    (long long)p->capacity);
+                text_add(&t, " %lld %s", (long long)p->nodes[s], words[s]);
+        text_add(&t, " conns=%lld/%lld", (long long)p->connections, (long long)p->capacity);
     }
-    return at;
+    return t.len;
 }

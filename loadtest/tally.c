@@ -1,9 +1,10 @@
 /* tally.c - adding up what the players saw. */
 #include "loadtest/tally.h"
 
+#include "core/text.h"
+
 #include <assert.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -115,52 +116,42 @@ bool tally_passed(const struct tally *tally)
            tally->split_rooms == 0 && tally->killed == 0;
 }
 
-static size_t append(char *buf, size_t size, size_t at, const char *fmt, ...) BERTH_PRINTF(4, 5);
-static size_t append(char *buf, size_t size, size_t at, const char *fmt, ...)
-{
-    if (at >= size)
-        return at;
-    va_list ap;
-    va_start(ap, fmt);
-    int n = vsnprintf(buf + at, size - at, fmt, ap);
-    va_end(ap);
-    if (n < 0)
-        return at;
-    return (size_t)n >= size - at ? size - 1 : at + (size_t)n;
-}
-
-static size_t append_reasons(char *buf, size_t size, size_t at, const char *title,
-                             const struct tally_reason *reasons)
+static void add_reasons(struct text *t, const char *title, const struct tally_reason *reasons)
 {
     if (!reasons[0].why)
-        return at;
-    at = append(buf, size, at, "%s:", title);
+        return;
+    text_add(t, "%s:", title);
     for (size_t i = 0; i < TALLY_REASONS_MAX && reasons[i].why; i++)
-        at = append(buf, size, at, " %s=%" PRIu64, reasons[i].why, reasons[i].count);
-    return append(buf, size, at, "\n");
+        text_add(t, " %s=%" PRIu64, reasons[i].why, reasons[i].count);
+    text_add(t, "\n");
 }
 
 size_t tally_report(const struct tally *tally, char *buf, size_t size)
 {
-    size_t at = append(buf, size, 0, "%-16s %8s %8s %8s %8s %8s   (milliseconds)\n", "step",
-                       "count", "p50", "p90", "p99", "max");
-    for (int t = 0; t < PLAYER_TIMED; t++) {
-        const struct histogram *h = &tally->timed[t];
-        at = append(buf, size, at,
-                    "%-16s %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 "\n",
-                    player_timed_word((enum player_timed)t), h->count, histogram_quantile(h, 0.5),
-                    histogram_quantile(h, 0.9), histogram_quantile(h, 0.99), h->max);
+    struct text t;
+    text_init(&t, buf, size);
+    text_add(&t, "%-16s %8s %8s %8s %8s %8s   (milliseconds)\n", "step", "count", "p50", "p90",
+             "p99", "max");
+    for (int i = 0; i < PLAYER_TIMED; i++) {
+        const struct histogram *h = &tally->timed[i];
+        text_add(&t, "%-16s %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 "\n",
+                 player_timed_word((enum player_timed)i), h->count, histogram_quantile(h, 0.5),
+                 histogram_quantile(h, 0.9), histogram_quantile(h, 0.99), h->max);
     }
-    at = append_reasons(buf, size, at, "asked again", tally->retries);
-    at = append_reasons(buf, size, at, "sessions killed", tally->kills);
-    return append_reasons(buf, size, at, "failures", tally->failures);
+    add_reasons(&t, "asked again", tally->retries);
+    add_reasons(&t, "sessions killed", tally->kills);
+    add_reasons(&t, "failures", tally->failures);
+    return t.len;
 }
 
 size_t tally_line(const struct tally *tally, char *buf, size_t size)
 {
-    return append(buf, size, 0,
-                  "players=%zu matched=%" PRIu64 " rooms=%zu split_rooms=%zu failed=%" PRIu64
-                  " killed_sessions=%" PRIu64,
-                  tally->players, tally->matched, tally->rooms_count, tally->split_rooms,
-                  tally->failed, tally->killed);
+    struct text t;
+    text_init(&t, buf, size);
+    text_add(&t,
+             "players=%zu matched=%" PRIu64 " rooms=%zu split_rooms=%zu failed=%" PRIu64
+             " killed_sessions=%" PRIu64,
+             tally->players, tally->matched, tally->rooms_count, tally->split_rooms, tally->failed,
+             tally->killed);
+    return t.len;
 }
