@@ -1,7 +1,7 @@
 /* loop.h - the one event loop of a process: libev, its clocks, timers and signals.
  *
- * The web's sockets, hiredis and libcurl all run on the same ev_loop, which loop_ev() gives to the
- * few files of io/ that bind them. Threads: everything in io/ belongs to the loop's thread. */
+ * libwebsockets, hiredis and libcurl all run on the same ev_loop, which loop_ev() gives to the few
+ * files of io/ that bind them. Threads: everything in io/ belongs to the loop's thread. */
 #ifndef BERTH_IO_LOOP_H
 #define BERTH_IO_LOOP_H
 

@@ -1,4 +1,4 @@
-/* web.c - what all connections share: the turn's end, the sweep, the date, random bytes. */
+/* web.c - the libwebsockets context on the loop, the turn's end, the sweep over all connections. */
 #include "io/web_impl.h"
 
 #include "io/resolve.h"
@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/resource.h>
-#include <time.h>
 
 /* The end of a turn: what was queued leaves, what was doomed dies. */
 static void web_turn(struct ev_loop *ev, ev_prepare *watcher, int events)
@@ -85,6 +84,7 @@ static void on_tick(void *arg)
             (void)web_dirty(conn);
         conn_sweep(conn, web->now_ms);
     }
+    lws_cancel_service(web->lws); /* its own timers do not run on a foreign loop by themselves */
 }
 
 void web_sweep_at_least(struct web *web, int64_t ms)
@@ -93,6 +93,36 @@ void web_sweep_at_least(struct web *web, int64_t ms)
         ms = SWEEP_MS;
     if (ms < web->sweep_ms)
         web->sweep_ms = ms;
+}
+
+static const lws_retry_bo_t no_validity_checks = {.secs_since_valid_ping = 0,
+                                                  .secs_since_valid_hangup = 0};
+
+static int open_lws(struct web *web, struct err *err)
+{
+    lws_set_log_level(LLL_ERR, NULL);
+    void *loops[1] = {loop_ev(web->loop)};
+    struct lws_context_creation_info info = {
+        .port = CONTEXT_PORT_NO_LISTEN,
+        .protocols = web_protocols,
+        .options = LWS_SERVER_OPTION_LIBEV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
+        .foreign_loops = loops,
+        .gid = -1,
+        .uid = -1,
+        .pt_serv_buf_size = READ_MAX + LWS_PRE,
+        .retry_and_idle_policy = &no_validity_checks,
+        .vhost_name = "berth",
+    };
+    web->lws = lws_create_context(&info);
+    if (!web->lws)
+        return err_set(err, BERTH_ESYS,
+                       "libwebsockets gives no context (is libwebsockets-evlib-ev installed?)");
+    web->vhost = lws_create_vhost(web->lws, &info);
+    if (!web->vhost) {
+        lws_context_destroy(web->lws);
+        return err_set(err, BERTH_ESYS, "libwebsockets gives no vhost");
+    }
+    return 0;
 }
 
 struct web *web_create(struct loop *loop, struct log *log, struct err *err)
@@ -109,6 +139,10 @@ struct web *web_create(struct loop *loop, struct log *log, struct err *err)
     struct rlimit files;
     web->conns_max =
         getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur > 256 ? files.rlim_cur - 128 : 128;
+    if (open_lws(web, err) < 0) {
+        free(web);
+        return NULL;
+    }
     keep_date(web);
     ev_prepare_init(&web->prepare, web_turn);
     web->prepare.data = web;
@@ -128,11 +162,12 @@ void web_destroy(struct web *web)
         struct conn *conn = web->conns[web->count - 1];
         if (conn->ws)
             ws_shutdown(conn->ws);
-        conn_free(conn);
+        conn_close(conn);
     }
     resolver_destroy(web->resolver);
     timer_stop(&web->tick);
     ev_prepare_stop(loop_ev(web->loop), &web->prepare);
+    lws_context_destroy(web->lws);
     tls_context_free(web->tls_client);
     buf_free(&web->spare);
     free(web->conns);

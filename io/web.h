@@ -1,10 +1,10 @@
 /* web.h - HTTP and WebSocket servers and WebSocket clients of a process, on the loop.
  *
- * One `struct web` a process. Servers route to const tables of handlers. HTTP/1.1, WebSocket and
- * TLS are read by web_http.c, web_ws.c and web_tls.c on sockets that libev watches. One sweep a
- * process sees to idle connections, pings and stalled readers: it looks at each connection at least
- * once a second, or four times in the shortest ping_ms or idle_ms. An idle connection takes 0.4 kB,
- * an idle WebSocket 0.6 kB of memory. Threads: the loop's. */
+ * One `struct web` a process. libwebsockets holds the sockets (raw-skt role, its libev plugin);
+ * HTTP/1.1, WebSocket and TLS are read above it by web_http.c, web_ws.c and web_tls.c. Servers
+ * route to const tables of handlers. One sweep a process sees to idle connections, pings and
+ * stalled readers: it looks at each connection at least once a second, or four times in the
+ * shortest ping_ms or idle_ms. Threads: the loop's. */
 #ifndef BERTH_IO_WEB_H
 #define BERTH_IO_WEB_H
 

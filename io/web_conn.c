@@ -1,10 +1,10 @@
-/* web_conn.c - sockets on the loop: bytes in, bytes out, one way to die. */
+/* web_conn.c - connections as libwebsockets' raw-skt role gives them: bytes in, bytes out, one way
+ * to die. */
 #include "io/web_impl.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 enum { SPARE_MAX = 64 * 1024, BUF_MIN = 512 };
 
@@ -69,7 +69,7 @@ struct conn *conn_create(struct web *web, struct web_server *server)
         return NULL;
     conn->web = web;
     conn->server = server;
-    conn->io.fd = -1;
+    conn->fd = -1;
     conn->ex.conn = conn;
     conn->seen_ms = web->now_ms;
     conn->slot = (uint32_t)web->count;
@@ -86,6 +86,8 @@ void conn_free(struct conn *conn)
     if (conn->ws)
         ws_gone(conn);
     http_gone(conn);
+    if (web->adopting == conn)
+        web->adopting = NULL;
     web->conns[conn->slot] = web->conns[--web->count];
     web->conns[conn->slot]->slot = conn->slot;
     if (conn->dirty)
@@ -93,10 +95,33 @@ void conn_free(struct conn *conn)
     if (conn->server)
         conn->server->connections--;
     tls_free(conn);
-    conn_detach(conn);
     buf_free(&conn->in);
     buf_free(&conn->out);
     free(conn);
+}
+
+int conn_adopt(struct conn *conn, int fd)
+{
+    struct web *web = conn->web;
+    web->adopting = conn;
+    conn->fd = fd;
+    lws_adopt_desc_t info = {.vh = web->vhost,
+                             .type = LWS_ADOPT_SOCKET,
+                             .fd.sockfd = fd,
+                             .vh_prot_name = web_protocols[0].name,
+                             .opaque = conn};
+    struct lws *wsi = lws_adopt_descriptor_vhost_via_info(&info);
+    bool gone = web->adopting != conn;
+    web->adopting = NULL;
+    if (wsi) {
+        conn->wsi = wsi;
+        return 0;
+    }
+    if (!gone) {
+        conn->wsi = NULL;
+        conn_free(conn);
+    }
+    return BERTH_ESYS;
 }
 
 bool conn_put(struct conn *conn, const char *data, size_t len)
@@ -132,10 +157,23 @@ void conn_finish(struct conn *conn, bool linger)
     web_dirty(conn);
 }
 
+void conn_close(struct conn *conn)
+{
+    conn->dying = true;
+    if (conn->wsi)
+        lws_set_timeout(conn->wsi, PENDING_TIMEOUT_USER_OK,
+                        LWS_TO_KILL_SYNC); /* -> RAW_CLOSE -> conn_free() */
+    else
+        conn_free(conn);
+}
+
 void conn_hold(struct conn *conn, bool hold)
 {
+    if (conn->held == hold || !conn->wsi)
+        return;
     conn->held = hold;
-    conn_watch(conn, (conn->io.events & EV_WRITE) | (hold ? 0 : EV_READ));
+    if (lws_rx_flow_control(conn->wsi, !hold) < 0)
+        conn_die(conn);
 }
 
 /* All queued bytes are gone. */
@@ -157,7 +195,7 @@ static void drained(struct conn *conn)
         conn->seen_ms = web->now_ms;
         buf_free(&conn->in);
         conn_hold(conn, false);
-        (void)shutdown(conn->io.fd, SHUT_WR);
+        (void)shutdown(conn->fd, SHUT_WR);
     } else if (conn->mode == CONN_HTTP && conn->in.len && !conn->ex.pending && !conn->busy) {
         conn->resume = true; /* requests waited for room */
         web_dirty(conn);
@@ -167,11 +205,11 @@ static void drained(struct conn *conn)
 static bool plain_flush(struct conn *conn)
 {
     while (conn->out.len) {
-        ssize_t n = send(conn->io.fd, conn->out.ptr + conn->out.off, conn->out.len, MSG_NOSIGNAL);
+        ssize_t n = send(conn->fd, conn->out.ptr + conn->out.off, conn->out.len, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-            conn_watch(conn, conn->io.events | EV_WRITE);
+            lws_callback_on_writable(conn->wsi);
             return false;
         }
         if (n < 0) {
@@ -186,7 +224,7 @@ static bool plain_flush(struct conn *conn)
 
 void conn_flush(struct conn *conn)
 {
-    if (conn->dying || conn->mode <= CONN_CONNECTING)
+    if (conn->dying || conn->fd < 0 || conn->mode <= CONN_CONNECTING)
         return;
     if (conn->tls ? !tls_flush(conn) : !plain_flush(conn))
         return;
@@ -265,7 +303,7 @@ void conn_turn(struct conn *conn)
     if (!conn->dying && (conn->out.len || conn->finish))
         conn_flush(conn);
     if (conn->dying)
-        conn_free(conn);
+        conn_close(conn);
 }
 
 void conn_sweep(struct conn *conn, int64_t now_ms)
@@ -291,66 +329,39 @@ static void on_read(struct conn *conn, char *data, size_t len)
         conn_flush(conn);
 }
 
-/* The other side is gone, or connect(2) failed. */
-static void on_end(struct conn *conn)
+static int raw_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                        size_t len)
 {
-    if (conn->mode != CONN_CONNECTING || conn->dying || !ws_client_next(conn))
-        conn_free(conn);
-}
-
-static void on_readable(struct conn *conn)
-{
-    struct web *web = conn->web;
-    ssize_t n = recv(conn->io.fd, web->read, sizeof web->read, 0);
-    if (n > 0)
-        on_read(conn, web->read, (size_t)n);
-    else if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
-        on_end(conn);
-}
-
-static void on_socket(struct ev_loop *ev, ev_io *io, int events)
-{
-    (void)ev;
-    struct conn *conn = io->data;
-    if (conn->dying)
-        return; /* the end of this turn closes it */
-    if (conn->mode == CONN_CONNECTING) {
-        if (events & EV_WRITE && !ws_client_connected(conn))
-            on_end(conn);
-        return;
-    }
-    if (events & EV_WRITE) {
-        conn_watch(conn, conn->io.events & ~EV_WRITE);
+    struct conn *conn = lws_get_opaque_user_data(wsi);
+    if (!conn)
+        return 0;
+    switch (reason) {
+    case LWS_CALLBACK_RAW_ADOPT:
+        conn->wsi = wsi;
+        break;
+    case LWS_CALLBACK_RAW_RX:
+        on_read(conn, in, len);
+        break;
+    case LWS_CALLBACK_RAW_WRITEABLE:
+        if (conn->mode == CONN_CONNECTING)
+            return conn->dying ? 0 : ws_client_connected(conn);
         conn_flush(conn);
+        break;
+    case LWS_CALLBACK_RAW_CLOSE:
+        lws_set_opaque_user_data(wsi, NULL);
+        conn->wsi = NULL;
+        conn->fd = -1;
+        if (conn->mode == CONN_CONNECTING && !conn->dying && ws_client_next(conn))
+            break; /* another address of the same name */
+        conn_free(conn);
+        break;
+    default:
+        break;
     }
-    if (events & EV_READ && !conn->held && !conn->dying)
-        on_readable(conn);
+    return 0;
 }
 
-void conn_attach(struct conn *conn, int fd, int events)
-{
-    ev_io_init(&conn->io, on_socket, fd, events);
-    conn->io.data = conn;
-    ev_io_start(loop_ev(conn->web->loop), &conn->io);
-}
-
-void conn_detach(struct conn *conn)
-{
-    if (conn->io.fd < 0)
-        return;
-    ev_io_stop(loop_ev(conn->web->loop), &conn->io);
-    (void)close(conn->io.fd);
-    conn->io.fd = -1;
-}
-
-void conn_watch(struct conn *conn, int events)
-{
-    events &= EV_READ | EV_WRITE;
-    if (conn->io.fd < 0 || (conn->io.events & (EV_READ | EV_WRITE)) == events)
-        return;
-    struct ev_loop *ev = loop_ev(conn->web->loop);
-    ev_io_stop(ev, &conn->io);
-    ev_io_set(&conn->io, conn->io.fd, events);
-    if (events)
-        ev_io_start(ev, &conn->io);
-}
+const struct lws_protocols web_protocols[] = {
+    {.name = "berth", .callback = raw_callback},
+    {.name = NULL},
+};

@@ -1,17 +1,19 @@
 /* web_impl.h - what the files of web_*.c share: connections, exchanges, sockets' buffers. Private
  * to them.
  *
- * Layers, each one file: web_conn.c moves bytes between sockets and buffers, web_tls.c encrypts
- * them on the way, web_http.c reads requests and writes answers, web_ws.c speaks WebSocket on both
- * sides, web_ws_client.c connects, web_server.c listens, web.c owns all and sweeps. Callbacks may
- * close anything at any time: a connection is freed when its own socket ends, or at the end of a
- * turn of the loop, and never below a callback of its own. */
+ * Layers, each one file: web_conn.c moves bytes (libwebsockets' raw-skt role, TLS in between),
+ * web_http.c reads requests and writes answers, web_ws.c speaks WebSocket on both sides,
+ * web_ws_client.c connects, web_server.c listens, web.c owns all and sweeps. A connection is only
+ * ever freed in conn_free(), called when its wsi is closed or (if it had none) at the end of a
+ * turn: callbacks may therefore close anything at any time. */
 #ifndef BERTH_IO_WEB_IMPL_H
 #define BERTH_IO_WEB_IMPL_H
 
 #include "io/web.h"
 #include "io/wire_http.h"
 #include "io/wire_ws.h"
+
+#include <libwebsockets.h>
 
 enum {
     HEAD_MAX = 8192,          /* request head */
@@ -54,7 +56,7 @@ struct http_exchange {
 struct conn {
     struct web *web;
     struct web_server *server; /* NULL: client side */
-    ev_io io;                  /* the socket; io.fd is -1 before it is made */
+    struct lws *wsi;           /* NULL before the socket is made */
     struct ws *ws;             /* NULL unless client or upgraded */
     struct tls *tls;           /* NULL: plain */
     struct buf in, out;        /* plain bytes not yet understood; plain bytes not yet sent */
@@ -64,6 +66,7 @@ struct conn {
     int64_t seen_ms;  /* the last progress, on web->now_ms */
     uint32_t slot;    /* in web->conns */
     uint32_t dirty;   /* 1 + place in web->dirty; 0: not there */
+    int fd;
     enum conn_mode mode;
     bool dying;     /* to be closed at the end of this turn */
     bool finish;    /* to be closed once `out` is empty */
@@ -97,12 +100,15 @@ struct web_server {
 struct web {
     struct loop *loop;
     struct log *log;
+    struct lws_context *lws;
+    struct lws_vhost *vhost;
     struct web_server *servers;
     struct conn **conns;
     size_t count, cap, cursor;
     size_t conns_max; /* what descriptors allow */
     struct conn **dirty;
     size_t dirty_count, dirty_cap;
+    struct conn *adopting;
     struct buf spare;          /* one output buffer kept for the next answer */
     struct resolver *resolver; /* made at the first name */
     void *tls_client;          /* SSL_CTX, made at the first wss:// */
@@ -116,7 +122,6 @@ struct web {
     uint8_t random[256];
     size_t random_left;
     char path[HEAD_MAX];
-    char read[READ_MAX];
 };
 
 /* web.c */
@@ -125,14 +130,11 @@ void web_random(struct web *web, void *out, size_t len);
 void web_sweep_at_least(struct web *web, int64_t ms);
 
 /* web_conn.c */
+extern const struct lws_protocols web_protocols[];
 struct conn *conn_create(struct web *web, struct web_server *server);
-/* Watch this socket from now on; conn owns it. */
-void conn_attach(struct conn *conn, int fd, int events);
-/* Close the socket. */
-void conn_detach(struct conn *conn);
-/* Ask for EV_READ and EV_WRITE, either or neither. */
-void conn_watch(struct conn *conn, int events);
-/* Close and free now, with the callbacks that belong to it. Never within its own receive path. */
+/* Give the socket to libwebsockets. On failure the connection is gone already (its close callback,
+ * if any, was called). */
+int conn_adopt(struct conn *conn, int fd);
 void conn_free(struct conn *conn);
 /* Queue bytes; false when there is no memory (then it is dying). */
 bool conn_put(struct conn *conn, const char *data, size_t len);
@@ -140,6 +142,8 @@ void conn_flush(struct conn *conn);
 /* Send what is queued, then close. */
 void conn_finish(struct conn *conn, bool linger);
 void conn_die(struct conn *conn);
+/* Now. conn is gone afterwards. Never within its own receive path. */
+void conn_close(struct conn *conn);
 void conn_hold(struct conn *conn, bool hold);
 /* Understand what is in `in` and in data. */
 void conn_feed(struct conn *conn, char *data, size_t len);
@@ -188,9 +192,9 @@ void ws_shutdown(struct ws *ws);
 
 /* web_ws_client.c */
 size_t ws_client_feed(struct conn *conn, char *p, size_t *n);
-void ws_client_start(struct conn *conn);     /* at the end of the turn of ws_connect() */
-bool ws_client_connected(struct conn *conn); /* writable: did connect(2) succeed? */
-void ws_client_secured(struct conn *conn);   /* TLS is up, or not needed: send the request */
+void ws_client_start(struct conn *conn);    /* at the end of the turn of ws_connect() */
+int ws_client_connected(struct conn *conn); /* writable: connect(2) is done; -1: it failed */
+void ws_client_secured(struct conn *conn);  /* TLS is up, or not needed: send the request */
 /* connect(2) failed: is there another address to try? */
 bool ws_client_next(struct conn *conn);
 void ws_client_free(struct ws *ws);

@@ -48,7 +48,7 @@ static void welcome(struct web_server *server, int fd, const struct sockaddr_sto
         conn_free(conn);
         return;
     }
-    conn_attach(conn, fd, EV_READ);
+    (void)conn_adopt(conn, fd);
 }
 
 static void on_accept(struct ev_loop *ev, ev_io *watcher, int events)
@@ -218,7 +218,7 @@ void web_server_close(struct web_server *server)
             continue;
         if (conn->ws)
             ws_shutdown(conn->ws);
-        conn_free(conn);
+        conn_close(conn);
     }
     struct web_server **at = &web->servers;
     while (*at != server)

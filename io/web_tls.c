@@ -1,5 +1,9 @@
-/* web_tls.c - TLS as a filter on a connection's bytes: OpenSSL over memory; the socket stays with
- * web_conn.c. Servers and clients alike. */
+/* web_tls.c - TLS as a filter on a connection's bytes: OpenSSL over memory, the socket stays with
+ * web_conn.c.
+ *
+ * libwebsockets 4.1 could do the server side of this in its raw-skt role, but not the client side
+ * (it never says RAW_CONNECTED after a TLS handshake), and its timeouts of the handshake go on into
+ * the connection's life. One filter serves both. */
 #include "io/web_impl.h"
 
 #include <errno.h>
@@ -206,11 +210,11 @@ bool tls_flush(struct conn *conn)
             return conn->out.len == 0;
         }
         ssize_t n =
-            send(conn->io.fd, tls->cipher.ptr + tls->cipher.off, tls->cipher.len, MSG_NOSIGNAL);
+            send(conn->fd, tls->cipher.ptr + tls->cipher.off, tls->cipher.len, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-            conn_watch(conn, conn->io.events | EV_WRITE);
+            lws_callback_on_writable(conn->wsi);
             return false;
         }
         if (n < 0) {

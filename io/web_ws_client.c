@@ -199,7 +199,8 @@ void ws_client_start(struct conn *conn)
         }
         memcpy(conn->peer, address, sizeof conn->peer);
         conn->mode = CONN_CONNECTING;
-        conn_attach(conn, fd, EV_WRITE);
+        if (conn_adopt(conn, fd) == 0)
+            lws_callback_on_writable(conn->wsi);
         return;
     }
     fail(conn, 1006, "refused");
@@ -208,7 +209,6 @@ void ws_client_start(struct conn *conn)
 bool ws_client_next(struct conn *conn)
 {
     struct ws_client *client = conn->ws->client;
-    conn_detach(conn);
     conn->mode = CONN_RESOLVING;
     if (client->next < client->count) {
         (void)web_dirty(conn);
@@ -218,21 +218,20 @@ bool ws_client_next(struct conn *conn)
     return false;
 }
 
-bool ws_client_connected(struct conn *conn)
+int ws_client_connected(struct conn *conn)
 {
     struct ws_client *client = conn->ws->client;
     int error = 0;
     socklen_t len = sizeof error;
-    if (getsockopt(conn->io.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error)
-        return false;
+    if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error)
+        return -1;
     conn->mode = CONN_HANDSHAKE;
     if (!client->secure)
         ws_client_secured(conn);
     else if (tls_connect(conn, client->host, client->insecure) < 0)
         fail(conn, 1006, "tls");
-    conn_watch(conn, EV_READ);
     conn_flush(conn);
-    return true;
+    return 0;
 }
 
 void ws_client_secured(struct conn *conn)

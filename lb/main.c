@@ -414,7 +414,7 @@ static const struct boot_stage stages[] = {
      close_config},                     /* arguments, file, environment; who of the peers we are */
     {"loop", open_loop, close_loop},    /* event loop, log, timers */
     {"pools", open_pools, close_pools}, /* key names, ticket keys */
-    {"web", open_web, close_web},       /* HTTP and WebSocket, curl, probes */
+    {"web", open_web, close_web},       /* libwebsockets, curl, probes */
     {"core", open_core, close_core},    /* what decides */
     {"store", open_store, close_store}, /* Redis, and a follower a pool */
     {"peers", open_peers, close_peers}, /* links to the other LBs */
