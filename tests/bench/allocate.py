@@ -9,6 +9,7 @@ rooms_per_s is the median of the rounds at saturation (closed loop); p99_ms the 
 a match is due each 1/rate s, and its latency counts from then. Every answer is checked, and 1 room in 500 is read back from Redis.
 
   --rounds N  --seconds S
+  --rate R   open loop at this rate instead of half of what was reached
 """
 import argparse
 import collections
@@ -99,7 +100,7 @@ def run(options, tmp, core, running):
     bench = Bench(options, server, store, store_port)
     full = [bench.run(0) for _ in range(options.rounds)]
     rate = statistics.median(g["rate"] for g in full)
-    half = [bench.run(int(rate / 2)) for _ in range(options.rounds)]
+    half = [bench.run(options.rate or int(rate / 2)) for _ in range(options.rounds)]
     p99 = statistics.median(g["p99_us"] for g in half) / 1000
     spread = max(bench.nodes.values()) - min(bench.nodes.values())
     print(f"  {bench.rooms} rooms on {len(bench.nodes)} nodes, max - min = {spread}; {bench.samples} rooms read back; "
@@ -114,6 +115,7 @@ def main():
     parser.add_argument("--build", default="build/release")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--rate", type=int)
     options = parser.parse_args()
     tmp = tempfile.mkdtemp(prefix="berth-bench-")
     running = []
