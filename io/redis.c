@@ -58,7 +58,7 @@ struct redis {
     struct resolve *question;  /* while resolving */
     int fd;
     ev_io readable, writable;
-    ev_prepare flush; /* active while there are commands that no write was tried for */
+    ev_prepare flush;            /* active while there are commands that no write was tried for */
     struct timer phase_timer;    /* back-off, or the limit of connecting and greeting */
     struct timer deadline_timer; /* the oldest command's */
     struct redis_reply_reader *reader;
