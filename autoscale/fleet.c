@@ -311,6 +311,7 @@ void fleet_count(const struct fleet *fleet, int launching, mono_ms_t now,
     for (size_t i = 0; i < fleet->count; i++) {
         const struct fleet_slot *slot = &fleet->nodes[i];
         const struct fleet_node *n = &slot->node;
+        f.players += n->state == NODE_LOST ? 0 : n->conns;
         if (n->state == NODE_LOST) {
             f.lost++;
         } else if (n->state == NODE_TERMINATING) {

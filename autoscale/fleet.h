@@ -110,6 +110,7 @@ struct fleet_figures {
     int out; /* wanted out by others, or held */
     int lost;
     int silent;       /* ready, but their reports are overdue */
+    int64_t players;  /* on all nodes but those lost, on their way out or not */
     int64_t conns;    /* players on ready nodes */
     int64_t est;      /* conns + pending on ready nodes */
     int64_t capacity; /* places on ready nodes */

@@ -2,6 +2,7 @@
  * effects carried out. */
 #include "autoscale/pool_io.h"
 
+#include "autoscale/history.h"
 #include "autoscale/view.h"
 #include "autoscale/zone_io.h"
 #include "store/store.h"
@@ -15,7 +16,6 @@
 #define LOOK_MS 1000 /* a snapshot at least so often: reports age though nothing comes */
 #define LIVE_MS 5000 /* another process may take this name after so long without a beat */
 #define EVENTS_MAX 100000
-#define HISTORY_MAX 3600
 #define PLAN_FIELDS_MAX 64
 #define RESIGN_MS 1500 /* give up waiting for the answer */
 
@@ -25,6 +25,7 @@ struct pool_io {
     struct zone *zones[RULES_MAX]; /* by rule; NULL: none */
     struct scale *scale;
     struct view view;
+    struct history history;
     struct keys keys;
     struct store_follow *follow;
     struct lease lease;
@@ -390,16 +391,10 @@ static void on_event_written(void *arg, int code, const struct store_answer *ans
     (void)ask_end(arg, &ask); /* an event that is lost is in the log */
 }
 
-static void write_event(struct pool_io *p, bool history, const char *kind, const char *name,
-                        const char *record)
+static void write_event(struct pool_io *p, const struct call_event *req)
 {
     struct err err;
-    struct call_event req = {.history = history,
-                             .kind = kind,
-                             .name = name,
-                             .detail = span_of(record),
-                             .stream_max = history ? HISTORY_MAX : EVENTS_MAX};
-    if (!build_failed(p, calls_event(&p->call, &p->keys, &req, &err), "event", &err))
+    if (!build_failed(p, calls_event(&p->call, &p->keys, req, &err), "event", &err))
         (void)send(p, "", on_event_written);
 }
 
@@ -497,7 +492,10 @@ static void carry_out(struct pool_io *p, const struct effect *e)
     case EFFECT_NOTE:
         log_write(p->c.log, e->alert ? LOG_WARN : LOG_INFO, e->kind_word,
                   "pool=%s name=%s detail=%s", p->policy.pool, e->name, e->record);
-        write_event(p, false, e->kind_word, e->name, e->record);
+        write_event(p, &(struct call_event){.kind = e->kind_word,
+                                            .name = e->name,
+                                            .detail = span_of(e->record),
+                                            .stream_max = EVENTS_MAX});
         break;
     }
 }
@@ -574,14 +572,21 @@ static void on_lost(void *arg, const char *why)
 static void write_history(struct pool_io *p)
 {
     struct scale_status st;
-    char record[256];
+    char record[HISTORY_RECORD_MAX];
+    struct call_event req = {.kind = "figures", .name = "-"};
     scale_status(p->scale, &st);
-    const struct fleet_figures *f = &st.figures;
-    snprintf(record, sizeof record,
-             "ready=%d coming=%d draining=%d lost=%d conns=%lld est=%lld cap=%lld desired=%d",
-             f->ready, f->coming, f->draining, f->lost, (long long)f->conns, (long long)f->est,
-             (long long)f->capacity, st.decision.desired);
-    write_event(p, true, "figures", "-", record);
+    if (history_add(&p->history, wall(p), &st.figures, st.decision.desired, record)) {
+        req.minutes = true;
+        req.detail = span_of(record);
+        req.stream_max = HISTORY_MINUTES_MAX;
+        write_event(p, &req);
+    }
+    history_second(&st.figures, st.decision.desired, record);
+    req.minutes = false;
+    req.history = true;
+    req.detail = span_of(record);
+    req.stream_max = HISTORY_SECONDS_MAX;
+    write_event(p, &req);
 }
 
 static void on_look(void *arg)
@@ -590,7 +595,9 @@ static void on_look(void *arg)
     if (!p->enroll_pending && !p->resigning && redis_is_up(p->c.redis))
         enroll(p, false); /* also this process's beat */
     show(p);
-    if (may_act(p) && p->view.whole)
+    if (!may_act(p))
+        p->history = (struct history){0}; /* another writes this minute down */
+    else if (p->view.whole && wall(p).ms > 0)
         write_history(p);
 }
 

@@ -30,7 +30,8 @@ struct verb {
     void (*close)(struct berth *berth);
 };
 
-extern const struct verb verb_up, verb_demo, verb_status, verb_events, verb_why, verb_simulate;
+extern const struct verb verb_up, verb_demo, verb_status, verb_events, verb_why, verb_simulate,
+    verb_record;
 /* The wishes: drain, hold, release, pause, resume, scale, close, open; ended by name == NULL. */
 extern const struct verb wish_verbs[];
 

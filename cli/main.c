@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct verb *const verbs[] = {&verb_up,     &verb_demo, &verb_status,
-                                           &verb_events, &verb_why,  &verb_simulate};
+static const struct verb *const verbs[] = {&verb_up,  &verb_demo,     &verb_status, &verb_events,
+                                           &verb_why, &verb_simulate, &verb_record};
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)

@@ -238,7 +238,7 @@ int calls_event(struct store_call *call, const struct keys *keys, const struct c
                 struct err *err)
 {
     struct build b = build_begin(call, SCRIPT_EVENT, keys, err);
-    build_key(&b, req->history ? KEY_HISTORY : KEY_EVENTS);
+    build_key(&b, req->minutes ? KEY_HISTORY_MINUTES : req->history ? KEY_HISTORY : KEY_EVENTS);
     build_name(&b, "kind", span_of(req->kind));
     build_text(&b, "name", span_of(req->name), 80);
     if (req->detail.len > 8192)

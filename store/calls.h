@@ -225,7 +225,8 @@ int calls_plan(struct store_call *call, const struct keys *keys, const struct ca
 
 /* OK: text is the entry's id. */
 struct call_event {
-    bool history;       /* append to `history` instead of `events` */
+    bool history;       /* append to `history` instead of `events`, */
+    bool minutes;       /* or to `history:minutes` */
     const char *kind;   /* a name */
     const char *name;   /* of what it is about: a node, a peer, a rule; a name, "-" or "*..." */
     struct span detail; /* plain record, at most 8,192 bytes */

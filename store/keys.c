@@ -19,6 +19,7 @@ static const char *const suffixes[KEY_COUNT] = {
     [KEY_PLAN] = "plan",
     [KEY_EVENTS] = "events",
     [KEY_HISTORY] = "history",
+    [KEY_HISTORY_MINUTES] = "history:minutes",
     [KEY_SEEKERS] = "seek:seekers",
     [KEY_MATCHES] = "seek:matches",
     [KEY_MATCH_PREFIX] = "seek:match:",
@@ -62,7 +63,7 @@ int keys_init(struct keys *keys, const char *space, const char *pool, struct err
     for (size_t i = 0; i < KEY_COUNT; i++) {
         int n =
             snprintf(keys->text[i], sizeof keys->text[i], "%s:{%s}:%s", space, pool, suffixes[i]);
-        keys->len[i] = (unsigned char)n; /* 32 + 63 + 12 + 4 at most */
+        keys->len[i] = (unsigned char)n; /* 32 + 63 + 15 + 4 at most */
     }
     return 0;
 }

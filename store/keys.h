@@ -30,6 +30,7 @@ enum key_id {
     KEY_PLAN,
     KEY_EVENTS,
     KEY_HISTORY,
+    KEY_HISTORY_MINUTES,
     KEY_SEEKERS,
     KEY_MATCHES,
     KEY_MATCH_PREFIX, /* seek:match: */

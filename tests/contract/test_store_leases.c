@@ -189,6 +189,9 @@ static void test_streams_of_events_are_bounded(void **state)
     }
     assert_in_range(redis_client_int(fx.client, "XLEN", "berth:{p}:history", NULL), 100, 250);
     assert_int_equal(redis_client_int(fx.client, "EXISTS", "berth:{p}:events", NULL), 0);
+    (void)SAY(event, .minutes = true, .kind = "figures", .name = "-", .detail = SPAN("players=4"),
+              .stream_max = 100);
+    assert_int_equal(redis_client_int(fx.client, "XLEN", "berth:{p}:history:minutes", NULL), 1);
 }
 
 /* ---- rooms ---- */

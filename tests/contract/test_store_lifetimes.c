@@ -16,17 +16,29 @@ static const struct {
     bool expires;
     int64_t bound; /* at most so many elements here; 0: a single value */
 } contract[] = {
-    {"load", "zset", true, false, 2},          {"nodes", "hash", true, false, 2},
-    {"epoch", "string", true, false, 0},       {"reports", "hash", true, false, 2},
-    {"beats", "zset", true, false, 2},         {"states", "hash", true, false, 2},
-    {"wants", "hash", true, false, 4},         {"feed", "stream", true, false, 300},
-    {"owner", "string", true, true, 0},        {"leader", "string", true, true, 0},
-    {"fence", "string", true, false, 0},       {"peers", "hash", true, false, 256},
-    {"plan", "hash", true, false, 5},          {"events", "stream", true, false, 100200},
-    {"history", "stream", true, false, 300},   {"room:", "string", false, true, 0},
-    {"player:", "string", false, true, 0},     {"seek:queue:", "zset", false, true, 1000},
-    {"seek:seekers", "hash", true, true, 0},   {"seek:matches", "zset", true, true, 0},
-    {"seek:match:", "string", false, true, 0}, {"seek:results:", "stream", false, true, 300},
+    {"load", "zset", true, false, 2},
+    {"nodes", "hash", true, false, 2},
+    {"epoch", "string", true, false, 0},
+    {"reports", "hash", true, false, 2},
+    {"beats", "zset", true, false, 2},
+    {"states", "hash", true, false, 2},
+    {"wants", "hash", true, false, 4},
+    {"feed", "stream", true, false, 300},
+    {"owner", "string", true, true, 0},
+    {"leader", "string", true, true, 0},
+    {"fence", "string", true, false, 0},
+    {"peers", "hash", true, false, 256},
+    {"plan", "hash", true, false, 5},
+    {"events", "stream", true, false, 100200},
+    {"history", "stream", true, false, 300},
+    {"history:minutes", "stream", true, false, 300},
+    {"room:", "string", false, true, 0},
+    {"player:", "string", false, true, 0},
+    {"seek:queue:", "zset", false, true, 1000},
+    {"seek:seekers", "hash", true, true, 0},
+    {"seek:matches", "zset", true, true, 0},
+    {"seek:match:", "string", false, true, 0},
+    {"seek:results:", "stream", false, true, 300},
 };
 enum { KEYS = sizeof contract / sizeof *contract };
 
@@ -79,8 +91,9 @@ static void live(void)
                   .room_count = 2);
     (void)SAY(plan, .holder = leader, .changes = &change, .change_count = 1, .fields_max = 5);
     for (int i = 0; i < 600; i++)
-        (void)SAY(event, .history = true, .kind = "k", .name = "n", .detail = SPAN("a=b"),
-                  .stream_max = 100);
+        for (int minutes = 0; minutes < 2; minutes++)
+            (void)SAY(event, .history = !minutes, .minutes = minutes, .kind = "k", .name = "n",
+                      .detail = SPAN("a=b"), .stream_max = 100);
     for (int i = 0; i < 405; i++) {
         (void)snprintf(name, sizeof name, "p%d", i);
         struct store_answer a = SAY(seek, .seeker = span_of(name), .lobby = "l", .lobby_epoch = 1,
