@@ -25,6 +25,7 @@
 #define LOOK_MS 1000
 #define LOG_BYTES_MAX (4 << 20)
 #define LOGS_KEPT 20
+#define STALL_MS 800 /* stood still for longer in the middle of a call: another may lead by now */
 
 enum call_kind { CALL_LAUNCH, CALL_TERMINATE, CALL_LIST };
 
@@ -33,6 +34,7 @@ struct call {
     enum call_kind kind;
     char pool[NAME_SIZE], name[NAME_SIZE]; /* token or id */
     int count;
+    mono_ms_t at; /* asked */
     union {
         provider_launched_fn *launched;
         provider_done_fn *done;
@@ -168,17 +170,34 @@ static int ensure(struct local *local, const struct local_program_settings *prog
     return rc;
 }
 
+/* Did this process stand still since *at? A new leader acts settle_ms after the lease has ended, so
+ * what was asked before may be its business now. *at becomes now. */
+static bool stood_still(const struct local *local, mono_ms_t *at)
+{
+    mono_ms_t now = loop_now(local->loop);
+    int64_t ms = mono_sub(now, *at);
+    *at = now;
+    if (ms > STALL_MS)
+        log_warn(local->log, "stood_still", "ms=%lld", (long long)ms);
+    return ms > STALL_MS;
+}
+
 static void do_launch(struct local *local, const struct call *call)
 {
     char ids[LAUNCH_INSTANCES_MAX][NAME_SIZE];
     struct err err = {0};
     const struct local_program_settings *program = program_of(local, call->pool);
     size_t made = 0;
+    mono_ms_t at = call->at;
     int count = call->count < LAUNCH_INSTANCES_MAX ? call->count : LAUNCH_INSTANCES_MAX;
     if (!program)
         err_set(&err, BERTH_EINVAL, "autoscale.local.programs has no command for pool %s",
                 call->pool);
     for (int k = 1; program && k <= count; k++) {
+        if (stood_still(local, &at)) {
+            call->fn.launched(call->arg, SCALE_UNKNOWN, NULL, 0, "stood still in the middle");
+            return;
+        }
         int n = snprintf(ids[made], NAME_SIZE, "%s-%s-%d", call->pool, call->name, k);
         if (n >= NAME_SIZE - 1) {
             err_set(&err, BERTH_EINVAL, "pool %s: the name is too long for an instance",
@@ -206,6 +225,11 @@ static void do_launch(struct local *local, const struct call *call)
 static void do_terminate(struct local *local, const struct call *call)
 {
     struct pidfile file;
+    mono_ms_t at = call->at;
+    if (stood_still(local, &at)) {
+        call->fn.done(call->arg, SCALE_UNKNOWN, "stood still before it");
+        return;
+    }
     if (pidfile_read(local->settings->directory, call->name, &file) < 0 || !pidfile_alive(&file)) {
         call->fn.done(call->arg, SCALE_DONE, NULL); /* gone already */
         return;
@@ -296,7 +320,7 @@ static struct call *add_call(struct local *local, enum call_kind kind, const cha
         return NULL;
     }
     struct call *call = &local->calls[local->call_count++];
-    *call = (struct call){.kind = kind, .arg = arg};
+    *call = (struct call){.kind = kind, .arg = arg, .at = loop_now(local->loop)};
     snprintf(call->pool, sizeof call->pool, "%s", pool);
     snprintf(call->name, sizeof call->name, "%s", name);
     timer_start(&local->turn, 0, 0);

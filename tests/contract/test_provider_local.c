@@ -278,9 +278,30 @@ static void test_log_is_bounded(void **state)
     assert_int_equal(st.st_size, 1000);
 }
 
+/* Who was stopped between being asked and acting leaves it to the one that may lead by now. */
+static void test_standing_still_starts_and_ends_nothing(void **state)
+{
+    struct harness *h = *state;
+    provider_local.launch(h->provider, "game", "tok", 2, "", on_launched, h);
+    usleep(1000000);
+    wait_answer(h);
+    assert_int_equal(h->outcome, SCALE_UNKNOWN);
+    assert_int_equal(list(h), 0);
+    launch(h, "game", "tok", 2); /* asked again, the same token makes it */
+    assert_int_equal(h->outcome, SCALE_DONE);
+    assert_int_equal(list(h), 2);
+    provider_local.terminate(h->provider, "game", h->ids[0], on_done, h);
+    usleep(1000000);
+    wait_answer(h);
+    assert_int_equal(h->outcome, SCALE_UNKNOWN);
+    assert_int_equal(list(h), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_standing_still_starts_and_ends_nothing, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_launch_is_idempotent_by_token, setup, teardown),
         cmocka_unit_test_setup_teardown(test_restart_adopts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_process_without_its_file_is_found_again, setup,
