@@ -1,6 +1,7 @@
 /* events.c - `berth events POOL` and `berth why POOL`: what happened, and why, from the pool's
  * events. */
 #include "cli/store_session.h"
+#include "cli/why.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,8 +10,8 @@
 
 struct events {
     struct store_session session;
-    const char *kind; /* only events of this kind; NULL: all */
-    char last[48];    /* id of the last one shown */
+    bool why;      /* only the autoscaler's decisions, in words */
+    char last[48]; /* id of the last one shown */
     int64_t shown;
 };
 
@@ -31,7 +32,7 @@ static void show(struct events *events, const struct resp *entry)
     struct span id = entry->items[0].text, rest = id, kind = field(entry, "k");
     int64_t ms = 0;
     (void)span_copy(id, events->last, sizeof events->last);
-    if (events->kind && !span_is(kind, events->kind))
+    if (events->why && !why_is_decision(kind))
         return;
     (void)span_int(span_cut(&rest, '-'), &ms);
     time_t seconds = (time_t)(ms / 1000);
@@ -40,9 +41,15 @@ static void show(struct events *events, const struct resp *entry)
     (void)localtime_r(&seconds, &tm);
     (void)strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &tm);
     struct span name = field(entry, "n"), detail = field(entry, "d");
+    events->shown++;
+    if (events->why) {
+        char text[WHY_SIZE];
+        why_tell(kind, name, detail, text);
+        (void)printf("%s.%03d  %s\n", when, (int)(ms % 1000), text);
+        return;
+    }
     (void)printf("%s.%03d  %-8.*s %-20.*s %.*s\n", when, (int)(ms % 1000), SPAN_ARG(kind),
                  SPAN_ARG(name), SPAN_ARG(detail));
-    events->shown++;
 }
 
 static void follow(struct events *events);
@@ -89,8 +96,8 @@ static void on_past(void *arg, int code, const struct resp *reply)
     }
     size_t lines = (size_t)berth->settings->cli.lines, from = 0, kept = 0;
     for (; from < reply->count && kept < lines; from++) /* the last `lines` of the kind */
-        kept += !events->kind || (reply->items[from].count == 2 &&
-                                  span_is(field(&reply->items[from], "k"), events->kind));
+        kept += !events->why ||
+                (reply->items[from].count == 2 && why_is_decision(field(&reply->items[from], "k")));
     while (from > 0)
         show(events, &reply->items[--from]);
     (void)fflush(stdout);
@@ -108,7 +115,7 @@ static void on_up(struct store_session *session)
     struct events *events = (struct events *)session; /* its first member */
     char count[24];
     int64_t lines = session->berth->settings->cli.lines;
-    (void)snprintf(count, sizeof count, "%" PRId64, events->kind ? lines * 20 : lines);
+    (void)snprintf(count, sizeof count, "%" PRId64, events->why ? lines * 50 : lines);
     const struct span argv[] = {SPAN("XREVRANGE"), keys_get(&session->keys, KEY_EVENTS),
                                 SPAN("+"),         SPAN("-"),
                                 SPAN("COUNT"),     span_of(count)};
@@ -116,25 +123,25 @@ static void on_up(struct store_session *session)
         store_session_fail(session, "Redis was lost");
 }
 
-static int open_kind(struct berth *berth, const char *kind, struct err *err)
+static int open_events(struct berth *berth, bool why, struct err *err)
 {
     struct events *events = calloc(1, sizeof *events);
     if (!events)
         return err_set(err, BERTH_ENOMEM, "no memory");
     berth->state = events;
-    events->kind = kind;
+    events->why = why;
     (void)snprintf(events->last, sizeof events->last, "0-0");
     return store_session_open(&events->session, berth, berth->words[0], on_up, err);
 }
 
 static int events_open(struct berth *berth, struct err *err)
 {
-    return open_kind(berth, NULL, err);
+    return open_events(berth, false, err);
 }
 
 static int why_open(struct berth *berth, struct err *err)
 {
-    return open_kind(berth, "scale", err);
+    return open_events(berth, true, err);
 }
 
 static void events_stop(struct berth *berth)
