@@ -92,7 +92,7 @@ tickets:
   keys:
     - {{kid: k1, secret: {SECRET}}}
 pools:
-  {pool}: {{slow_start: 0s, player_rate: 0, ticket_ttl: 50s, probe: {{kind: none}}}}
+  {pool}: {{slow_start: 0s, player_rate: 0, ticket_ttl: 45s, probe: {{kind: none}}}}
 lb:
   peers:
     lb-a: {{public: "127.0.0.1:{port}", admin: "127.0.0.1:{admin}", owns: [{pool}]}}
