@@ -447,6 +447,40 @@ static void test_large_commands_and_replies(void **state)
     redis_client_close(client);
 }
 
+/* ---- the end of a turn ---- */
+
+static void on_pong(void *arg, int code, const struct resp *reply)
+{
+    on_answer(arg, code, reply);
+    loop_stop(loop);
+}
+
+static void ask_late(struct ev_loop *ev, ev_prepare *prepare, int events)
+{
+    struct watched *w = prepare->data;
+    struct span ping[] = {SPAN("PING")};
+    ev_prepare_stop(ev, prepare);
+    assert_int_equal(redis_command(w->redis, ping, 1, 0, on_pong, w), 0);
+}
+
+/* Where what a turn has asked is written, and nothing else will wake the loop. */
+static void test_a_command_at_the_end_of_a_turn_is_not_left_lying(void **state)
+{
+    struct watched w = {0};
+    ev_prepare late;
+    open_redis(&w, by_port());
+    assert_true(run_until(is_up, &w, 5000));
+    for (int i = 0; i < 3; i++) {
+        ev_prepare_init(&late, ask_late);
+        late.data = &w;
+        ev_prepare_start(loop_ev(loop), &late);
+        loop_run(loop); /* the command's own deadline ends it, with a failure */
+    }
+    assert_int_equal(w.answers, 3);
+    assert_int_equal(w.failures, 0);
+    redis_destroy(w.redis);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -467,6 +501,7 @@ int main(void)
         cmocka_unit_test(test_commands_from_within_an_answer),
         cmocka_unit_test(test_reconnects_when_told),
         cmocka_unit_test(test_large_commands_and_replies),
+        cmocka_unit_test(test_a_command_at_the_end_of_a_turn_is_not_left_lying),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
