@@ -245,7 +245,7 @@ fetch(const struct pending *p, uint32_t slot)
 
 bool pending_book(struct pending *p, uint32_t *ret_slot, int64_t *ret_less)
 {
-    enum { FIRST_AHEAD = 24, LANE_AHEAD = 12 };
+    enum { FIRST_AHEAD = 64, LANE_AHEAD = 32 };
     (void)ring_index(p, p->now_s); /* p->index */
     uint32_t stamp = (uint32_t)p->now_s;
     for (; p->booked < p->journal_count; p->booked++) {

@@ -34,7 +34,6 @@ struct bag_store {
     char *places;                   /* the caller's: where each slot is; see bag_place */
     size_t stride;                  /* bytes from one slot's to the next */
     struct rng rng;
-    uint64_t bits; /* drawn and not yet used, below a 1 */
 };
 
 struct bag {
@@ -94,25 +93,14 @@ static inline void bag_add(struct bag_store *store, struct bag *bag, uint32_t sl
     *bag_place(store, slot) = (struct bag_place){index, mark};
 }
 
-/* The same, changing places with one drawn among those on its own page: cheaper. For a member that
- * stood in random order just before. */
-static inline void bag_add_near(struct bag_store *store, struct bag *bag, uint32_t slot,
-                                uint32_t mark)
+/* The same, as the last: for one that stood in random order just before, in another bag. */
+static inline void bag_push(struct bag_store *store, struct bag *bag, uint32_t slot, uint32_t mark)
 {
-    uint32_t last = bag->count++, on_page = last & (BAG_PAGE - 1);
-    if (on_page == 0)
+    uint32_t last = bag->count++;
+    if ((last & (BAG_PAGE - 1)) == 0)
         bag_grow(store, bag, last);
-    if (store->bits < BAG_PAGE)
-        store->bits = rng_next(&store->rng) | (uint64_t)1 << 63;
-    uint32_t back = ((uint32_t)store->bits & (BAG_PAGE - 1)) * (on_page + 1) >> BAG_BITS;
-    store->bits >>= BAG_BITS;
-    uint32_t *end = &store->pages[bag->tail].at[on_page], *place = end - back;
-    if (back > 0) {
-        *end = *place;
-        bag_place(store, *end)->index = last;
-    }
-    *place = slot;
-    *bag_place(store, slot) = (struct bag_place){last - back, mark};
+    *bag_last(store, bag) = slot;
+    *bag_place(store, slot) = (struct bag_place){last, mark};
 }
 
 static inline void bag_remove(struct bag_store *store, struct bag *bag, uint32_t slot)

@@ -55,19 +55,12 @@ static uint32_t *chain(const struct order_store *store, uint32_t order, uint32_t
     return &store->chains[(h >> 32) & store->mask];
 }
 
-static bool is_level(const struct level *l, const struct order *order, uint32_t est,
-                     uint32_t capacity)
-{
-    return l->est == est && l->capacity == capacity && l->order == order->number &&
-           l->bag.count > 0;
-}
-
 static uint32_t reach_level(struct order *order, uint32_t est, uint32_t capacity)
 {
     struct order_store *s = order->store;
     uint32_t *head = chain(s, order->number, est, capacity);
     for (uint32_t i = *head; i != 0; i = s->levels[i - 1].next)
-        if (is_level(&s->levels[i - 1], order, est, capacity))
+        if (level_is(&s->levels[i - 1], order, est, capacity))
             return i - 1;
     uint32_t at = s->free_head ? s->free_head - 1 : s->levels_used++;
     struct level *l = &s->levels[at];
@@ -131,7 +124,7 @@ void order_move(struct order *order, uint32_t slot, uint32_t est, uint32_t capac
     if (from->est == est && from->capacity == capacity)
         return;
     uint32_t to = from->beside;
-    if (!is_level(&s->levels[to], order, est, capacity)) {
+    if (!level_is(&s->levels[to], order, est, capacity)) {
         if (from->bag.count ==
             1) { /* it takes its level with it: there are no more levels than slots */
             leave(order, slot);
@@ -142,23 +135,6 @@ void order_move(struct order *order, uint32_t slot, uint32_t est, uint32_t capac
     }
     leave(order, slot);
     enter(order, slot, to);
-}
-
-void order_step(struct order *order, uint32_t slot, uint32_t est, uint32_t capacity)
-{
-    struct order_store *s = order->store;
-    uint32_t index = bag_place(&s->bags, slot)->index;
-    struct level *from = &s->levels[bag_place(&s->bags, slot)->mark];
-    uint32_t to = from->beside;
-    struct level *next = &s->levels[to];
-    /* it is the last of its bag, and neither the only one nor the first of its page */
-    if (index + 1 != from->bag.count || (index & (BAG_PAGE - 1)) == 0 || next == from ||
-        !is_level(next, order, est, capacity)) {
-        order_move(order, slot, est, capacity);
-        return;
-    }
-    from->bag.count--;
-    bag_add_near(&s->bags, &next->bag, slot, to);
 }
 
 void order_remove(struct order *order, uint32_t slot)

@@ -56,9 +56,34 @@ void order_init(struct order *order, struct order_store *store, uint32_t number)
 void order_add(struct order *order, uint32_t slot, uint32_t est, uint32_t capacity);
 /* Move a slot that is in this order. Nothing happens when est and capacity are as before. */
 void order_move(struct order *order, uint32_t slot, uint32_t est, uint32_t capacity);
-/* The same, made for one that was just drawn and goes where those before it went. */
-void order_step(struct order *order, uint32_t slot, uint32_t est, uint32_t capacity);
 void order_remove(struct order *order, uint32_t slot);
+
+static inline bool level_is(const struct level *l, const struct order *order, uint32_t est,
+                            uint32_t capacity)
+{
+    return l->est == est && l->capacity == capacity && l->order == order->number &&
+           l->bag.count > 0;
+}
+
+/* order_move, made for one that was just drawn and goes where those before it went: from the end of
+ * one bag to the end of another. They go in the order in which they were drawn, which is a random
+ * one. */
+static inline void order_step(struct order *order, uint32_t slot, uint32_t est, uint32_t capacity)
+{
+    struct order_store *s = order->store;
+    struct bag_place place = *bag_place(&s->bags, slot);
+    struct level *from = &s->levels[place.mark], *to = &s->levels[from->beside];
+    /* it is the last of its bag, and not the only one */
+    if (place.index + 1 != from->bag.count || place.index == 0 || to == from ||
+        !level_is(to, order, est, capacity)) {
+        order_move(order, slot, est, capacity);
+        return;
+    }
+    from->bag.count = place.index;
+    if ((place.index & (BAG_PAGE - 1)) == 0)
+        bag_shrink(&s->bags, &from->bag, place.index);
+    bag_push(&s->bags, &to->bag, slot, from->beside);
+}
 
 static inline const struct level *order_level(const struct order_store *store, uint32_t slot)
 {

@@ -87,7 +87,7 @@ static void test_many_bags_share_the_pages(void **state)
         if (in[slot] && step % 2)
             bag_add(&store, &bags[in[slot]], slot, in[slot]);
         else if (in[slot])
-            bag_add_near(&store, &bags[in[slot]], slot, in[slot]);
+            bag_push(&store, &bags[in[slot]], slot, in[slot]);
         if (step % 40000 == 0)
             for (uint32_t b = 1; b < BAGS; b++)
                 check(&store, &bags[b], in, FEW, b);
