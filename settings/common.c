@@ -48,12 +48,15 @@ const struct option ticket_key_options[] = {
 int ticket_check(const void *values, struct err *err)
 {
     const struct ticket_settings *tickets = values;
-    for (size_t i = 0; i < tickets->keys.count; i++)
-        for (size_t j = 0; j < i; j++)
-            if (strcmp(SECTION_AT(tickets->keys, struct ticket_key_settings, i)->kid,
-                       SECTION_AT(tickets->keys, struct ticket_key_settings, j)->kid) == 0)
+    for (size_t i = 0; i < tickets->keys.count; i++) {
+        const char *kid = SECTION_AT(tickets->keys, struct ticket_key_settings, i)->kid;
+        for (size_t j = 0; kid && j < i; j++) { /* one that is missing was told already */
+            const char *other = SECTION_AT(tickets->keys, struct ticket_key_settings, j)->kid;
+            if (other && strcmp(kid, other) == 0)
                 return err_set(err, BERTH_EEXIST,
                                "keys.%zu.kid: the same kid as keys.%zu: each key needs its own", i,
                                j);
+        }
+    }
     return 0;
 }

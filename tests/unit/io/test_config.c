@@ -258,6 +258,11 @@ static void test_errors_teach(void **state)
                  "F:1: pools.a.scale.rules.0.above: is missing: must be a number 0..1000000\n");
     expect_error("tickets:\n  keys:\n    - kid: k1\n",
                  "F:3: tickets.keys.0.secret: is missing: must be text of 16..256 bytes\n");
+    expect_error(
+        "tickets:\n  keys:\n    - {secret: 0123456789abcdef}\n    - {secret: 0123456789abcdef}\n",
+        "F:3: tickets.keys.0.kid: is missing: must be a name of 1..63 letters, digits, or "
+        ". _ ~ -\nF:4: tickets.keys.1.kid: is missing: must be a name of 1..63 letters, "
+        "digits, or . _ ~ -\n");
     expect_error("tickets: {keys: [{kid: k1, secret: short}]}",
                  "F:1: tickets.keys.0.secret: must be text of 16..256 bytes\n");
 }
