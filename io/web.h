@@ -87,8 +87,8 @@ void http_stream_end(struct http_exchange *ex);
 
 /* ---- WebSocket ---- */
 
-struct ws_handlers {
-    /* Server, optional: may this request become a WebSocket? 0, or the HTTP status to refuse it
+struct ws_handlers { /* each may be NULL: then nothing is called */
+    /* Server: may this request become a WebSocket? 0, or the HTTP status to refuse it
      * with (401, 403, 503). */
     int (*upgrade)(void *arg, const struct http_request *req);
     /* Server: a client has connected; ws_request() tells path, query and headers. Client: the

@@ -49,7 +49,8 @@ void ws_opened(struct ws *ws, const struct http_request *req)
     ws->opened = true;
     ws->heard_ms = ws->pinged_ms = ws->conn->web->now_ms;
     ws->request = req;
-    ws->handlers.open(ws->handlers.arg, ws);
+    if (ws->handlers.open)
+        ws->handlers.open(ws->handlers.arg, ws);
     ws->request = NULL;
 }
 
@@ -147,7 +148,8 @@ void ws_gone(struct conn *conn)
 {
     struct ws *ws = conn->ws;
     ws_reason(ws, 1006, "peer");
-    ws->handlers.close(ws->handlers.arg, ws, ws->code, ws->why);
+    if (ws->handlers.close)
+        ws->handlers.close(ws->handlers.arg, ws, ws->code, ws->why);
     ws_client_free(ws);
     buf_free(&ws->message);
     free(ws);
@@ -160,7 +162,7 @@ static void deliver(struct ws *ws, uint8_t opcode, struct span data)
         return;
     if (opcode == WS_TEXT && !wire_utf8(data.ptr, data.len))
         ws_fail(ws, 1007, "bad_utf8");
-    else
+    else if (ws->handlers.message)
         ws->handlers.message(ws->handlers.arg, ws, data, opcode == WS_BINARY);
 }
 

@@ -5,6 +5,7 @@
 #include "tests/support/web_app.h"
 #include "tests/support/wire_client.h"
 
+#include <ev.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -512,6 +513,36 @@ static void test_a_thousand_sockets_and_no_more_than_allowed(void **state)
 
 /* Requests and frames with bytes changed, cut and doubled at random (seeded): the server under test
  * must survive all of it, leak nothing and go on answering. */
+/* A route may leave out every handler: the socket is opened, read and closed all the same. */
+static void test_ws_without_handlers_is_served(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct loop *loop = loop_create(&err);
+    struct log log;
+    log_init(&log, "test");
+    struct web *web = web_create(loop, &log, &err);
+    static const struct ws_route routes[] = {{.path = "/mute"}, {.path = NULL}};
+    const struct web_server_config config = {.name = "mute", .address = "127.0.0.1", .ws = routes};
+    struct web_server *server = web_listen(web, &config, &err);
+    assert_non_null(server);
+    char url[64];
+    (void)snprintf(url, sizeof url, "ws://127.0.0.1:%d/mute", web_server_port(server));
+    const struct ws_client_config client = {.url = url};
+    const struct ws_handlers none = {.arg = NULL};
+    struct ws *ws = ws_connect(web, &client, &none, &err);
+    assert_non_null(ws);
+    while (web_server_connections(server) == 0)
+        ev_run(loop_ev(loop), EVRUN_ONCE);
+    while (ws_send(ws, SPAN("into the void")) == BERTH_ECLOSED) /* not open yet */
+        ev_run(loop_ev(loop), EVRUN_ONCE);
+    ws_close(ws, 1000, "done");
+    while (web_server_connections(server) > 0)
+        ev_run(loop_ev(loop), EVRUN_ONCE);
+    web_destroy(web);
+    loop_destroy(loop);
+}
+
 static void test_survives_garbage(void **state)
 {
     (void)state;
@@ -605,6 +636,7 @@ int main(void)
         cmocka_unit_test(test_ws_slow_reader_is_closed_and_bounded),
         cmocka_unit_test(test_ws_refuses_bad_upgrades),
         cmocka_unit_test(test_a_thousand_sockets_and_no_more_than_allowed),
+        cmocka_unit_test(test_ws_without_handlers_is_served),
         cmocka_unit_test(test_survives_garbage),
         cmocka_unit_test(test_serves_tls),
     };
