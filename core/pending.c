@@ -20,6 +20,7 @@ int pending_init(struct pending *p, uint32_t nodes_max, uint32_t issuers_max, in
     int64_t ring = (window_ms + 999) / 1000 + 1 + PENDING_AHEAD_S + SWEEP_LAG_S + 1;
     struct pending n = {
         .window_ms = window_ms,
+        .window_max_ms = window_ms,
         .ring = (uint32_t)ring,
         .nodes_max = nodes_max,
         .issuers_max = issuers_max,
@@ -323,6 +324,13 @@ uint64_t pending_owed(const struct pending *p, uint32_t slot)
 }
 
 /* ---- time ---- */
+
+void pending_window(struct pending *p, int64_t window_ms)
+{
+    assert(window_ms >= 0 && window_ms <= p->window_max_ms);
+    p->window_ms = window_ms;
+    p->tick_to_ms = INT64_MIN; /* the next tick looks anew; the floor never goes back */
+}
 
 bool pending_tick(struct pending *p, wall_ms_t now)
 {

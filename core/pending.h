@@ -63,7 +63,7 @@ struct pending {
     uint32_t lanes_max, lanes_used, free_head; /* lanes_used: high-water mark */
     struct pending_issuer *issuers;
     uint32_t nodes_max, issuers_max, self;
-    int64_t window_ms;
+    int64_t window_ms, window_max_ms;
     uint32_t ring; /* seconds a lane holds */
 
     int64_t tick_from_ms, tick_to_ms; /* in between neither second nor floor changes */
@@ -92,6 +92,9 @@ void pending_self(struct pending *p, struct span name, int64_t epoch);
 /* The time is now. True: so much time has passed that pending_sweep must be called until it is
  * done, before anything else. */
 bool pending_tick(struct pending *p, wall_ms_t now);
+/* Keep seconds for this long after their end from now on; 0..the window of pending_init. What a
+ * shorter one has dropped does not come back. */
+void pending_window(struct pending *p, int64_t window_ms);
 /* Is it still the second, and the floor, of the last tick? */
 static inline bool pending_same_tick(const struct pending *p, wall_ms_t now)
 {

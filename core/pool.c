@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { ISSUERS_DEFAULT = 8 };
+enum { ISSUERS_DEFAULT = 8, TICKET_TTL_MIN_MS = 1000 };
 
 /* ---- life ---- */
 
@@ -19,7 +19,7 @@ static int check(const struct pool_config *c, struct err *err)
     } limits[] = {
         {"nodes_max", c->nodes_max, 1, POOL_NODES_MAX},
         {"issuers_max", c->issuers_max, 2, POOL_ISSUERS_MAX},
-        {"ticket_ttl_ms", c->ticket_ttl_ms, 1000, 55000},
+        {"ticket_ttl_ms", c->ticket_ttl_ms, TICKET_TTL_MIN_MS, 55000},
         {"skew_ms", c->skew_ms, 0, 2000},
         {"report_interval_ms", c->report_interval_ms, 100, 10000},
         {"settle_ms", c->settle_ms, c->report_interval_ms, 60000},
@@ -31,6 +31,12 @@ static int check(const struct pool_config *c, struct err *err)
                            (long long)limits[i].value, (long long)limits[i].min,
                            (long long)limits[i].max);
     return 0;
+}
+
+/* How long after its end a second is kept. */
+static int64_t window_ms(const struct pool_config *c, int64_t ttl_ms)
+{
+    return ttl_ms + c->skew_ms + c->report_interval_ms;
 }
 
 static int take_memory(struct pool *pool)
@@ -62,8 +68,7 @@ static int take_memory(struct pool *pool)
     for (uint32_t i = 0; i < pool->groups_max; i++)
         order_init(&pool->groups[i].order, &pool->orders, i);
     const struct pool_config *c = &pool->config;
-    return pending_init(&pool->pending, n, c->issuers_max,
-                        c->ticket_ttl_ms + c->skew_ms + c->report_interval_ms);
+    return pending_init(&pool->pending, n, c->issuers_max, window_ms(c, c->ticket_ttl_ms));
 }
 
 int pool_create(const struct pool_config *config, struct pool **ret_pool, struct err *err)
@@ -120,6 +125,12 @@ void pool_self(struct pool *pool, struct span name, int64_t epoch)
 {
     pool_book(pool);
     pending_self(&pool->pending, name, epoch);
+}
+
+void pool_ticket_ttl(struct pool *pool, int64_t ttl_ms)
+{
+    assert(ttl_ms >= TICKET_TTL_MIN_MS && ttl_ms <= pool->config.ticket_ttl_ms);
+    pending_window(&pool->pending, window_ms(&pool->config, ttl_ms));
 }
 
 /* ---- the order ---- */

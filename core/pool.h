@@ -99,6 +99,11 @@ void pool_destroy(struct pool *pool);
  * name fits. */
 void pool_self(struct pool *pool, struct span name, int64_t epoch);
 
+/* How long the tickets that are out may live, from now on; 1,000..config.ticket_ttl_ms, which it is
+ * at first (asserted). A no-show counts for so long: a pool whose longer tickets are not in use
+ * does better with the shorter time. */
+void pool_ticket_ttl(struct pool *pool, int64_t ttl_ms);
+
 /* Another strategy from now on. O(n). */
 void pool_strategy(struct pool *pool, const struct strategy *strategy);
 

@@ -158,14 +158,6 @@ static bool is_empty(const struct lb_pool *pool, const struct lb_node *node)
            seat.reserved == 0;
 }
 
-/* The longest a ticket for this node may live. */
-static int64_t quiet_ms(const struct lb_pool *pool, const struct lb_node *node)
-{
-    const struct pool_settings *s = pool->config.settings;
-    bool longer = node->roomy && s->room_ticket_ttl_ms > s->ticket_ttl_ms;
-    return longer ? s->room_ticket_ttl_ms : s->ticket_ttl_ms;
-}
-
 static void draining(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
                      struct lb_effects *fx)
 {
@@ -175,7 +167,7 @@ static void draining(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
     } else if (!node->quiet) {
         node->quiet = true;
         node->quiet_at = lb->now;
-    } else if (mono_sub(lb->now, node->quiet_at) >= quiet_ms(pool, node)) {
+    } else if (mono_sub(lb->now, node->quiet_at) >= lb_ticket_ms(pool)) {
         move(lb, pool, node, NODE_CLOSING, "empty", fx);
     }
 }

@@ -221,6 +221,8 @@ static void do_tell(struct app *app, struct app_pool *pool, const struct lb_effe
         peers_tell(app->peers, link_count(line, pool->settings->name, &fx->count));
     else if (strcmp(fx->event, "released") == 0)
         peers_tell(app->peers, link_released(line, pool->settings->name));
+    else if (strcmp(fx->event, "rooms") == 0)
+        peers_tell(app->peers, link_rooms(line, pool->settings->name));
     else
         peers_tell(app->peers, link_room_over(line, pool->settings->name, fx->node));
 }

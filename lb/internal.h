@@ -40,7 +40,7 @@ struct lb_probe {
 struct lb_node {
     bool used;  /* then the table has this slot */
     bool seen;  /* in the whole read under way */
-    bool roomy; /* has ever had a room: tickets live longer */
+    bool roomy; /* has ever had a room: others ask for it */
     char name[KEYS_NAME_MAX + 1];
     struct node_info info;
     bool has_state;
@@ -96,6 +96,11 @@ struct lb_pool {
     uint64_t resync_cursor;
 
     bool probes_wanted; /* some node has probe.wanted */
+
+    bool has_rooms; /* tickets with a room, which live longer, may be out: until rooms_until */
+    mono_ms_t rooms_until;
+    bool rooms_due;             /* we handed out such tickets: tell the peers, with the counts */
+    mono_ms_t rooms_told_until; /* not again before this */
     struct recent rooms, answers,
         asks; /* of struct room_entry, answer_entry, ask_entry (place.c) */
     struct lb_place_stats stats;
@@ -210,6 +215,11 @@ mono_ms_t place_deadline(const struct lb_pool *pool);
 void peer_tick(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx);
 void peer_up(struct lb *lb, const struct lb_event *ev, struct lb_effects *fx);
 void peer_down(struct lb *lb, const struct lb_event *ev, struct lb_effects *fx);
+/* Tickets with a room are or may be out in this pool: no-shows count as long as those live. */
+void lb_rooms_seen(const struct lb *lb, struct lb_pool *pool);
+/* The longest a ticket that is out may live. */
+int64_t lb_ticket_ms(const struct lb_pool *pool);
+
 void peer_tell_room_over(const struct lb_pool *pool, struct span room, struct lb_effects *fx);
 void peer_count(struct lb *lb, struct lb_pool *pool, const struct lb_count *count);
 mono_ms_t peer_deadline(const struct lb_pool *pool);

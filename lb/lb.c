@@ -5,15 +5,51 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { TABLE_ISSUERS = 16, TICKET_TTL_MIN_MS = 1000 };
+enum {
+    TABLE_ISSUERS = 16,
+    TICKET_TTL_MIN_MS = 1000,
+    ROOMS_SLACK_MS = 5000, /* skew, a report, a word on the link */
+};
 
 /* ---- life ---- */
 
-static int64_t longest_ticket_ms(const struct pool_settings *s)
+static int64_t longer_ms(int64_t a, int64_t b)
 {
-    int64_t ttl =
-        s->ticket_ttl_ms > s->room_ticket_ttl_ms ? s->ticket_ttl_ms : s->room_ticket_ttl_ms;
-    return ttl > TICKET_TTL_MIN_MS ? ttl : TICKET_TTL_MIN_MS;
+    return a > b ? a : b;
+}
+
+/* The longest a ticket of this pool may live, when there are rooms and when there are none. */
+static int64_t longest_ticket_ms(const struct pool_settings *s, bool rooms)
+{
+    int64_t ttl = longer_ms(s->ticket_ttl_ms, rooms ? s->room_ticket_ttl_ms : 0);
+    return longer_ms(ttl, TICKET_TTL_MIN_MS);
+}
+
+int64_t lb_ticket_ms(const struct lb_pool *pool)
+{
+    return longest_ticket_ms(pool->config.settings, pool->has_rooms);
+}
+
+static int64_t rooms_last_ms(const struct lb_pool *pool)
+{
+    return longest_ticket_ms(pool->config.settings, true) + ROOMS_SLACK_MS;
+}
+
+void lb_rooms_seen(const struct lb *lb, struct lb_pool *pool)
+{
+    pool->rooms_until = mono_add(lb->now, rooms_last_ms(pool));
+    if (pool->has_rooms)
+        return;
+    pool->has_rooms = true;
+    pool_ticket_ttl(pool->table, lb_ticket_ms(pool));
+}
+
+static void rooms_tick(const struct lb *lb, struct lb_pool *pool)
+{
+    if (!pool->has_rooms || mono_before(lb->now, pool->rooms_until))
+        return;
+    pool->has_rooms = false;
+    pool_ticket_ttl(pool->table, lb_ticket_ms(pool));
 }
 
 static int pool_open(struct lb *lb, struct lb_pool *pool, struct err *err)
@@ -24,7 +60,7 @@ static int pool_open(struct lb *lb, struct lb_pool *pool, struct err *err)
         .nodes_max = (uint32_t)c->nodes_max,
         .issuers_max = TABLE_ISSUERS,
         .seed = rng_next(&lb->rng),
-        .ticket_ttl_ms = longest_ticket_ms(s),
+        .ticket_ttl_ms = longest_ticket_ms(s, true),
         .skew_ms = c->tickets->skew_ms,
         .report_interval_ms = s->report_interval_ms,
         .settle_ms = s->settle_ms,
@@ -36,12 +72,14 @@ static int pool_open(struct lb *lb, struct lb_pool *pool, struct err *err)
         err_prefix(err, "pool %s", s->name);
         return code;
     }
+    pool_ticket_ttl(pool->table, lb_ticket_ms(pool));
     pool->nodes = calloc(c->nodes_max, sizeof *pool->nodes);
     pool->wants = calloc(c->nodes_max, sizeof *pool->wants);
     if (pool->nodes == NULL || pool->wants == NULL || place_init(lb, pool) < 0)
         return err_set(err, BERTH_ENOMEM, "pool %s: no memory for %zu nodes", s->name,
                        c->nodes_max);
     pool->absent_until = pool->vouch_until = MONO_NEVER;
+    pool->rooms_told_until = lb->now;
     pool->duty_at = pool->sweep_at = lb->now;
     own_init(lb, pool);
     return 0;
@@ -158,6 +196,9 @@ static void on_event(struct lb *lb, const struct lb_event *ev, struct lb_effects
     case LB_PEER_RELEASED:
         own_hurry(lb, pool, fx);
         break;
+    case LB_PEER_ROOMS:
+        lb_rooms_seen(lb, pool);
+        break;
     case LB_PEER_ROOM_OVER:
         lb_room_over(lb, ev->pool, ev->room);
         break;
@@ -180,6 +221,7 @@ void lb_step(struct lb *lb, const struct lb_event *ev, struct lb_effects *fx)
     on_event(lb, ev, fx);
     for (size_t i = 0; i < lb->config.pool_count; i++) {
         struct lb_pool *pool = &lb->pools[i];
+        rooms_tick(lb, pool);
         pool_advance(pool->table, view_now(lb));
         view_tick(lb, pool, fx);
         own_tick(lb, pool, fx);

@@ -67,6 +67,7 @@ enum lb_event_kind {
     LB_PEER_DOWN,      /* peer: the link is cut or silent */
     LB_PEER_COUNT,     /* pool, count: a peer handed out tickets */
     LB_PEER_RELEASED,  /* pool: a peer gave up the ownership */
+    LB_PEER_ROOMS,     /* pool: a peer hands out tickets with a room */
     LB_PEER_ROOM_OVER, /* pool, room: a peer ended the room */
     LB_ROOM_OVER,      /* pool, room: it was ended here */
     LB_STOP,           /* give back what is held; the effects of this step are the last */
@@ -118,7 +119,8 @@ enum lb_effect_kind {
     LB_DO_SWEEP,  /* send `sweep` with guard_percent */
     LB_DO_PROBE,  /* connect as a player would and say `probe` */
     LB_DO_COUNT,  /* tell the peers; several may share a message */
-    LB_DO_TELL, /* tell the peers: text is `released` (of the pool) or `room_over` (room in node) */
+    LB_DO_TELL, /* tell the peers: event is `released`, `rooms` (of the pool), `room_over` (room in
+                   node) */
     LB_DO_NOTE, /* log it; with `record` also append it to the events of the pool */
 };
 

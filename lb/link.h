@@ -7,10 +7,12 @@
  *     count pool=game node=gn-1 ne=1700000000001 by=lb-a ie=1700000000000 s=1700000001 c=17
  *     released pool=game
  *     room_over pool=game room=r-17
+ *     rooms pool=game
  *
  * `count` is absolute: so many seats of this node (epoch ne) were handed out by this LB (epoch ie)
- * in this second. A line whose word is not known is passed over, so that a newer LB can talk to an
- * older one. */
+ * in this second; `rooms`, before them, says that tickets with a room, which live longer, are among
+ * those of the pool. A line whose word is not known is passed over, so that a newer LB can talk to
+ * an older one. */
 #ifndef BERTH_LB_LINK_H
 #define BERTH_LB_LINK_H
 
@@ -18,7 +20,15 @@
 
 enum { LINK_CONTRACT = 1, LINK_LINE_MAX = 512, LINK_MESSAGE_MAX = 16384 };
 
-enum link_kind { LINK_HELLO, LINK_BEAT, LINK_COUNT, LINK_RELEASED, LINK_ROOM_OVER, LINK_OTHER };
+enum link_kind {
+    LINK_HELLO,
+    LINK_BEAT,
+    LINK_COUNT,
+    LINK_RELEASED,
+    LINK_ROOM_OVER,
+    LINK_ROOMS,
+    LINK_OTHER
+};
 
 struct link_line {
     enum link_kind kind;
@@ -38,6 +48,7 @@ int link_parse(struct span line, struct link_line *ret_line, struct err *err) BE
 struct span link_hello(char buf[LINK_LINE_MAX], const char *name);
 struct span link_count(char buf[LINK_LINE_MAX], const char *pool, const struct lb_count *count);
 struct span link_released(char buf[LINK_LINE_MAX], const char *pool);
+struct span link_rooms(char buf[LINK_LINE_MAX], const char *pool);
 struct span link_room_over(char buf[LINK_LINE_MAX], const char *pool, const char *room);
 
 #endif

@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
-enum { COUNTS_AT_ONCE = 64 };
+enum { COUNTS_AT_ONCE = 64, ROOMS_TELL_EVERY_MS = 1000 };
 
 static bool any_up(const struct lb *lb)
 {
@@ -54,6 +54,14 @@ static size_t take(struct lb_pool *pool, struct pool_told *list, size_t max, boo
     return count;
 }
 
+/* Before any count, so that it is not taken for one of a shorter ticket. */
+static void tell_rooms(const struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
+{
+    fx_add(fx, LB_DO_TELL, pool->index, "assigned")->event = "rooms";
+    pool->rooms_due = false;
+    pool->rooms_told_until = mono_add(lb->now, ROOMS_TELL_EVERY_MS);
+}
+
 void peer_tick(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
 {
     if (mono_before(lb->now, peer_deadline(pool)))
@@ -61,7 +69,9 @@ void peer_tick(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
     struct pool_told list[COUNTS_AT_ONCE];
     bool tell_them = any_up(lb);
     if (!tell_them)
-        pool->resync = false; /* nobody to tell; a peer that comes is told everything */
+        pool->resync = pool->rooms_due = false; /* nobody to tell; who comes is told everything */
+    if (pool->rooms_due && !mono_before(lb->now, pool->rooms_told_until) && fx_room(lb, fx, 1))
+        tell_rooms(lb, pool, fx);
     for (;;) {
         if (!fx_room(lb, fx, COUNTS_AT_ONCE))
             return;
@@ -117,6 +127,8 @@ void peer_up(struct lb *lb, const struct lb_event *ev, struct lb_effects *fx)
         struct lb_pool *pool = &lb->pools[i];
         pool->resync = true;
         pool->resync_cursor = 0;
+        pool->rooms_due = pool->has_rooms;
+        pool->rooms_told_until = lb->now;
         pool->counts_due = true;
         pool->counts_at = lb->now;
     }

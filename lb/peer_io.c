@@ -133,7 +133,7 @@ static void on_line(struct peer_link *link, struct span text)
         link->greeted = link->told_up = true;
         app_event(app, (struct lb_event){.kind = LB_PEER_UP, .peer = link->index});
     }
-    bool about_pool = line.kind >= LINK_COUNT && line.kind <= LINK_ROOM_OVER;
+    bool about_pool = line.kind >= LINK_COUNT && line.kind <= LINK_ROOMS;
     int pool = about_pool ? lb_pool_find(app->lb, span_of(line.pool)) : BERTH_ENOENT;
     if (pool < 0 || !link->greeted)
         return; /* a pool that only the other one has */
@@ -143,6 +143,8 @@ static void on_line(struct peer_link *link, struct span text)
         ev.count = line.count;
     } else if (line.kind == LINK_RELEASED) {
         ev.kind = LB_PEER_RELEASED;
+    } else if (line.kind == LINK_ROOMS) {
+        ev.kind = LB_PEER_ROOMS;
     } else {
         ev.kind = LB_PEER_ROOM_OVER;
         ev.room = span_of(line.room);

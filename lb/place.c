@@ -171,6 +171,10 @@ static void seat(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask,
         (void)snprintf(a->node, sizeof a->node, "%s", node->name);
     }
     pool->stats.placed += p->seat_count;
+    if (fresh > 0 && ask->room.len > 0) {
+        lb_rooms_seen(lb, pool);
+        pool->rooms_due = true;
+    }
     if (fresh > 0)
         peer_note_count(lb, pool);
 }

@@ -71,5 +71,7 @@ const char *trace_effect(const struct lb *lb, const struct lb_effect *effect,
 
 bool trace_is_routine(const struct lb_effect *effect)
 {
-    return effect->kind != LB_DO_NOTE && effect->kind != LB_DO_TELL;
+    if (effect->kind == LB_DO_TELL)
+        return strcmp(effect->event, "rooms") == 0;
+    return effect->kind != LB_DO_NOTE;
 }

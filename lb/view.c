@@ -199,6 +199,8 @@ static void on_report(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
         pool->duty_at = lb->now; /* otherwise the next round is soon enough */
     keep_report(&node->report, r);
     node->roomy |= r->rooms > 0;
+    if (r->rooms > 0)
+        lb_rooms_seen(lb, pool);
     int64_t age_ms = lb->has_clock ? wall_sub(lb_store_now(lb, lb->now), r->at) : 0;
     node->heard_at = mono_add(lb->now, age_ms > 0 ? -age_ms : 0);
 }

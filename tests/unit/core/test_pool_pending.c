@@ -181,6 +181,31 @@ static void test_no_shows_are_dropped_whole_when_their_second_is_over(void **sta
 
 /* Cumulative totals drift with each no-show, because they cannot tell which tickets came in; this
  * does not. */
+/* Tickets of 10 s are told to live 2 s only: no-shows are over after 2 + 1 + 1 s; and what the
+ * shorter time has dropped does not come back with the longer. */
+static void test_no_shows_count_as_long_as_the_tickets_in_use_live(void **state)
+{
+    struct world w = world_new();
+    uint32_t a = world_ready(&w, "a", 100);
+    pool_ticket_ttl(w.pool, 2000);
+    int64_t first = pool_assign(w.pool, w.now, a, 3);
+    world_wait(&w, 4900);
+    assert_int_equal(world_node(&w, a).pending, 3);
+    world_wait(&w, 1250);
+    assert_int_equal(world_node(&w, a).pending, 0);
+    pool_ticket_ttl(w.pool, 10000);
+    assert_int_equal(world_told(&w, a, "lb-b", 1, first, 5), BERTH_ESTALE);
+    assert_int_equal(world_node(&w, a).pending, 0);
+    (void)pool_assign(w.pool, w.now, a, 4);
+    world_wait(&w, 12000);
+    assert_int_equal(world_node(&w, a).pending, 4);
+    pool_ticket_ttl(w.pool, 2000); /* shorter again: over at once */
+    world_wait(&w, 250);
+    assert_int_equal(world_node(&w, a).pending, 0);
+    assert_int_equal(pool_sums(w.pool)->pending[NODE_READY], 0);
+    world_end(&w);
+}
+
 static void test_no_shows_do_not_add_up(void **state)
 {
     struct world w = world_new();
@@ -451,6 +476,7 @@ int main(void)
         cmocka_unit_test(test_told_counts_may_be_repeated_lost_and_reordered),
         cmocka_unit_test(test_lost_repeated_and_reordered_reports_heal),
         cmocka_unit_test(test_no_shows_are_dropped_whole_when_their_second_is_over),
+        cmocka_unit_test(test_no_shows_count_as_long_as_the_tickets_in_use_live),
         cmocka_unit_test(test_no_shows_do_not_add_up),
         cmocka_unit_test(test_survives_a_restarted_balancer),
         cmocka_unit_test(test_the_survivor_keeps_the_dead_peers_pending),

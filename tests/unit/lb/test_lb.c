@@ -125,12 +125,72 @@ static void test_pending_tickets_keep_a_draining_node_open(void **state)
     for (int i = 0; i < 3; i++)
         assert_string_equal(world_place(&w, 0, ""), "n-1"); /* nobody comes */
     world_want(&w, "n-1", WANT_BY_AUTOSCALE, WANT_DRAINING, 0);
-    /* The table forgets them when no ticket of this pool could still be alive: 30 s, skew and a
+    /* The table forgets them when no ticket of this pool could still be alive: 10 s, skew and a
      * report. Then 10 s of quiet. */
-    world_run(&w, 8000 + 30000 + 9000);
+    world_run(&w, 8000 + 10000 + 9000);
     expect_state("n-1", NODE_DRAINING);
-    world_run(&w, 8000 + 30000 + 10000 + 6000);
+    world_run(&w, 8000 + 10000 + 10000 + 6000);
     expect_state("n-1", NODE_DRAINED);
+}
+
+static int64_t pending_at(int lb)
+{
+    struct lb_pool_view view;
+    lb_pool_view(w.lbs[lb].lb, 0, world_mono(&w), &view);
+    return view.pending;
+}
+
+/* A room claimed through lb i, by a player who does not come. */
+static void place_in_room(int i, const char *room)
+{
+    struct span players[1] = {span_of(room)};
+    struct lb_ask ask = {.room = span_of(room), .players = players, .player_count = 1};
+    struct lb_placed placed;
+    lb_place(w.lbs[i].lb, world_mono(&w), &ask, &placed);
+    assert_int_equal(placed.verdict, LB_CLAIM);
+    char node[KEYS_NAME_MAX + 1];
+    (void)snprintf(node, sizeof node, "%s", placed.claim.node);
+    struct store_answer answer = {
+        .word = ANSWER_OK, .node = span_of(node), .epoch = placed.claim.epoch};
+    lb_claimed(w.lbs[i].lb, world_mono(&w), &ask, &placed, 0, &answer);
+    assert_int_equal(placed.verdict, LB_PLACED);
+}
+
+static void test_no_shows_count_as_long_as_a_ticket_in_use_lives(void **state)
+{
+    nodes(six, 2);
+    for (int i = 0; i < 2; i++)
+        world_event(&w, i, (struct lb_event){.kind = LB_PEER_UP, .peer = (size_t)(1 - i)});
+    for (int i = 0; i < 5; i++)
+        (void)world_place(&w, i % 2, "");
+    world_run(&w, w.now + 10500);
+    assert_int_equal(pending_at(0), 5);
+    assert_int_equal(pending_at(1), 5);
+    world_run(&w, w.now + 3000); /* without rooms: 10 s, skew and a report */
+    assert_int_equal(pending_at(0), 0);
+    assert_int_equal(pending_at(1), 0);
+    place_in_room(1, "r-1"); /* one LB's room is known to both */
+    world_run(&w, w.now + 100);
+    (void)world_place(&w, 0, "");
+    world_run(&w, w.now + 29000);
+    assert_int_equal(pending_at(0), 2);
+    assert_int_equal(pending_at(1), 2);
+    world_run(&w, w.now + 10000);
+    assert_int_equal(pending_at(0), 0);
+    (void)world_place(&w, 0, ""); /* the last room is long ago */
+    world_run(&w, w.now + 14000);
+    assert_int_equal(pending_at(0), 0);
+    assert_int_equal(pending_at(1), 0);
+}
+
+static void test_a_node_that_lists_a_room_may_be_waiting_for_its_players(void **state)
+{
+    nodes(six, 2);
+    world_find(&w, "n-1")->rooms = 1; /* claimed by whom it may: its tickets live 30 s */
+    world_run(&w, w.now + 2000);
+    (void)world_place(&w, 0, "");
+    world_run(&w, w.now + 29000);
+    assert_int_equal(pending_at(0), 1);
 }
 
 static void test_a_drained_node_is_taken_back_when_the_want_is_gone(void **state)
@@ -450,6 +510,8 @@ int main(void)
         ONE(test_what_stays_absent_from_the_store_is_forgotten),
         ONE(test_a_new_process_of_the_same_name_is_proved_anew),
         ONE(test_probes_are_rare_when_all_is_well_and_bounded_when_not),
+        TWO(test_no_shows_count_as_long_as_a_ticket_in_use_lives),
+        ONE(test_a_node_that_lists_a_room_may_be_waiting_for_its_players),
         TWO(test_memory_is_vouched_for_until_the_owner_is_back),
         TWO(test_the_second_takes_over_within_a_second_and_a_half),
         TWO(test_an_owner_that_slept_does_nothing_until_it_holds_again),

@@ -36,6 +36,9 @@ static void test_lines_come_back_as_they_were(void **state)
     assert_int_equal(line.contract, LINK_CONTRACT);
     assert_int_equal(link_parse(link_released(buf, "game"), &line, NULL), 0);
     assert_int_equal(line.kind, LINK_RELEASED);
+    assert_int_equal(link_parse(link_rooms(buf, "game"), &line, NULL), 0);
+    assert_int_equal(line.kind, LINK_ROOMS);
+    assert_string_equal(line.pool, "game");
     assert_int_equal(link_parse(link_room_over(buf, "game", "r:1@x"), &line, NULL), 0);
     assert_int_equal(line.kind, LINK_ROOM_OVER);
     assert_string_equal(line.room, "r:1@x");

@@ -282,6 +282,8 @@ static void tell_peers(struct world *w, int from, const struct lb_effect *fx)
             post(w, i, LB_PEER_COUNT, HOP_MS)->ev.count = fx->count;
         else if (strcmp(fx->event, "released") == 0)
             post(w, i, LB_PEER_RELEASED, HOP_MS);
+        else if (strcmp(fx->event, "rooms") == 0)
+            post(w, i, LB_PEER_ROOMS, HOP_MS);
     }
 }
 
