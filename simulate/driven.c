@@ -102,19 +102,19 @@ static void carry_out(struct driven *d, const struct effect *e)
     struct answer *a = NULL;
     switch (e->kind) {
     case EFFECT_PLAN_SET:
-        a = answer_later(d, SCALE_WRITTEN, e->name);
+        (void)answer_later(d, SCALE_WRITTEN, e->name);
         break;
     case EFFECT_PLAN_DEL:
         break;
     case EFFECT_PLAN_READ:
-        a = answer_later(d, SCALE_PLAN, "");
+        (void)answer_later(d, SCALE_PLAN, "");
         break;
     case EFFECT_LAUNCH:
         do_launch(d, e);
         break;
     case EFFECT_TERMINATE:
         harbour_terminate(h, e->name);
-        a = answer_later(d, SCALE_TERMINATED, e->name);
+        (void)answer_later(d, SCALE_TERMINATED, e->name);
         break;
     case EFFECT_LIST:
         a = answer_later(d, SCALE_LISTED, "");

@@ -3,6 +3,7 @@
 
 #include "core/rng.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 struct row {
@@ -125,7 +126,9 @@ static int spread_arrivals(const struct row *rows, size_t count, int64_t from, i
         int64_t last = i > 0 ? rows[i].second - rows[i - 1].second : 1;
         int64_t until = i + 1 < count ? rows[i + 1].second - rows[i].second : last;
         due += (double)rows[i].value / (double)until;
-        for (; due >= 1; due -= 1) {
+        int64_t arrive = (int64_t)due;
+        due -= (double)arrive;
+        for (; arrive > 0; arrive--) {
             int64_t leaves = s + half + (int64_t)rng_below(&rng, (uint64_t)session_s) + 1;
             change[s + before]++;
             if (leaves < t->seconds)
@@ -150,6 +153,7 @@ int trace_parse(struct trace *ret_trace, struct span text, const char *name, int
     struct trace t = {0};
     int rc = read_rows(&r, text, err);
     if (rc == 0) {
+        assert(r.rows != NULL && r.count > 0);
         int64_t from = r.rows[0].second;
         t.seconds = r.rows[r.count - 1].second - from + 1;
         t.players = calloc((size_t)t.seconds, sizeof *t.players);
