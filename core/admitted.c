@@ -1,6 +1,8 @@
 /* admitted.c - counts of admitted tickets: their text form, and the node's book of them. */
 #include "core/admitted.h"
 
+#include "core/option.h"
+
 #include <assert.h>
 
 /* ---- text ---- */
@@ -11,7 +13,7 @@ static int parse_run(struct span text, struct admitted_run *run)
     struct span issuer = span_cut(&rest, '/');
     struct span epoch = span_cut(&rest, '/');
     struct span first = span_cut(&rest, ':');
-    if (issuer.len == 0 || !span_copy(issuer, run->issuer, sizeof run->issuer))
+    if (!option_is_name(issuer) || !span_copy(issuer, run->issuer, sizeof run->issuer))
         return BERTH_EPROTO;
     if (!span_int(epoch, &run->issuer_epoch) || run->issuer_epoch < 0)
         return BERTH_EPROTO;
@@ -190,7 +192,7 @@ int admitted_count(struct admitted *book, wall_ms_t now, struct span issuer, int
 {
     if (issued_s < floor_s(book, now) || issued_s > now.ms / 1000 + AHEAD_S)
         return BERTH_ESTALE;
-    if (issuer.len == 0 || issuer.len > ADMITTED_ISSUER_MAX)
+    if (!option_is_name(issuer) || issuer.len > ADMITTED_ISSUER_MAX)
         return BERTH_EINVAL;
     struct admitted_run *run = find(book, issuer, issuer_epoch);
     if (!run) {

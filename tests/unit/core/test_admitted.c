@@ -52,6 +52,9 @@ static void test_refuses_text_that_is_not_counts(void **state)
         assert_int_equal(admitted_parse(span_of(texts[i]), runs, ADMITTED_ISSUERS_MAX),
                          BERTH_EPROTO);
     }
+    struct admitted_run runs[1];
+    assert_int_equal(admitted_parse(SPAN("lb\0a/1/5:1"), runs, 1), BERTH_EPROTO); /* no name */
+    assert_int_equal(admitted_parse(SPAN("lb a/1/5:1"), runs, 1), BERTH_EPROTO);
 }
 
 static void test_refuses_more_than_its_limits(void **state)
