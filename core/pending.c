@@ -28,7 +28,7 @@ int pending_init(struct pending *p, uint32_t nodes_max, uint32_t issuers_max, in
         .lane_size = sizeof(struct pending_lane) + (size_t)ring * sizeof(struct pending_cell),
         .free_head = PENDING_NONE,
         .dirty_max = 2 * nodes_max,
-        .tick_to_ms = INT64_MIN,
+        .tick_to_ms = 0, /* not yet */
         .index_s = -1,
     };
     n.lanes = malloc(n.lanes_max * n.lane_size);
@@ -329,7 +329,7 @@ void pending_window(struct pending *p, int64_t window_ms)
 {
     assert(window_ms >= 0 && window_ms <= p->window_max_ms);
     p->window_ms = window_ms;
-    p->tick_to_ms = INT64_MIN; /* the next tick looks anew; the floor never goes back */
+    p->tick_to_ms = 0; /* the next tick looks anew; the floor never goes back */
 }
 
 bool pending_tick(struct pending *p, wall_ms_t now)
