@@ -15,6 +15,8 @@ static struct poll count_votes(const struct policy *policy, const struct vote *v
     struct poll p = {.boldest = INT_MAX, .by_least = -1, .by_boldest = -1};
     for (size_t i = 0; i < policy->rule_count; i++) {
         const struct vote *v = &votes[i];
+        if (policy->rules[i].action)
+            continue; /* it does not move the pool */
         if (v->at_least > p.at_least) {
             p.at_least = v->at_least;
             p.by_least = (int)i;

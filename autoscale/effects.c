@@ -40,6 +40,19 @@ void effects_note(struct effects *fx, const char *kind_word, const char *name, b
     va_end(ap);
 }
 
+void effects_value(const char *text, char *ret_value, size_t size)
+{
+    size_t n = 0;
+    for (; *text && n + 4 < size; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c <= ' ' || c == '%' || c == 127)
+            n += (size_t)snprintf(ret_value + n, size - n, "%%%02X", c);
+        else
+            ret_value[n++] = (char)c;
+    }
+    ret_value[n] = 0;
+}
+
 const char *effects_render(const struct effect *e, char *ret_buf, size_t size)
 {
     switch (e->kind) {
@@ -67,6 +80,9 @@ const char *effects_render(const struct effect *e, char *ret_buf, size_t size)
     case EFFECT_MOVE:
         snprintf(ret_buf, size, "move node=%s from=%s to=%s why=%s", e->name, state_word(e->from),
                  state_word(e->to), e->why);
+        break;
+    case EFFECT_ACT:
+        snprintf(ret_buf, size, "act rule=%s %s", e->name, e->record);
         break;
     case EFFECT_NOTE:
         snprintf(ret_buf, size, "%s name=%s %s", e->kind_word, e->name, e->record);

@@ -18,6 +18,8 @@ enum effect_kind {
                   */
     EFFECT_MOVE, /* node `name` of `epoch`: `from` -> `to` as leader; asked again if it does not
                     show */
+    EFFECT_ACT,  /* have the action of rule number `count` done; `record` says why; answered by
+                    SCALE_ACTED */
     EFFECT_NOTE, /* event `kind_word` about node or instance `name` ("-": the pool) with `record` */
 };
 
@@ -54,6 +56,10 @@ bool effects_room(struct effects *fx, size_t n);
 
 void effects_note(struct effects *fx, const char *kind_word, const char *name, bool alert,
                   const char *fmt, ...) BERTH_PRINTF(5, 6);
+
+/* Free text as one value of a plain record: blanks and what is not printable as %20. Cut to size.
+ */
+void effects_value(const char *text, char *ret_value, size_t size);
 
 /* One line for logs and traces, for example "want node=game-1 want=draining why=in". Returns
  * ret_buf. */

@@ -197,20 +197,6 @@ void launches_failed(struct launches *ls, const struct policy *policy, mono_ms_t
     ls->not_before = ls->halted && wait == 0 ? MONO_NEVER : mono_add(now, wait);
 }
 
-/* Free text as one value of a plain record. */
-static void as_value(const char *text, char *ret_value, size_t size)
-{
-    size_t n = 0;
-    for (; *text && n + 4 < size; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c <= ' ' || c == '%' || c == 127)
-            n += (size_t)snprintf(ret_value + n, size - n, "%%%02X", c);
-        else
-            ret_value[n++] = (char)c;
-    }
-    ret_value[n] = 0;
-}
-
 void launches_refused(struct launches *ls, const struct policy *policy, const char *token,
                       bool known, const char *error, mono_ms_t now, struct effects *fx)
 {
@@ -218,7 +204,7 @@ void launches_refused(struct launches *ls, const struct policy *policy, const ch
     if (!row || row->state != LAUNCH_CALLING)
         return;
     char text[200];
-    as_value(error, text, sizeof text);
+    effects_value(error, text, sizeof text);
     effects_note(fx, "launch_failed", token, true, "count=%d calls=%d outcome=%s error=%s",
                  row->count, row->calls, known ? "refused" : "unknown", text);
     launches_failed(ls, policy, now, fx);

@@ -21,6 +21,7 @@ struct app {
     struct web *web;
     struct redis_config redis_config;
     struct redis *redis;
+    struct fetcher *fetcher;
     /* One provider of each kind that a pool uses. */
     const struct provider_kind *kind;
     void *provider;
@@ -203,6 +204,19 @@ static void close_store(void *arg)
     redis_destroy(app->redis);
 }
 
+static int open_fetch(void *arg, struct err *err)
+{
+    struct app *app = arg;
+    app->fetcher = fetcher_create(app->loop, &app->log, err);
+    return app->fetcher ? 0 : BERTH_ESYS;
+}
+
+static void close_fetch(void *arg)
+{
+    struct app *app = arg;
+    fetcher_destroy(app->fetcher);
+}
+
 static void on_resigned(void *arg)
 {
     struct app *app = arg;
@@ -232,6 +246,7 @@ static int open_pools(void *arg, struct err *err)
                                         .pool = pool_at(app, i),
                                         .kind = app->kind,
                                         .provider = app->provider,
+                                        .fetcher = app->fetcher,
                                         .nonce = app->nonce,
                                         .url = app->url,
                                         .resigned = on_resigned,
@@ -266,6 +281,7 @@ int main(int argc, char **argv)
         {"loop", open_loop, close_loop},             /* event loop, signals, clock */
         {"provider", open_provider, close_provider}, /* who makes and unmakes instances */
         {"store", open_store, close_store},          /* Redis */
+        {"fetch", open_fetch, close_fetch},          /* HTTP requests of rules */
         {"web", open_web, close_web},                /* /healthz, /metrics */
         {"pools", open_pools, close_pools},          /* last: one core a pool, following its feed */
         {NULL, NULL, NULL},

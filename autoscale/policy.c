@@ -62,7 +62,11 @@ int policy_from(struct policy *ret_policy, const struct pool_settings *pool, str
             return err_set(err, BERTH_EINVAL,
                            "pools.%s.scale: rule = %s: not known to this autoscaler", pool->name,
                            item->kind);
-        p.rules[p.rule_count++] = (struct rule){.kind = kind, .settings = item->values};
+        const struct rule_action *action = scale_rule_action(item->kind, item->values);
+        if (action && action->kind == ACTION_SCALE)
+            action = NULL;
+        p.rules[p.rule_count++] =
+            (struct rule){.kind = kind, .settings = item->values, .action = action};
     }
     *ret_policy = p;
     return 0;

@@ -2,6 +2,7 @@
  * effects carried out. */
 #include "autoscale/pool_io.h"
 
+#include "autoscale/act_io.h"
 #include "autoscale/history.h"
 #include "autoscale/view.h"
 #include "autoscale/zone_io.h"
@@ -25,6 +26,7 @@ struct pool_io {
     struct zone *zones[RULES_MAX]; /* by rule; NULL: none */
     struct scale *scale;
     struct view view;
+    struct act_io *act;
     struct history history;
     struct keys keys;
     struct store_follow *follow;
@@ -489,6 +491,9 @@ static void carry_out(struct pool_io *p, const struct effect *e)
     case EFFECT_MOVE:
         move_node(p, e);
         break;
+    case EFFECT_ACT:
+        act_io_do(p->act, e);
+        break;
     case EFFECT_NOTE:
         log_write(p->c.log, e->alert ? LOG_WARN : LOG_INFO, e->kind_word,
                   "pool=%s name=%s detail=%s", p->policy.pool, e->name, e->record);
@@ -607,6 +612,27 @@ void pool_io_redis_up(struct pool_io *p)
         enroll(p, false);
 }
 
+/* ---- for the rules that ask and tell ---- */
+
+static bool may_ask(void *arg)
+{
+    struct pool_io *p = arg;
+    return may_act(p) && p->view.whole;
+}
+
+static void look_for(void *arg, struct scale_status *ret_status,
+                     struct fleet_snapshot *ret_snapshot)
+{
+    struct pool_io *p = arg;
+    scale_status(p->scale, ret_status);
+    *ret_snapshot = view_snapshot(&p->view, wall(p));
+}
+
+static void on_told(void *arg, struct scale_event *ev)
+{
+    step(arg, ev);
+}
+
 /* ---- life ---- */
 
 /* The time zones that rules ask for. */
@@ -672,6 +698,20 @@ struct pool_io *pool_io_create(const struct pool_io_config *config, struct err *
         pool_io_destroy(p);
         return NULL;
     }
+    const struct act_io_config act = {.loop = config->loop,
+                                      .log = config->log,
+                                      .fetcher = config->fetcher,
+                                      .policy = &p->policy,
+                                      .may_ask = may_ask,
+                                      .look = look_for,
+                                      .event = on_told,
+                                      .arg = p};
+    p->act = act_io_create(&act);
+    if (!p->act) {
+        err_set(err, BERTH_ENOMEM, "no memory for pool %s", config->pool->name);
+        pool_io_destroy(p);
+        return NULL;
+    }
     if (open_follow(p, err) < 0) {
         pool_io_destroy(p);
         return NULL;
@@ -691,6 +731,8 @@ void pool_io_destroy(struct pool_io *p)
     timer_stop(&p->resign_timer);
     store_follow_destroy(p->follow);
     p->follow = NULL;
+    act_io_destroy(p->act);
+    p->act = NULL;
     view_fini(&p->view);
     scale_destroy(p->scale);
     p->scale = NULL;

@@ -7,6 +7,7 @@
 #define BERTH_AUTOSCALE_POOL_IO_H
 
 #include "autoscale/provider.h"
+#include "io/fetch.h"
 #include "io/redis.h"
 
 struct pool_io;
@@ -21,6 +22,7 @@ struct pool_io_config {
     const struct pool_settings *pool;
     const struct provider_kind *kind;
     void *provider;
+    struct fetcher *fetcher;     /* for the rules that ask and tell services */
     const char *nonce;           /* of this process */
     const char *url;             /* of its admin listener, told to peers */
     void (*resigned)(void *arg); /* after pool_io_resign(): leadership and name are given back, or

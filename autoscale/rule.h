@@ -14,6 +14,7 @@
 #include "autoscale/target.h"
 #include "core/cron.h"
 #include "core/rx.h"
+#include "settings/rules.h"
 
 #include <limits.h>
 
@@ -42,6 +43,14 @@ struct rule_sight {
     wall_ms_t wall; /* Redis time */
 };
 
+/* What the pool's own service last answered (rule webhook). */
+struct rule_advice {
+    bool given;
+    int desired;
+    mono_ms_t at;
+    char reason[64]; /* one value of a plain record */
+};
+
 /* A rule at work in one pool. */
 struct rule_scope {
     struct rx *rx;
@@ -50,9 +59,10 @@ struct rule_scope {
     struct target_node
         *scratch; /* room for a list of nodes, shared by the rules of a pool; for one call */
     size_t scratch_max;
-    const struct zone *zone; /* schedule: where its clock stands */
-    struct cron cron;        /* schedule: when it begins, read once */
-    int64_t date_s;          /* or this, UTC; -1: cron */
+    const struct zone *zone;          /* schedule: where its clock stands */
+    struct cron cron;                 /* schedule: when it begins, read once */
+    int64_t date_s;                   /* or this, UTC; -1: cron */
+    const struct rule_advice *advice; /* webhook: the last answer */
 };
 
 struct rule_kind {
@@ -61,6 +71,7 @@ struct rule_kind {
     struct rx_stream *(*votes)(struct rule_scope *scope, struct rx_stream *sights);
     /* The time zone whose file the shell is to load for it; NULL: it needs none. */
     const char *(*zone_name)(const void *settings);
+    bool advised; /* the shell is to ask a service (SCALE_ADVICE) */
 };
 
 /* One rule of a policy. */
@@ -68,6 +79,8 @@ struct rule {
     const struct rule_kind *kind;
     const void *settings;    /* borrowed from the configuration for the life of the policy */
     const struct zone *zone; /* borrowed likewise; NULL unless kind->zone_name asks for one */
+    const struct rule_action *action; /* borrowed likewise; what its votes do instead of moving the
+                                         pool; NULL: they move it */
 };
 
 extern const struct rule_kind rule_min_ready;
@@ -76,6 +89,7 @@ extern const struct rule_kind rule_gauge;
 extern const struct rule_kind rule_headroom;
 extern const struct rule_kind rule_schedule;
 extern const struct rule_kind rule_target;
+extern const struct rule_kind rule_webhook;
 
 /* Every kind, ended by NULL. */
 extern const struct rule_kind *const rule_kinds[];

@@ -2,6 +2,7 @@
  * out as effects. */
 #include "autoscale/scale.h"
 
+#include "autoscale/actions.h"
 #include "autoscale/launches.h"
 #include "autoscale/retire.h"
 #include "autoscale/signals.h"
@@ -25,6 +26,8 @@ struct scale {
     struct fleet fleet;
     struct launches launches;
     struct signals signals;
+    struct actions actions;
+    bool advice_fails[RULES_MAX];
     struct arbiter_memory memory;
     struct arbiter_wish wish;
     bool paused;
@@ -214,6 +217,23 @@ static void on_launched(struct scale *s, const struct scale_event *ev, struct ef
         s->memory.out_at.ms = 0;
 }
 
+static void on_advice(struct scale *s, const struct scale_event *ev, struct effects *fx)
+{
+    size_t at = ev->told.rule;
+    char text[200];
+    if (at >= s->policy->rule_count)
+        return;
+    bool failed = ev->told.error != NULL, failed_before = s->advice_fails[at];
+    s->advice_fails[at] = failed;
+    if (!failed)
+        signals_advise(&s->signals, at, ev->told.desired, ev->told.reason, s->now);
+    if (failed == failed_before)
+        return; /* said once */
+    effects_value(failed ? ev->told.error : "-", text, sizeof text);
+    effects_note(fx, failed ? "webhook_failing" : "webhook_answers", "-", failed,
+                 "rule=%s error=%s", s->policy->rules[at].kind->name, text);
+}
+
 static void take_event(struct scale *s, const struct scale_event *ev, struct effects *fx)
 {
     switch (ev->kind) {
@@ -259,6 +279,12 @@ static void take_event(struct scale *s, const struct scale_event *ev, struct eff
             launches_resume(&s->launches);
         s->paused = ev->operators.paused;
         s->wish = (struct arbiter_wish){ev->operators.sized, ev->operators.size};
+        break;
+    case SCALE_ADVICE:
+        on_advice(s, ev, fx);
+        break;
+    case SCALE_ACTED:
+        actions_done(&s->actions, s->policy, ev->told.rule, ev->told.error, s->now, fx);
         break;
     }
 }
@@ -449,6 +475,7 @@ static void act(struct scale *s, struct effects *fx)
             s->memory.out_at.ms = 0;
         }
         count(s);
+        actions_step(&s->actions, s->policy, s->signals.votes, &s->figures, s->now, fx);
     }
     arbiter_decide(s->policy, &s->memory, &s->figures, s->signals.votes, &s->wish, s->wall,
                    &s->decision);

@@ -25,6 +25,8 @@ enum scale_event_kind {
     SCALE_TERMINATED, /* the provider's answer (EFFECT_TERMINATE) */
     SCALE_REFUSED,    /* a want or move was refused: look again soon */
     SCALE_OPERATOR,   /* what operators want of the pool */
+    SCALE_ADVICE,     /* a rule's service has answered, or has not */
+    SCALE_ACTED,      /* a rule's action is done, or has failed (EFFECT_ACT) */
 };
 
 enum scale_outcome {
@@ -71,6 +73,12 @@ struct scale_event {
             bool sized; /* `size` nodes are wanted, by a want that ends by itself */
             int size;
         } operators;
+        struct {
+            size_t rule;       /* number in the policy */
+            const char *error; /* NULL: it answered (ADVICE), is done (ACTED) */
+            int desired;       /* ADVICE: nodes */
+            const char *reason;
+        } told;
     };
 };
 

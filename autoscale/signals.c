@@ -2,6 +2,8 @@
  * cast. */
 #include "autoscale/signals.h"
 
+#include "autoscale/effects.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -54,6 +56,7 @@ int signals_init(struct signals *signals, const struct policy *policy, mono_ms_t
         rule->scope = (struct rule_scope){.rx = &signals->rx,
                                           .settings = policy->rules[i].settings,
                                           .zone = policy->rules[i].zone,
+                                          .advice = &rule->advice,
                                           .scratch = signals->scratch,
                                           .scratch_max = scratch_max};
         rule->votes = policy->rules[i].kind->votes(&rule->scope, signals->sights);
@@ -81,6 +84,14 @@ void signals_see(struct signals *signals, const struct rule_sight *sight)
             rule->vote.at_least = sight->figures.size;
         signals->votes[i] = rule->vote;
     }
+}
+
+void signals_advise(struct signals *signals, size_t at, int desired, const char *reason,
+                    mono_ms_t now)
+{
+    struct rule_advice *advice = &signals->rules[at].advice;
+    *advice = (struct rule_advice){.given = true, .desired = desired, .at = now};
+    effects_value(reason, advice->reason, sizeof advice->reason);
 }
 
 void signals_restart(struct signals *signals, mono_ms_t now)

@@ -15,6 +15,7 @@ struct signals_rule {
     struct rx_stream *votes;
     struct rx_subscription subscription;
     struct vote vote; /* the latest */
+    struct rule_advice advice;
     bool failed; /* its stream ended with an error: it keeps the pool from shrinking until restarted
                   */
 };
@@ -38,6 +39,9 @@ void signals_fini(struct signals *signals);
 /* What is seen now: hold times that are over end, then every rule looks. */
 void signals_see(struct signals *signals, const struct rule_sight *sight);
 
+/* What the service of rule `at` answered; reason is copied, made one value of a record. */
+void signals_advise(struct signals *signals, size_t at, int desired, const char *reason,
+                    mono_ms_t now);
 /* Data were missing: every pipeline begins anew, hold times with it. */
 void signals_restart(struct signals *signals, mono_ms_t now);
 

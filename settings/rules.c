@@ -3,9 +3,65 @@
 
 #include "core/cron.h"
 
+#include <string.h>
+
+/* The rows of `action` that every rule has; url, token and timeout apart, since webhook has its
+ * own. */
+#define ACTION_OPTIONS(type)                                                                       \
+    {"action",                                                                                     \
+     OPT_CHOICE,                                                                                   \
+     offsetof(type, action.kind),                                                                  \
+     "scale",                                                                                      \
+     "scale|command|webhook",                                                                      \
+     "What the rule does: move the pool, or run a command or tell a web service when it would.",   \
+     0},                                                                                           \
+        {"command",                                                                                \
+         OPT_LIST,                                                                                 \
+         offsetof(type, action.command),                                                           \
+         NULL,                                                                                     \
+         "1..32",                                                                                  \
+         "action command: program and arguments; the vote is in its environment (BERTH_REASON).",  \
+         0},                                                                                       \
+    {                                                                                              \
+        "every", OPT_DURATION, offsetof(type, action.every_ms), "1m", "1s..7d",                    \
+            "action command and webhook: at most once in this time.", 0                            \
+    }
+#define URL_OPTIONS(type)                                                                          \
+    {"url", OPT_TEXT,  offsetof(type, action.url),                                                 \
+     NULL,  "8..1024", "action webhook: where the vote is posted to, as JSON.",                    \
+     0},                                                                                           \
+        {"token",   OPT_TEXT, offsetof(type, action.token),                                        \
+         NULL,      "1..512", "Bearer token sent to url.",                                         \
+         OPT_SECRET},                                                                              \
+    {                                                                                              \
+        "timeout", OPT_DURATION, offsetof(type, action.timeout_ms), "10s", "100ms..5m",            \
+            "action command and webhook: what takes longer has failed; a command is killed.", 0    \
+    }
+
+static bool is_url(const char *text)
+{
+    return strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0;
+}
+
+static int action_check(const struct rule_action *action, struct err *err)
+{
+    if (action->kind == ACTION_COMMAND && action->command.count == 0)
+        return err_set(err, BERTH_EINVAL, "command: must be set, since action is command");
+    if (action->kind == ACTION_WEBHOOK && !action->url)
+        return err_set(err, BERTH_EINVAL, "url: must be set, since action is webhook");
+    if (action->kind != ACTION_COMMAND && action->command.count > 0)
+        return err_set(err, BERTH_EINVAL, "command: has no effect unless action is command");
+    if (action->url && !is_url(action->url))
+        return err_set(err, BERTH_EINVAL, "url = %s: must begin with http:// or https://",
+                       action->url);
+    return 0;
+}
+
 #define AT(field) offsetof(struct min_ready_settings, field)
 static const struct option min_ready_options[] = {
     {"ready", OPT_INT, AT(ready), "1", "0..100000", "Ready and coming nodes there must be.", 0},
+    ACTION_OPTIONS(struct min_ready_settings),
+    URL_OPTIONS(struct min_ready_settings),
     {0}};
 #undef AT
 
@@ -18,8 +74,15 @@ static const struct option average_connections_options[] = {
     {"hold", OPT_DURATION, AT(hold_ms), "10s", "0s..1d", "How long the average must stay there.",
      0},
     {"step", OPT_INT, AT(step), "1", "1..10000", "Nodes added or drained.", 0},
+    ACTION_OPTIONS(struct average_connections_settings),
+    URL_OPTIONS(struct average_connections_settings),
     {0}};
 #undef AT
+
+static int min_ready_check(const void *values, struct err *err)
+{
+    return action_check(&((const struct min_ready_settings *)values)->action, err);
+}
 
 static int average_connections_check(const void *values, struct err *err)
 {
@@ -27,7 +90,7 @@ static int average_connections_check(const void *values, struct err *err)
     if (rule->below >= rule->above)
         return err_set(err, BERTH_EINVAL, "below = %g: must be less than above (%g)", rule->below,
                        rule->above);
-    return 0;
+    return action_check(&rule->action, err);
 }
 
 #define AT(field) offsetof(struct gauge_settings, field)
@@ -42,6 +105,8 @@ static const struct option gauge_options[] = {
      "Figure below which nodes are drained.", 0},
     {"hold", OPT_DURATION, AT(hold_ms), "10s", "0s..1d", "How long the figure must stay there.", 0},
     {"step", OPT_INT, AT(step), "1", "1..10000", "Nodes added or drained.", 0},
+    ACTION_OPTIONS(struct gauge_settings),
+    URL_OPTIONS(struct gauge_settings),
     {0}};
 #undef AT
 
@@ -51,7 +116,7 @@ static int gauge_check(const void *values, struct err *err)
     if (rule->below >= rule->above)
         return err_set(err, BERTH_EINVAL, "below = %g: must be less than above (%g)", rule->below,
                        rule->above);
-    return 0;
+    return action_check(&rule->action, err);
 }
 
 #define AT(field) offsetof(struct schedule_settings, field)
@@ -65,6 +130,8 @@ static const struct option schedule_options[] = {
      "Begin so much earlier: nodes take their time to boot.", 0},
     {"ready", OPT_INT, AT(ready), NULL, "0..100000", "Ready nodes there must be in that time.",
      OPT_REQUIRED},
+    ACTION_OPTIONS(struct schedule_settings),
+    URL_OPTIONS(struct schedule_settings),
     {0}};
 #undef AT
 
@@ -74,9 +141,11 @@ static int schedule_check(const void *values, struct err *err)
     struct cron cron;
     struct zone utc;
     int64_t at;
+    int rc = action_check(&rule->action, err);
+    if (rc < 0)
+        return rc;
     if (!rule->cron == !rule->date)
         return err_set(err, BERTH_EINVAL, "cron or date: exactly one of them must be set");
-    int rc;
     if (rule->cron) {
         rc = cron_parse(span_of(rule->cron), &cron, err);
         if (rc < 0)
@@ -101,6 +170,8 @@ static const struct option headroom_options[] = {
      "The players there are must still fit when the largest node or zone is gone.", 0},
     {"shrink_after", OPT_DURATION, AT(shrink_after_ms), "10m", "0s..1d",
      "Nodes are drained when they were not needed for so long.", 0},
+    ACTION_OPTIONS(struct headroom_settings),
+    URL_OPTIONS(struct headroom_settings),
     {0}};
 #undef AT
 
@@ -112,7 +183,7 @@ static int headroom_check(const void *values, struct err *err)
         return err_set(err, BERTH_EINVAL,
                        "places, percent, seconds or survive: one must be set, or the rule asks for "
                        "nothing");
-    return 0;
+    return action_check(&rule->action, err);
 }
 
 #define AT(field) offsetof(struct target_settings, field)
@@ -140,6 +211,8 @@ static const struct option target_options[] = {
     {"down_period", OPT_DURATION, AT(down.period_ms), "15s", "1s..30m", "The period of both.", 0},
     {"down_select", OPT_CHOICE, AT(down.select), "most", "most|least|disabled",
      "Which limit counts; disabled: never shrink.", 0},
+    ACTION_OPTIONS(struct target_settings),
+    URL_OPTIONS(struct target_settings),
     {0}};
 #undef AT
 
@@ -159,12 +232,46 @@ static int target_check(const void *values, struct err *err)
         return err_set(err, BERTH_EINVAL, "target = %lld: must be 1..100 (percent of the places)",
                        (long long)rule->target);
     int rc = pace_check("up", &rule->up, err);
-    return rc < 0 ? rc : pace_check("down", &rule->down, err);
+    if (rc == 0)
+        rc = pace_check("down", &rule->down, err);
+    return rc < 0 ? rc : action_check(&rule->action, err);
+}
+
+#define AT(field) offsetof(struct webhook_settings, field)
+static const struct option webhook_options[] = {
+    {"url", OPT_TEXT, AT(action.url), NULL, "8..1024",
+     "The service that is asked: POST of the pool as JSON, answered {\"desired\": 5, \"reason\": "
+     "\"...\"}.",
+     OPT_REQUIRED},
+    {"token", OPT_TEXT, AT(action.token), NULL, "1..512", "Bearer token sent to url.", OPT_SECRET},
+    {"interval", OPT_DURATION, AT(interval_ms), "10s", "1s..1h", "How often it is asked.", 0},
+    {"timeout", OPT_DURATION, AT(action.timeout_ms), "2s", "100ms..5m",
+     "An answer that takes longer is none.", 0},
+    {"max_age", OPT_DURATION, AT(max_age_ms), "1m", "1s..1d",
+     "An answer older than this counts for nothing.", 0},
+    {"min", OPT_INT, AT(min), "0", "0..100000", "A smaller answer is taken for this.", 0},
+    {"max", OPT_INT, AT(max), "100000", "0..100000", "A larger answer is taken for this.", 0},
+    ACTION_OPTIONS(struct webhook_settings),
+    {0}};
+#undef AT
+
+static int webhook_check(const void *values, struct err *err)
+{
+    const struct webhook_settings *rule = values;
+    if (rule->min > rule->max)
+        return err_set(err, BERTH_EINVAL, "min = %lld: must not be above max (%lld)",
+                       (long long)rule->min, (long long)rule->max);
+    if (rule->max_age_ms <= rule->interval_ms)
+        return err_set(err, BERTH_EINVAL,
+                       "max_age = %lldms: must be above interval (%lldms), or every answer is too "
+                       "old before the next",
+                       (long long)rule->max_age_ms, (long long)rule->interval_ms);
+    return action_check(&rule->action, err);
 }
 
 const struct section_kind scale_rule_kinds[] = {
     {"min_ready", "Scale out at once, cooldown or not, when fewer nodes are ready or coming.",
-     sizeof(struct min_ready_settings), min_ready_options, NULL},
+     sizeof(struct min_ready_settings), min_ready_options, min_ready_check},
     {"average_connections", "Follow the average number of players per ready node.",
      sizeof(struct average_connections_settings), average_connections_options,
      average_connections_check},
@@ -176,4 +283,18 @@ const struct section_kind scale_rule_kinds[] = {
      sizeof(struct headroom_settings), headroom_options, headroom_check},
     {"target", "Keep utilisation near a target, as Kubernetes' HPA does.",
      sizeof(struct target_settings), target_options, target_check},
+    {"webhook", "Ask a web service of your own how many nodes there should be.",
+     sizeof(struct webhook_settings), webhook_options, webhook_check},
     {0}};
+
+const struct rule_action *scale_rule_action(const char *kind, const void *values)
+{
+    for (const struct section_kind *k = scale_rule_kinds; k->name; k++) {
+        if (strcmp(k->name, kind) != 0)
+            continue;
+        for (const struct option *o = k->options; o->name; o++)
+            if (strcmp(o->name, "action") == 0) /* the first field of struct rule_action */
+                return (const void *)((const char *)values + o->offset);
+    }
+    return NULL;
+}

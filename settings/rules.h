@@ -7,14 +7,29 @@
 
 #include "core/option.h"
 
+enum rule_action_kind { ACTION_SCALE, ACTION_COMMAND, ACTION_WEBHOOK };
+
+/* What a rule's vote does: move the pool, or only have something done about it. Part of every
+ * rule. */
+struct rule_action {
+    int kind;                 /* enum rule_action_kind */
+    struct text_list command; /* program and arguments */
+    const char *url;
+    const char *token; /* bearer for url; NULL: none */
+    int64_t timeout_ms;
+    int64_t every_ms; /* at most one in this time */
+};
+
 struct min_ready_settings {
     int64_t ready; /* nodes */
+    struct rule_action action;
 };
 
 struct average_connections_settings {
     double above, below; /* average est per ready node */
     int64_t hold_ms;
     int64_t step; /* nodes a vote */
+    struct rule_action action;
 };
 
 enum gauge_of { GAUGE_AVERAGE, GAUGE_MAX, GAUGE_MIN, GAUGE_SUM };
@@ -25,6 +40,7 @@ struct gauge_settings {
     double above, below;
     int64_t hold_ms;
     int64_t step;
+    struct rule_action action;
 };
 
 struct schedule_settings {
@@ -34,6 +50,7 @@ struct schedule_settings {
     int64_t for_ms;
     int64_t lead_ms;
     int64_t ready;
+    struct rule_action action;
 };
 
 enum headroom_survive { SURVIVE_NONE, SURVIVE_NODE, SURVIVE_ZONE };
@@ -44,6 +61,7 @@ struct headroom_settings {
     int64_t seconds_ms; /* of the present growth */
     int survive;        /* enum headroom_survive: as if that had gone */
     int64_t shrink_after_ms;
+    struct rule_action action;
 };
 
 enum target_of { TARGET_OF_UTILISATION, TARGET_OF_CONNECTIONS };
@@ -62,8 +80,19 @@ struct target_settings {
     int64_t target; /* percent, or players per node */
     double tolerance;
     struct target_pace up, down;
+    struct rule_action action;
+};
+
+struct webhook_settings {
+    int64_t interval_ms; /* between two questions; they go to action.url within action.timeout_ms */
+    int64_t max_age_ms;  /* an older answer counts for nothing */
+    int64_t min, max;    /* answers are cut to this */
+    struct rule_action action;
 };
 
 extern const struct section_kind scale_rule_kinds[];
+
+/* The action among the values of a rule of that kind; NULL when there is no such kind. */
+const struct rule_action *scale_rule_action(const char *kind, const void *values);
 
 #endif

@@ -131,6 +131,8 @@ static void carry_out(struct driven *d, const struct effect *e)
                 a->outcome = SCALE_NOT_DONE;
         }
         break;
+    case EFFECT_ACT: /* nothing is run, nobody is told */
+        break;
     case EFFECT_NOTE:
         do_note(d, e);
         break;

@@ -1,5 +1,6 @@
 """A small real HTTP server for test_io_fetch: prints its port (or serves on a unix socket given as argument) and answers by path."""
 import http.server
+import json
 import os
 import socketserver
 import sys
@@ -56,6 +57,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif path == "/hangup":
             self.close_connection = True
             self.connection.close()
+        elif path == "/desired":  # a service that a scaling rule asks
+            asked = json.loads(sent)
+            said = {"desired": asked["figures"]["ready"] + len(asked["nodes"]), "reason": f"{asked['event']} {self.headers.get('Authorization')}"}
+            self.answer(200, json.dumps(said).encode())
+        elif path == "/told":  # one that a rule's action tells
+            told = json.loads(sent)
+            right = told["event"] == "action" and told["rule"] == "min_ready" and told["vote"]["reason"] == "too few"
+            self.answer(204 if right else 400, b"")
         elif path == "/signed":
             self.answer(200, (self.headers.get("Authorization") or "none").encode())
         else:

@@ -57,7 +57,7 @@ static void test_floor_comes_up_once(void **state)
 
 static void test_nothing_moves_at_rest(void **state)
 {
-    static const struct min_ready_settings two = {2};
+    static const struct min_ready_settings two = {.ready = 2};
     struct world w;
     world_init(&w, 2, 10);
     w.policy.rules[w.policy.rule_count++] =

@@ -233,6 +233,9 @@ static void handle(struct world *w, struct world_side *side, const struct effect
         case EFFECT_MOVE:
             do_move(w, side, e);
             break;
+        case EFFECT_ACT:
+            w->acts++;
+            break;
         case EFFECT_NOTE:
             w->notes++;
             break;
@@ -376,6 +379,18 @@ void world_operator(struct world *w, int which, bool paused, int size)
 {
     struct scale_event ev = {.kind = SCALE_OPERATOR, .operators = {paused, size > 0, size}};
     feed(w, &w->side[which], &ev);
+}
+
+void world_advise(struct world *w, size_t rule, int desired, const char *reason, const char *error)
+{
+    struct scale_event ev = {.kind = SCALE_ADVICE, .told = {rule, error, desired, reason}};
+    feed(w, &w->side[0], &ev);
+}
+
+void world_acted(struct world *w, size_t rule, const char *error)
+{
+    struct scale_event ev = {.kind = SCALE_ACTED, .told = {.rule = rule, .error = error}};
+    feed(w, &w->side[0], &ev);
 }
 
 void world_load_node(struct world *w, size_t at, int64_t conns)

@@ -56,7 +56,7 @@ struct world {
     bool list_fails;
     bool crash_after_plan, crash_after_launch; /* the leader dies right then */
     /* What happened. */
-    int launch_calls, launched, terminated, killed_players, wants, moves, notes;
+    int launch_calls, launched, terminated, killed_players, wants, moves, notes, acts;
     char log[WORLD_LOG]; /* rendered effects, lists left out: "[ms] text\n" */
     size_t log_len;
 };
@@ -72,6 +72,9 @@ void world_lead(struct world *w, int which);
 /* Tell a side that it leads no more. */
 void world_depose(struct world *w, int which);
 void world_operator(struct world *w, int which, bool paused, int size); /* size 0: none wanted */
+/* The service of a rule answers side 0 (error NULL), or fails; a rule's action ends. */
+void world_advise(struct world *w, size_t rule, int desired, const char *reason, const char *error);
+void world_acted(struct world *w, size_t rule, const char *error);
 void world_run(struct world *w, int64_t ms);
 /* Players on every ready node. */
 void world_load(struct world *w, int64_t conns);

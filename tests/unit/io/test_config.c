@@ -242,7 +242,7 @@ static void test_errors_teach(void **state)
                  "F:1: pools.a: access_tokens: an item of a list must be text, not a list\n");
     expect_error("pools: {a: {scale: {rules: [{rule: min_redy}]}}}",
                  "F:1: pools.a.scale.rules: rule = min_redy: must be one of "
-                 "min_ready|average_connections|gauge|schedule|headroom|target\n");
+                 "min_ready|average_connections|gauge|schedule|headroom|target|webhook\n");
     expect_error(
         "pools: {a: {scale: {rules: [{rule: schedule, cron: '0 25 * * *', for: 1h, ready: 3}]}}}",
         "F:1: pools.a.scale.rules.0.cron = 0 25 * * *: hour = 25: must be *, or numbers 0..23, "
@@ -252,8 +252,10 @@ static void test_errors_teach(void **state)
     expect_error("pools: {a: {scale: {max: 3, rules: [{rule: schedule, cron: '0 5 * * *', for: 1h, "
                  "ready: 4}]}}}",
                  "F:1: pools.a.scale.max = 3: the rule schedule asks for more (ready = 4)\n");
-    expect_error("pools: {a: {scale: {rules: [{rule: min_ready, above: 3}]}}}",
-                 "F:1: pools.a.scale.rules.0.above: no such option; known here: ready\n");
+    expect_error(
+        "pools: {a: {scale: {rules: [{rule: min_ready, above: 3}]}}}",
+        "F:1: pools.a.scale.rules.0.above: no such option; known here: ready action command "
+        "every url token timeout\n");
     expect_error("pools: {a: {scale: {rules: [{rule: average_connections}]}}}",
                  "F:1: pools.a.scale.rules.0.above: is missing: must be a number 0..1000000\n");
     expect_error("tickets:\n  keys:\n    - kid: k1\n",
@@ -280,6 +282,23 @@ static void test_sections_are_checked_as_a_whole(void **state)
                  "boot_timeout (300000ms)\n");
     expect_error("pools: {a: {scale: {nodes_per_instance: 0}}}",
                  "F:1: pools.a.scale.nodes_per_instance = 0: must be 1..64\n");
+    expect_error("pools: {a: {scale: {rules: [{rule: min_ready, action: command}]}}}",
+                 "F:1: pools.a.scale.rules.0.command: must be set, since action is command\n");
+    expect_error(
+        "pools: {a: {scale: {rules: [{rule: gauge, name: x, above: 1, action: webhook}]}}}",
+        "F:1: pools.a.scale.rules.0.url: must be set, since action is webhook\n");
+    expect_error("pools: {a: {scale: {rules: [{rule: headroom, places: 1, command: [x]}]}}}",
+                 "F:1: pools.a.scale.rules.0.command: has no effect unless action is command\n");
+    expect_error(
+        "pools: {a: {scale: {rules: [{rule: webhook, url: 'ftp://x/y'}]}}}",
+        "F:1: pools.a.scale.rules.0.url = ftp://x/y: must begin with http:// or https://\n");
+    expect_error(
+        "pools: {a: {scale: {rules: [{rule: webhook, url: 'http://x/y', interval: 2m}]}}}",
+        "F:1: pools.a.scale.rules.0.max_age = 60000ms: must be above interval (120000ms), or "
+        "every answer is too old before the next\n");
+    expect_error(
+        "pools: {a: {scale: {rules: [{rule: webhook, url: 'http://x/y', min: 3, max: 2}]}}}",
+        "F:1: pools.a.scale.rules.0.min = 3: must not be above max (2)\n");
     expect_error("pools: {a: {access: server}}",
                  "F:1: pools.a.access_tokens: must hold a token, since access is server\n");
     expect_error("pools:\n  a:\n    scale:\n      rules:\n        - rule: average_connections\n    "
