@@ -7,12 +7,15 @@ function(berth_library name)
   target_link_libraries(${name} PUBLIC berth_flags ${A_LIBS})
 endfunction()
 
-# berth_program(NAME SOURCES main.c ... LIBS ...): an executable in build/<preset>/bin, installed in bin.
+# berth_program(NAME SOURCES main.c ... LIBS ... [TOOL]): an executable in build/<preset>/bin, installed in bin unless it is
+# a TOOL of the developers.
 function(berth_program name)
-  cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(A "TOOL" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${A_SOURCES})
   target_link_libraries(${name} PRIVATE berth_flags ${A_LIBS})
-  install(TARGETS ${name} RUNTIME DESTINATION bin)
+  if(NOT A_TOOL)
+    install(TARGETS ${name} RUNTIME DESTINATION bin)
+  endif()
 endfunction()
 
 # berth_test(NAME SOURCES t.c ... LIBS ... [LABEL unit|contract|e2e] [TIMEOUT s]): a cmocka executable,
