@@ -1,6 +1,7 @@
 /* harbour.c - starting, watching and stopping the processes of one installation. */
 #include "cli/harbour.h"
 
+#include "cli/ports.h"
 #include "io/spawn.h"
 
 #include <dirent.h>
@@ -229,6 +230,8 @@ struct harbour *harbour_open(struct loop *loop, struct log *log,
                 config->redis_socket, config->directory);
         goto err_after_alloc;
     }
+    if (ports_free(config->settings, err) < 0)
+        goto err_after_alloc;
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) {
         err_set(err, BERTH_ESYS, "prctl: %s", strerror(errno));
         goto err_after_alloc;

@@ -9,6 +9,13 @@ until_true 30 ready game 2 "$admin_a" || fail "two game nodes are not ready in 3
 until_true 10 ready lobby 1 "$admin_b" || fail "one lobby node is not ready in 10 s"
 pass "one command brings up two LBs, the autoscaler and the first nodes"
 
+"$BERTH_BIN/berth" up --config "$work/berth.yaml" --directory "$work/up" >"$work/body" 2>&1 && fail "a second berth up in the same directory"
+grep -q "redis-server is there already" "$work/body" || fail "no explanation: $(cat "$work/body")"
+"$BERTH_BIN/berth" up --config "$work/berth.yaml" --directory "$work/up2" >"$work/body" 2>&1 && fail "a second berth up on the same ports"
+grep -q "where lb-a is to listen, is in use already" "$work/body" || fail "no explanation: $(cat "$work/body")"
+[ -z "$(pgrep -f "$work/up2/")" ] || fail "a second berth up left something running"
+pass "a second berth up is refused and says why, and harms nothing"
+
 for base in "$lb_a" "$lb_b"; do
     answer=$(curl -s -m 2 "$base/v1/pools/game/endpoint?player=ann")
     [ "$(json "o['pool'] + str(o['endpoint'].startswith('ws://127.0.0.1:')) + str(len(o['ticket'].split('.')))" <<<"$answer")" = gameTrue3 ] ||
