@@ -87,6 +87,7 @@ extern const struct rule_kind rule_min_ready;
 extern const struct rule_kind rule_average_connections;
 extern const struct rule_kind rule_gauge;
 extern const struct rule_kind rule_headroom;
+extern const struct rule_kind rule_predict;
 extern const struct rule_kind rule_schedule;
 extern const struct rule_kind rule_target;
 extern const struct rule_kind rule_webhook;

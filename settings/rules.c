@@ -269,6 +269,28 @@ static int webhook_check(const void *values, struct err *err)
     return action_check(&rule->action, err);
 }
 
+#define AT(field) offsetof(struct predict_settings, field)
+static const struct option predict_options[] = {
+    {"ahead", OPT_DURATION, AT(ahead_ms), "60s", "2s..30m",
+     "How far to look ahead: the time a node takes from its launch until it is ready.", 0},
+    {"confidence", OPT_NUMBER, AT(confidence), "95", "50..100",
+     "The margin covers so many percent of the forecast's own errors of the last hour.", 0},
+    {"fill", OPT_NUMBER, AT(fill), "100", "1..100",
+     "Percent of a node's places that are reckoned with.", 0},
+    {"slack", OPT_NUMBER, AT(slack), "50", "0..1000",
+     "Shrinking leaves twice the margin, and so many percent of a node besides.", 0},
+    {"shrink_after", OPT_DURATION, AT(shrink_after_ms), "10m", "0s..1d",
+     "Nodes are drained when they were not needed for so long.", 0},
+    ACTION_OPTIONS(struct predict_settings),
+    URL_OPTIONS(struct predict_settings),
+    {0}};
+#undef AT
+
+static int predict_check(const void *values, struct err *err)
+{
+    return action_check(&((const struct predict_settings *)values)->action, err);
+}
+
 const struct section_kind scale_rule_kinds[] = {
     {"min_ready", "Scale out at once, cooldown or not, when fewer nodes are ready or coming.",
      sizeof(struct min_ready_settings), min_ready_options, min_ready_check},
@@ -283,6 +305,8 @@ const struct section_kind scale_rule_kinds[] = {
      sizeof(struct headroom_settings), headroom_options, headroom_check},
     {"target", "Keep utilisation near a target, as Kubernetes' HPA does.",
      sizeof(struct target_settings), target_options, target_check},
+    {"predict", "Nodes for the players of one boot time from now, as trend and yesterday foresee.",
+     sizeof(struct predict_settings), predict_options, predict_check},
     {"webhook", "Ask a web service of your own how many nodes there should be.",
      sizeof(struct webhook_settings), webhook_options, webhook_check},
     {0}};

@@ -90,6 +90,15 @@ struct webhook_settings {
     struct rule_action action;
 };
 
+struct predict_settings {
+    int64_t ahead_ms;  /* from launch to ready */
+    double confidence; /* percentile of its own errors that the margin covers */
+    double fill;       /* percent of a node's places that are reckoned with */
+    double slack;      /* percent of a node that stays besides when the pool shrinks */
+    int64_t shrink_after_ms;
+    struct rule_action action;
+};
+
 extern const struct section_kind scale_rule_kinds[];
 
 /* The action among the values of a rule of that kind; NULL when there is no such kind. */

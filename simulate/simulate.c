@@ -50,7 +50,7 @@ static void take_stock(struct run *run, double *use, int64_t *use_s)
 
 static int begin_with(const struct simulate_config *c, int64_t players)
 {
-    int64_t nodes = c->initial >= 0 ? c->initial : (players + c->capacity - 1) / c->capacity;
+    int64_t nodes = c->initial >= 0 ? c->initial : players / c->capacity + 1;
     if (c->initial < 0 && nodes < c->policy->min)
         nodes = c->policy->min;
     return (int)(nodes < c->policy->max ? nodes : c->policy->max);

@@ -27,7 +27,8 @@ struct simulate_config {
     int64_t closing_s; /* empty to closing */
     int64_t warmup_s;  /* of the first second's demand, before anything is counted */
     int64_t flap_s;    /* a reversal within this is a flap */
-    int initial;       /* ready nodes to begin with; -1: what the first second's demand fills */
+    int initial; /* ready nodes to begin with; -1: one that is not full, for the first second's
+                    demand */
     uint64_t seed;
 };
 
