@@ -291,7 +291,7 @@ int main(int argc, char **argv)
     l.players = calloc(l.n, sizeof *l.players);
     l.ep = epoll_create1(0);
     if (!l.players || l.ep < 0 || l.n < (size_t)2 * EDGE)
-        return 2;
+        die("N must be at least 10000");
     long before = rss_anon_kib(l.pid);
     mark(&l, &l.begin_us, &l.begin_cpu);
     while (l.in < l.n) {

@@ -53,9 +53,12 @@ known() { [ "$(curl -s "http://127.0.0.1:$1/healthz" | json "o['epoch'] > 0" 2>/
 until_true 10 known "$game" || fail "the game node is not registered"
 until_true 10 known "$lobby" || fail "the lobby node is not registered"
 node "$modules/nodes.mjs" "$game" "$lobby" "$secret" || fail "nodes"
+ended() { # the first SIGTERM drains, the next one ends at once; two that come together are one
+    kill -TERM "$1" 2>/dev/null
+    [ ! -d "/proc/$1" ] || grep -q "^State:.Z" "/proc/$1/status"
+}
 for pid in "$game_pid" "$lobby_pid"; do
-    kill -TERM "$pid"
-    kill -TERM "$pid" # at once
+    until_true 20 ended "$pid" || fail "a node does not end"
     wait "$pid"
     rc=$?
     [ $rc -eq 0 ] || [ $rc -eq 143 ] || fail "a node ended with $rc"
