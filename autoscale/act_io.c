@@ -247,28 +247,20 @@ void act_io_do(struct act_io *act, const struct effect *effect)
 
 /* ---- life ---- */
 
-struct act_io *act_io_create(const struct act_io_config *config)
+void act_io_start(struct act_io *act)
 {
-    struct act_io *act = calloc(1, sizeof *act);
-    if (!act)
-        return NULL;
-    act->c = *config;
-    for (size_t i = 0; i < config->policy->rule_count; i++) {
+    for (size_t i = 0; i < act->c.policy->rule_count; i++) {
         struct slot *slot = &act->slots[i];
-        slot->act = act;
-        slot->rule = i;
-        timer_init(&slot->ask_timer, config->loop, ask, slot);
-        timer_init(&slot->act_timer, config->loop, on_act_timer, slot);
-        if (config->policy->rules[i].kind->advised)
+        *slot = (struct slot){.act = act, .rule = i};
+        timer_init(&slot->ask_timer, act->c.loop, ask, slot);
+        timer_init(&slot->act_timer, act->c.loop, on_act_timer, slot);
+        if (rule_of(slot)->kind->advised)
             timer_start(&slot->ask_timer, FIRST_MS, 0);
     }
-    return act;
 }
 
-void act_io_destroy(struct act_io *act)
+void act_io_stop(struct act_io *act)
 {
-    if (!act)
-        return;
     for (size_t i = 0; i < act->c.policy->rule_count; i++) {
         struct slot *slot = &act->slots[i];
         timer_stop(&slot->ask_timer);
@@ -282,5 +274,22 @@ void act_io_destroy(struct act_io *act)
             (void)kill(-slot->pid, SIGTERM);
         }
     }
+}
+
+struct act_io *act_io_create(const struct act_io_config *config)
+{
+    struct act_io *act = calloc(1, sizeof *act);
+    if (!act)
+        return NULL;
+    act->c = *config;
+    act_io_start(act);
+    return act;
+}
+
+void act_io_destroy(struct act_io *act)
+{
+    if (!act)
+        return;
+    act_io_stop(act);
     free(act);
 }

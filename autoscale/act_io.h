@@ -30,6 +30,10 @@ struct act_io *act_io_create(const struct act_io_config *config);
 /* What is under way is given up, commands are ended. NULL is a no-op. */
 void act_io_destroy(struct act_io *act);
 
+/* Around a change of the policy it borrows: give up what is under way; begin anew. */
+void act_io_stop(struct act_io *act);
+void act_io_start(struct act_io *act);
+
 /* Carry out an EFFECT_ACT. */
 void act_io_do(struct act_io *act, const struct effect *effect);
 

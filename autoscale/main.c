@@ -16,6 +16,7 @@ struct app {
     char **argv;
     struct config *config;
     const struct settings *settings;
+    struct config *reloaded; /* the last that was taken after SIGHUP: the pools go by it */
     struct log log;
     struct loop *loop;
     struct web *web;
@@ -69,6 +70,7 @@ static void close_config(void *arg)
 {
     struct app *app = arg;
     app->boot.log = NULL;
+    config_close(app->reloaded);
     config_close(app->config);
 }
 
@@ -274,6 +276,48 @@ static void stop(void *arg)
         pool_io_resign(app->pools[i]);
 }
 
+/* Can every pool go by this configuration? */
+static int prepare_all(struct app *app, const struct settings *settings, struct err *err)
+{
+    for (size_t i = 0; i < app->pool_count; i++) {
+        const char *name = pool_io_name(app->pools[i]);
+        const struct pool_settings *pool = settings_pool(settings, span_of(name));
+        if (!pool || !pool->scale.provider ||
+            provider_named(pool->scale.provider, NULL) != app->kind)
+            return err_set(err, BERTH_EINVAL,
+                           "pools.%s.scale: needs a restart: the pool or its provider is another",
+                           name);
+        int rc = pool_io_prepare(app->pools[i], pool, err);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* SIGHUP: how the pools are scaled is read anew, by all pools or none. */
+static void reload(void *arg)
+{
+    struct app *app = arg;
+    struct err err = {0};
+    struct config *fresh = config_reload(app->config, stderr);
+    if (!fresh) {
+        log_error(&app->log, "reload_refused", "why=the_file_is_wrong goes_on_with=the_old_one");
+        return;
+    }
+    if (prepare_all(app, config_settings(fresh), &err) < 0) {
+        for (size_t i = 0; i < app->pool_count; i++)
+            pool_io_forget(app->pools[i]);
+        config_close(fresh);
+        log_error(&app->log, "reload_refused", "why=%s goes_on_with=the_old_one", err.text);
+        return;
+    }
+    for (size_t i = 0; i < app->pool_count; i++)
+        pool_io_commit(app->pools[i]);
+    config_close(app->reloaded);
+    app->reloaded = fresh;
+    log_info(&app->log, "reloaded", "pools=%zu", app->pool_count);
+}
+
 int main(int argc, char **argv)
 {
     static const struct boot_stage stages[] = {
@@ -290,5 +334,6 @@ int main(int argc, char **argv)
     app.argc = argc;
     app.argv = argv;
     app.boot.stop = stop;
+    app.boot.reload = reload;
     return boot_run(&app.boot, stages, &app);
 }

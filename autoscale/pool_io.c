@@ -20,10 +20,17 @@
 #define PLAN_FIELDS_MAX 64
 #define RESIGN_MS 1500 /* give up waiting for the answer */
 
+/* How the pool is scaled, with what it needs. */
+struct plan_of {
+    struct policy policy;
+    struct zone *zones[RULES_MAX]; /* by rule; NULL: none */
+};
+
 struct pool_io {
     struct pool_io_config c;
     struct policy policy;
     struct zone *zones[RULES_MAX]; /* by rule; NULL: none */
+    struct plan_of *next;          /* prepared, not committed */
     struct scale *scale;
     struct view view;
     struct act_io *act;
@@ -635,21 +642,92 @@ static void on_told(void *arg, struct scale_event *ev)
 
 /* ---- life ---- */
 
-/* The time zones that rules ask for. */
-static int load_zones(struct pool_io *p, struct err *err)
+static void free_zones(struct zone *zones[RULES_MAX])
 {
-    for (size_t i = 0; i < p->policy.rule_count; i++) {
-        struct rule *rule = &p->policy.rules[i];
+    for (size_t i = 0; i < RULES_MAX; i++) {
+        free(zones[i]);
+        zones[i] = NULL;
+    }
+}
+
+/* The time zones that rules ask for. */
+static int load_zones(struct policy *policy, struct zone *ret_zones[RULES_MAX], struct err *err)
+{
+    for (size_t i = 0; i < policy->rule_count; i++) {
+        struct rule *rule = &policy->rules[i];
         if (!rule->kind->zone_name)
             continue;
-        p->zones[i] = zone_io_load(rule->kind->zone_name(rule->settings), err);
-        if (!p->zones[i]) {
-            err_prefix(err, "pools.%s.scale: rule %s", p->policy.pool, rule->kind->name);
+        ret_zones[i] = zone_io_load(rule->kind->zone_name(rule->settings), err);
+        if (!ret_zones[i]) {
+            err_prefix(err, "pools.%s.scale: rule %s", policy->pool, rule->kind->name);
             return BERTH_EINVAL;
         }
-        rule->zone = p->zones[i];
+        rule->zone = ret_zones[i];
     }
     return 0;
+}
+
+/* The policy of these settings, with the provider's own facts. */
+static int make_policy(const struct pool_io *p, const struct pool_settings *settings,
+                       struct policy *ret_policy, struct err *err)
+{
+    int rc = policy_from(ret_policy, settings, err);
+    ret_policy->settle_ms = p->c.kind->settle_ms;
+    ret_policy->list_interval_ms = p->c.kind->list_interval_ms;
+    return rc;
+}
+
+int pool_io_prepare(struct pool_io *p, const struct pool_settings *settings, struct err *err)
+{
+    pool_io_forget(p);
+    struct plan_of *next = calloc(1, sizeof *next);
+    if (!next)
+        return err_set(err, BERTH_ENOMEM, "no memory for pool %s", p->policy.pool);
+    int rc = make_policy(p, settings, &next->policy, err);
+    if (rc == 0 && next->policy.nodes_max > p->policy.nodes_max)
+        rc = err_set(err, BERTH_EINVAL,
+                     "pools.%s.scale.max = %d: needs a restart: the tables were made for %d",
+                     p->policy.pool, next->policy.max, p->policy.nodes_max / 4);
+    if (rc == 0)
+        rc = load_zones(&next->policy, next->zones, err);
+    if (rc < 0) {
+        free_zones(next->zones);
+        free(next);
+        return rc;
+    }
+    next->policy.nodes_max = p->policy.nodes_max;
+    p->next = next;
+    return 0;
+}
+
+void pool_io_forget(struct pool_io *p)
+{
+    if (p->next)
+        free_zones(p->next->zones);
+    free(p->next);
+    p->next = NULL;
+}
+
+void pool_io_commit(struct pool_io *p)
+{
+    struct plan_of *next = p->next;
+    p->next = NULL;
+    act_io_stop(p->act);
+    p->policy = next->policy;
+    scale_change(p->scale, &p->policy, now(p));
+    free_zones(p->zones);
+    memcpy(p->zones, next->zones, sizeof p->zones);
+    free(next);
+    act_io_start(p->act);
+    log_info(p->c.log, "policy_changed", "pool=%s min=%d max=%d rules=%zu", p->policy.pool,
+             p->policy.min, p->policy.max, p->policy.rule_count);
+    if (may_act(p))
+        write_event(p, &(struct call_event){.kind = "policy_changed",
+                                            .name = "-",
+                                            .detail = SPAN("why=reload"),
+                                            .stream_max = EVENTS_MAX});
+    struct scale_event ev = {.kind = SCALE_CLOCK};
+    step(p, &ev);
 }
 
 static int open_follow(struct pool_io *p, struct err *err)
@@ -671,13 +749,11 @@ struct pool_io *pool_io_create(const struct pool_io_config *config, struct err *
         return NULL;
     }
     p->c = *config;
-    if (policy_from(&p->policy, config->pool, err) < 0 ||
+    if (make_policy(p, config->pool, &p->policy, err) < 0 ||
         keys_init(&p->keys, config->name_space, config->pool->name, err) < 0) {
         free(p);
         return NULL;
     }
-    p->policy.settle_ms = config->kind->settle_ms;
-    p->policy.list_interval_ms = config->kind->list_interval_ms;
     snprintf(p->id, sizeof p->id, "autoscale/%s", config->autoscale->name);
     struct lease_config lease = lease_config_default();
     lease.ttl_ms = config->autoscale->lease_ms;
@@ -688,7 +764,7 @@ struct pool_io *pool_io_create(const struct pool_io_config *config, struct err *
     timer_init(&p->show_timer, config->loop, show, p);
     timer_init(&p->look_timer, config->loop, on_look, p);
     timer_init(&p->resign_timer, config->loop, finish_resign, p);
-    if (load_zones(p, err) < 0) {
+    if (load_zones(&p->policy, p->zones, err) < 0) {
         pool_io_destroy(p);
         return NULL;
     }
@@ -736,8 +812,8 @@ void pool_io_destroy(struct pool_io *p)
     view_fini(&p->view);
     scale_destroy(p->scale);
     p->scale = NULL;
-    for (size_t i = 0; i < RULES_MAX; i++)
-        free(p->zones[i]);
+    free_zones(p->zones);
+    pool_io_forget(p);
     p->dead = true;
     if (p->waits == 0)
         free(p);

@@ -41,6 +41,15 @@ void pool_io_redis_up(struct pool_io *pool);
 /* Stop leading; `resigned` is called once. Instances live on. */
 void pool_io_resign(struct pool_io *pool);
 
+/* A new configuration, in two steps, so that it is taken by all pools or none: prepare looks
+ * whether this pool can go by `settings` (BERTH_EINVAL with err when not), then commit goes by it,
+ * or forget drops it. After commit the former configuration is borrowed no more, but for what
+ * create was given beside `pool`. */
+int pool_io_prepare(struct pool_io *pool, const struct pool_settings *settings,
+                    struct err *err) BERTH_MUST_USE;
+void pool_io_commit(struct pool_io *pool);
+void pool_io_forget(struct pool_io *pool);
+
 const char *pool_io_name(const struct pool_io *pool);
 void pool_io_status(const struct pool_io *pool, struct scale_status *ret_status);
 /* Its view is whole and the link stands. */

@@ -85,6 +85,18 @@ void scale_destroy(struct scale *s)
     free(s);
 }
 
+void scale_change(struct scale *s, const struct policy *policy, mono_ms_t now)
+{
+    s->policy = policy;
+    signals_change(&s->signals, policy, now);
+    s->actions = (struct actions){0};
+    memset(s->advice_fails, 0, sizeof s->advice_fails);
+    s->fleet.nodes_per_instance = policy->nodes_per_instance;
+    s->fleet.boot_timeout_ms = policy->boot_timeout_ms;
+    s->fleet.stale_after_ms = policy->stale_after_ms;
+    s->told[0] = 0;
+}
+
 /* ---- time ---- */
 
 static void hold_for(struct scale *s, const char *why)

@@ -88,7 +88,10 @@ struct scale;
 struct scale *scale_create(const struct policy *policy);
 void scale_destroy(struct scale *scale);
 
-/* The only way state changes. *fx is emptied first. */
+/* Go by another policy from now on (borrowed likewise); what is under way and the cooldowns stay,
+ * hold times begin anew. `now` as in events. Its nodes_max must not be above the first one's. */
+void scale_change(struct scale *scale, const struct policy *policy, mono_ms_t now);
+/* The only other way state changes. *fx is emptied first. */
 void scale_step(struct scale *scale, const struct scale_event *event, struct effects *fx);
 
 /* Step again (SCALE_CLOCK) no later than this. */

@@ -4,8 +4,10 @@
 
 #include "autoscale/effects.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void hear_vote(void *ctx, struct rx_value vote)
 {
@@ -36,20 +38,15 @@ static void start(struct signals *signals)
     }
 }
 
-int signals_init(struct signals *signals, const struct policy *policy, mono_ms_t now)
+/* Build and start every rule's pipeline on the arena. */
+static int build(struct signals *signals, const struct policy *policy, mono_ms_t now)
 {
     size_t scratch_max = (size_t)policy->nodes_max * 2; /* nodes, and some that are booting */
-    *signals = (struct signals){.policy = policy,
-                                .arena = malloc(SIGNALS_ARENA),
-                                .scratch = calloc(scratch_max, sizeof *signals->scratch)};
+    signals->policy = policy;
     rx_virtual_init(&signals->clock, now.ms);
-    if (!signals->arena || !signals->scratch ||
-        rx_init(&signals->rx, signals->arena, SIGNALS_ARENA,
-                rx_virtual_scheduler(&signals->clock)) < 0) {
-        free(signals->arena);
-        free(signals->scratch);
+    if (rx_init(&signals->rx, signals->arena, SIGNALS_ARENA,
+                rx_virtual_scheduler(&signals->clock)) < 0)
         return BERTH_ENOMEM;
-    }
     signals->sights = rx_subject(&signals->rx);
     for (size_t i = 0; i < policy->rule_count; i++) {
         struct signals_rule *rule = &signals->rules[i];
@@ -63,6 +60,29 @@ int signals_init(struct signals *signals, const struct policy *policy, mono_ms_t
     }
     start(signals);
     return 0;
+}
+
+int signals_init(struct signals *signals, const struct policy *policy, mono_ms_t now)
+{
+    *signals = (struct signals){.arena = malloc(SIGNALS_ARENA)};
+    signals->scratch = calloc((size_t)policy->nodes_max * 2, sizeof *signals->scratch);
+    if (!signals->arena || !signals->scratch || build(signals, policy, now) < 0) {
+        free(signals->arena);
+        free(signals->scratch);
+        return BERTH_ENOMEM;
+    }
+    return 0;
+}
+
+void signals_change(struct signals *signals, const struct policy *policy, mono_ms_t now)
+{
+    rx_fini(&signals->rx);
+    memset(signals->rules, 0, sizeof signals->rules);
+    for (size_t i = 0; i < RULES_MAX; i++)
+        signals->votes[i] = vote_none();
+    int rc = build(signals, policy, now);
+    assert(rc == 0 && "an arena that was large enough still is");
+    (void)rc;
 }
 
 void signals_fini(struct signals *signals)

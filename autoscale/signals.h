@@ -35,6 +35,9 @@ struct signals {
 int signals_init(struct signals *signals, const struct policy *policy,
                  mono_ms_t now) BERTH_MUST_USE;
 void signals_fini(struct signals *signals);
+/* Other rules from now on, with hold times that begin anew. The new policy's nodes_max must not be
+ * above the first one's. Cannot fail. */
+void signals_change(struct signals *signals, const struct policy *policy, mono_ms_t now);
 
 /* What is seen now: hold times that are over end, then every rule looks. */
 void signals_see(struct signals *signals, const struct rule_sight *sight);

@@ -466,6 +466,46 @@ static void test_observe_tells_and_touches_nothing(void **state)
     world_fini(&w);
 }
 
+static void test_another_policy_takes_over_what_is_under_way(void **state)
+{
+    static const struct min_ready_settings five = {.ready = 5};
+    struct world w;
+    init_at_floor(&w, 2, 10);
+    world_load(&w, 80);
+    world_run(&w, 11500); /* launched, booting; the cooldown runs */
+    assert_int_equal(w.launched, 3);
+    struct policy other = w.policy;
+    other.rule_count = 1;
+    other.rules[0] = (struct rule){.kind = &rule_min_ready, .settings = &five};
+    other.max = 4;
+    scale_change(w.side[0].scale, &other, w.now);
+    world_run(&w, 10000);
+    assert_int_equal(w.launched, 4); /* one is coming, one more; the ceiling is another */
+    assert_int_equal(world_count(&w, NODE_READY), 4);
+    world_load(&w, 95); /* nobody looks at the average any more */
+    world_run(&w, 300000);
+    assert_int_equal(w.launched, 4);
+    scale_change(w.side[0].scale, &w.policy, w.now);
+    world_run(&w, 9000);
+    assert_int_equal(w.launched, 4); /* the hold time begins anew */
+    world_run(&w, 3000);
+    assert_true(w.launched > 4);
+    world_fini(&w);
+}
+
+static void test_a_policy_is_changed_a_thousand_times(void **state)
+{
+    struct world w;
+    init_at_floor(&w, 2, 10);
+    for (int i = 0; i < 1000; i++) {
+        scale_change(w.side[0].scale, &w.policy, w.now);
+        world_run(&w, 100);
+    }
+    assert_int_equal(w.launched, 2);
+    assert_int_equal(world_count(&w, NODE_READY), 2);
+    world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -493,6 +533,8 @@ int main(void)
         cmocka_unit_test(test_pause_holds_everything),
         cmocka_unit_test(test_operators_size_goes_before_cooldowns_and_votes),
         cmocka_unit_test(test_observe_tells_and_touches_nothing),
+        cmocka_unit_test(test_another_policy_takes_over_what_is_under_way),
+        cmocka_unit_test(test_a_policy_is_changed_a_thousand_times),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
