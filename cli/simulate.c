@@ -289,6 +289,8 @@ static int simulate_open(struct berth *berth, struct err *err)
     if (rc == 0)
         rc = try_out(&t, err);
     fini(&t);
+    if (rc == 0)
+        berth->boot.exit_code = 0;
     return rc == 0 ? BOOT_DONE : rc;
 }
 
