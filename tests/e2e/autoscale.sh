@@ -96,6 +96,19 @@ for word in scale_out scale_in launched terminate; do
 done
 pass "the wish ends by itself; the pool drains to its minimum, no node is killed, the events tell"
 
+"$BERTH_BIN/berth" why game --lines 500 --config "$work/berth.yaml" >"$work/why" || fail "berth why"
+for told in "out 2 -> 4, launches 2: operator" "the provider made 2 " " is ended: drained" "votes: min_ready at least 2"; do
+    grep -q "$told" "$work/why" || fail "berth why does not tell '$told': $(tail -20 "$work/why")"
+done
+grep -q "why=joined\|from=" "$work/why" && fail "berth why tells of more than decisions"
+"$BERTH_BIN/berth" record game --config "$work/berth.yaml" >"$work/trace.csv" || fail "berth record"
+grep -qx "second,players" "$work/trace.csv" || fail "no heading in the trace: $(head -5 "$work/trace.csv")"
+[ "$(grep -cE '^[0-9]+,0$' "$work/trace.csv")" -gt 20 ] || fail "the trace is short: $(tail -5 "$work/trace.csv")"
+minute_written() { redis-cli -s "$work/up/redis.sock" xrange 'berth:{game}:history:minutes' - + | grep -q "seconds=.* players_max=0"; }
+until_true 62 minute_written || fail "no minute was written down"
+"$BERTH_BIN/berth" simulate --policy "$work/berth.yaml" --pool game --trace "$work/trace.csv" >"$work/simulated" 2>&1 || fail "berth simulate: $(cat "$work/simulated")"
+pass "the events in words; the pool's history as a trace that berth simulate reads"
+
 kill -TERM "$first"
 until_true 5 sh -c "! kill -0 $first 2>/dev/null" || fail "as-1 does not end"
 echo "autoscale: $checks checks passed"
