@@ -121,6 +121,7 @@ static void join_nodes(struct fleet *fleet, mono_ms_t now)
         in->nodes = in->in_service = in->own_out = in->drained = in->terminating =
             in->end_asked_nodes = in->silent = in->other_out = in->lost = 0;
         in->conns = in->est = 0;
+        in->old = false;
     }
     for (size_t i = 0; i < fleet->count; i++) {
         struct fleet_slot *slot = &fleet->nodes[i];
@@ -139,6 +140,7 @@ static void join_nodes(struct fleet *fleet, mono_ms_t now)
         in->silent += slot->silent;
         in->end_asked_nodes += slot->ask == FLEET_ASK_END;
         in->lost += n->state == NODE_LOST;
+        in->old = in->old || n->old;
         in->conns += n->conns;
         in->est += n->est;
         in->reported = true;
@@ -332,8 +334,13 @@ void fleet_count(const struct fleet *fleet, int launching, mono_ms_t now,
             f.returning++;
         }
     }
-    for (size_t i = 0; i < fleet->instance_count; i++)
-        f.booting += fleet_coming(fleet, &fleet->instances[i], now);
+    for (size_t i = 0; i < fleet->instance_count; i++) {
+        const struct fleet_instance *in = &fleet->instances[i];
+        f.booting += fleet_coming(fleet, in, now);
+        f.old += in->old ? in->in_service : 0;
+        f.old_leaving +=
+            in->old && in->own_out > in->terminating ? in->own_out - in->terminating : 0;
+    }
     f.coming = f.booting + f.joining + f.returning;
     f.size = f.ready + f.coming;
     f.average = f.ready ? (double)f.est / f.ready : 0;

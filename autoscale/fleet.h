@@ -37,6 +37,7 @@ struct fleet_node {
     int64_t report_age_ms; /* at the snapshot, by Redis times */
     bool want_other;       /* the node itself or an operator wants it out of rotation */
     bool want_own;         /* the autoscaler wants it draining */
+    bool old;              /* a roll that is on replaces it */
     struct fleet_gauge gauges[FLEET_GAUGES];
 };
 
@@ -93,6 +94,7 @@ struct fleet_instance {
     /* Counted at each snapshot. */
     int nodes, in_service, own_out, drained, terminating, other_out, lost;
     int silent;          /* their reports are overdue */
+    bool old;            /* a node of it is */
     int end_asked_nodes; /* asked to move to terminating, not seen yet */
     int64_t conns, est;
 };
@@ -110,6 +112,8 @@ struct fleet_figures {
     int out; /* wanted out by others, or held */
     int lost;
     int silent;       /* ready, but their reports are overdue */
+    int old;          /* in service on instances that a roll replaces */
+    int old_leaving;  /* of those, on their way out by our want, not yet terminating */
     int64_t players;  /* on all nodes but those lost, on their way out or not */
     int64_t conns;    /* players on ready nodes */
     int64_t est;      /* conns + pending on ready nodes */

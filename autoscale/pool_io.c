@@ -45,8 +45,7 @@ struct pool_io {
     bool told_leading;
     wall_ms_t store_at; /* Redis TIME as last heard, and when */
     mono_ms_t heard_at;
-    bool paused, sized;
-    int size;
+    struct view_operators operators;
     struct timer step_timer, lease_timer, show_timer, look_timer, resign_timer;
     size_t stepping; /* depth: effects of an inner step come first */
     size_t waits;    /* requests whose answer will come with this pool as argument */
@@ -538,15 +537,13 @@ static void on_step_timer(void *arg)
 static void show(void *arg)
 {
     struct pool_io *p = arg;
-    bool paused, sized;
-    int size;
     timer_stop(&p->show_timer);
-    view_operators(&p->view, wall(p), &paused, &sized, &size);
-    if (paused != p->paused || sized != p->sized || size != p->size) {
-        p->paused = paused;
-        p->sized = sized;
-        p->size = size;
-        struct scale_event ev = {.kind = SCALE_OPERATOR, .operators = {paused, sized, size}};
+    struct view_operators o = view_operators(&p->view, wall(p)), was = p->operators;
+    if (o.paused != was.paused || o.sized != was.sized || o.size != was.size ||
+        o.rolling != was.rolling) {
+        p->operators = o;
+        struct scale_event ev = {.kind = SCALE_OPERATOR,
+                                 .operators = {o.paused, o.sized, o.size, o.rolling}};
         step(p, &ev);
     }
     struct scale_event ev = {.kind = SCALE_SNAPSHOT, .snapshot = view_snapshot(&p->view, wall(p))};

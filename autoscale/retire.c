@@ -40,13 +40,13 @@ static bool goes_before(const struct fleet_instance *a, const struct fleet_insta
     return strcmp(a->id, b->id) > 0;
 }
 
-static struct fleet_instance *choose_victim(struct fleet *fleet, int nodes_left)
+static struct fleet_instance *choose_victim(struct fleet *fleet, int nodes_left, bool only_old)
 {
     struct fleet_instance *best = NULL;
     int best_zone = 0;
     for (size_t i = 0; i < fleet->instance_count; i++) {
         struct fleet_instance *in = &fleet->instances[i];
-        if (!is_candidate(in) || in->nodes > nodes_left)
+        if (!is_candidate(in) || in->nodes > nodes_left || (only_old && !in->old))
             continue;
         int zone = zone_size(fleet, in->zone);
         if (!best || zone > best_zone || (zone == best_zone && goes_before(in, best))) {
@@ -70,11 +70,12 @@ static bool want(struct fleet_slot *slot, const char *wanted, enum fleet_ask ask
     return true;
 }
 
-int retire_start(struct fleet *fleet, int step, const char *why, mono_ms_t now, struct effects *fx)
+static int start(struct fleet *fleet, int step, bool only_old, const char *why, mono_ms_t now,
+                 struct effects *fx)
 {
     int asked = 0;
     while (asked < step) {
-        struct fleet_instance *victim = choose_victim(fleet, step - asked);
+        struct fleet_instance *victim = choose_victim(fleet, step - asked, only_old);
         if (!victim || !effects_room(fx, (size_t)victim->nodes + 1))
             break;
         int row = (int)(victim - fleet->instances);
@@ -86,6 +87,16 @@ int retire_start(struct fleet *fleet, int step, const char *why, mono_ms_t now, 
         victim->in_service = 0;
     }
     return asked;
+}
+
+int retire_start(struct fleet *fleet, int step, const char *why, mono_ms_t now, struct effects *fx)
+{
+    return start(fleet, step, false, why, now, fx);
+}
+
+int retire_start_old(struct fleet *fleet, int step, mono_ms_t now, struct effects *fx)
+{
+    return start(fleet, step, true, "roll", now, fx);
 }
 
 /* ---- back ---- */

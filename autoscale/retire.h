@@ -15,6 +15,8 @@
  * nodes. Returns the nodes asked (may be fewer: an instance of several nodes goes whole or not at
  * all). */
 int retire_start(struct fleet *fleet, int step, const char *why, mono_ms_t now, struct effects *fx);
+/* The same, of the instances that a roll replaces. */
+int retire_start_old(struct fleet *fleet, int step, mono_ms_t now, struct effects *fx);
 
 /* Take back own draining nodes, the fullest first, `step` at most. Returns how many (an instance
  * comes back whole, so the last one may exceed step). */

@@ -5,6 +5,7 @@
 #include "autoscale/actions.h"
 #include "autoscale/launches.h"
 #include "autoscale/retire.h"
+#include "autoscale/roll.h"
 #include "autoscale/signals.h"
 #include "core/record.h"
 
@@ -30,6 +31,7 @@ struct scale {
     bool advice_fails[RULES_MAX];
     struct arbiter_memory memory;
     struct arbiter_wish wish;
+    struct roll roll;
     bool paused;
 
     bool leading, plan_read, settled;
@@ -147,6 +149,7 @@ static void on_lead(struct scale *s, bool leading, int64_t fence)
     s->list_next_at = s->now;
     s->lead_at = s->list_changed_at = s->now;
     s->told[0] = 0;
+    s->roll.base = 0; /* the plan tells it */
     launches_begin(&s->launches, fence);
     fleet_forget_asks(&s->fleet);
     fleet_restart_silence(&s->fleet, s->now);
@@ -162,6 +165,8 @@ static void on_plan(struct scale *s, const struct scale_plan_field *fields, size
                 s->memory.out_at.ms = record_int_or(record, "out", 0);
             if (s->memory.in_at.ms == 0)
                 s->memory.in_at.ms = record_int_or(record, "in", 0);
+        } else if (strcmp(fields[i].name, ROLL_FIELD) == 0) {
+            s->roll.base = (int)record_int_or(record, "base", 0);
         } else if (launches_load(&s->launches, fields[i].name, fields[i].record, fx) < 0) {
             effects_note(fx, "plan_unreadable", fields[i].name, true, "why=not_a_launch");
             effects_add(fx, EFFECT_PLAN_DEL, fields[i].name, "unreadable");
@@ -291,6 +296,7 @@ static void take_event(struct scale *s, const struct scale_event *ev, struct eff
             launches_resume(&s->launches);
         s->paused = ev->operators.paused;
         s->wish = (struct arbiter_wish){ev->operators.sized, ev->operators.size};
+        s->roll.wished = ev->operators.rolling;
         break;
     case SCALE_ADVICE:
         on_advice(s, ev, fx);
@@ -477,6 +483,93 @@ static void count(struct scale *s)
                 &s->figures);
 }
 
+/* ---- roll ---- */
+
+static void tell_roll(struct scale *s, const char *word, const char *what, int step,
+                      struct effects *fx)
+{
+    effects_note(fx, word, "-", false, "%s=%d base=%d ready=%d coming=%d old=%d old_leaving=%d",
+                 what, step, s->roll.base, s->figures.ready, s->figures.coming, s->figures.old,
+                 s->figures.old_leaving);
+}
+
+static void hold_roll(struct scale *s, const char *by, struct effects *fx)
+{
+    char now[sizeof s->told];
+    snprintf(now, sizeof now, "roll/%s", by);
+    s->held_by = by;
+    if (strcmp(now, s->told) == 0 || !effects_room(fx, 1))
+        return;
+    memcpy(s->told, now, sizeof now);
+    effects_note(fx, "roll_held", "-", true, "held_by=%s base=%d max=%d old=%d", by, s->roll.base,
+                 s->policy->max, s->figures.old);
+}
+
+static void keep_base(struct scale *s, int base, struct effects *fx)
+{
+    struct effect *e = effects_add(fx, EFFECT_PLAN_SET, ROLL_FIELD, "roll");
+    if (!e)
+        return;
+    s->roll.base = base;
+    snprintf(e->record, sizeof e->record, "op=roll base=%d", base);
+}
+
+static void launch_for_roll(struct scale *s, int step, struct effects *fx)
+{
+    const char *blocked = launches_blocked(&s->launches, s->now);
+    if (blocked) {
+        hold_roll(s, blocked, fx);
+        return;
+    }
+    if (launches_start(&s->launches, s->policy, step / s->policy->nodes_per_instance, "", "roll",
+                       s->wall, s->now, fx) > 0)
+        tell_roll(s, "roll", "launch", step, fx);
+}
+
+/* The size that the rules want of the pool without the nodes that are there only for the roll. */
+static int needed_without_roll(const struct scale *s)
+{
+    if (s->roll.base == 0)
+        return 0;
+    struct fleet_figures figures = s->figures;
+    struct arbiter_decision d;
+    figures.size = s->roll.base;
+    arbiter_decide(s->policy, &s->memory, &figures, s->signals.votes, &s->wish, s->wall, &d);
+    return d.desired;
+}
+
+/* One move of a roll. False: none is on. */
+static bool roll(struct scale *s, struct effects *fx)
+{
+    struct roll_decision d = roll_decide(&s->roll, s->policy, &s->figures, needed_without_roll(s));
+    if (d.move == ROLL_REST || !effects_room(fx, 3))
+        return d.move != ROLL_REST;
+    if (d.move == ROLL_DONE) {
+        tell_roll(s, "roll_done", "undone", s->figures.old, fx);
+        effects_add(fx, EFFECT_PLAN_DEL, ROLL_FIELD, "done");
+        s->roll.base = 0;
+        s->told[0] = 0;
+        return false;
+    }
+    if (d.base != s->roll.base)
+        keep_base(s, d.base, fx);
+    if (d.move == ROLL_HELD) {
+        hold_roll(s, "ceiling", fx);
+        return true;
+    }
+    s->held_by = d.move == ROLL_WAIT ? "roll" : NULL;
+    if (d.move == ROLL_BEGIN)
+        tell_roll(s, "roll_begun", "size", s->figures.size, fx);
+    else if (d.move == ROLL_LAUNCH)
+        launch_for_roll(s, d.step, fx);
+    else if (d.move == ROLL_DRAIN) {
+        int asked = retire_start_old(&s->fleet, d.step, s->now, fx);
+        if (asked > 0)
+            tell_roll(s, "roll", "drain", asked, fx);
+    }
+    return true;
+}
+
 /* Carry on what is under way, then decide. */
 static void act(struct scale *s, struct effects *fx)
 {
@@ -492,6 +585,8 @@ static void act(struct scale *s, struct effects *fx)
     arbiter_decide(s->policy, &s->memory, &s->figures, s->signals.votes, &s->wish, s->wall,
                    &s->decision);
     s->held_by = s->decision.held_by;
+    if (!s->policy->observe && s->decision.move != ARBITER_OUT && roll(s, fx))
+        return; /* grows meanwhile, but does not shrink */
     if (s->decision.move != ARBITER_REST && s->policy->observe)
         s->held_by = "observe";
     if (s->held_by && (s->decision.move == ARBITER_REST || s->policy->observe))

@@ -72,6 +72,7 @@ struct scale_event {
             bool paused;
             bool sized; /* `size` nodes are wanted, by a want that ends by itself */
             int size;
+            bool rolling; /* nodes that are `old` are to be replaced */
         } operators;
         struct {
             size_t rule;       /* number in the policy */

@@ -122,6 +122,11 @@ static void take_pool_want(struct view_pool *pool, const struct want *want)
         pool->sized = want->kind == WANT_SIZE;
         pool->size = (int)want->size;
         pool->sized_until = want->until;
+    } else if (strcmp(want->node, WANT_POOL_ROLL) == 0) {
+        pool->rolling = want->kind == WANT_ROLL;
+        pool->roll_since = want->since;
+        pool->roll_until = want->until;
+        memcpy(pool->roll_version, want->version, sizeof pool->roll_version - 1);
     }
 }
 
@@ -180,8 +185,17 @@ static bool wants_out(const struct view_row *row, enum want_who who, wall_ms_t n
     return (kind == WANT_DRAINING || kind == WANT_HELD) && in_force(row->wants[who].until, now);
 }
 
+/* To be replaced? Epochs are issued no lower than Redis's time in ms, so they tell who joined
+ * before the wish; one who was pushed above the time by another is new by a few ms at most. */
+static bool is_old(const struct view_pool *pool, const struct view_row *row)
+{
+    return row->info.epoch < pool->roll_since.ms &&
+           (!pool->roll_version[0] || strcmp(row->info.version, pool->roll_version) != 0);
+}
+
 struct fleet_snapshot view_snapshot(struct view *view, wall_ms_t now)
 {
+    bool rolling = view_operators(view, now).rolling;
     size_t n = 0;
     for (size_t i = 0; i < view->count; i++) {
         const struct view_row *row = &view->rows[i];
@@ -199,6 +213,7 @@ struct fleet_snapshot view_snapshot(struct view *view, wall_ms_t now)
             .want_own = wants_out(row, WANT_BY_AUTOSCALE, now),
             .want_other =
                 wants_out(row, WANT_BY_NODE, now) || wants_out(row, WANT_BY_OPERATOR, now),
+            .old = rolling && is_old(&view->pool, row),
         };
         memcpy(out->name, row->name, sizeof out->name);
         memcpy(out->instance, row->info.instance, strnlen(row->info.instance, NAME_SIZE - 1));
@@ -208,11 +223,11 @@ struct fleet_snapshot view_snapshot(struct view *view, wall_ms_t now)
     return (struct fleet_snapshot){view->out, n, view->whole && view->dropped == 0};
 }
 
-void view_operators(const struct view *view, wall_ms_t now, bool *ret_paused, bool *ret_sized,
-                    int *ret_size)
+struct view_operators view_operators(const struct view *view, wall_ms_t now)
 {
     const struct view_pool *p = &view->pool;
-    *ret_paused = p->paused && in_force(p->paused_until, now);
-    *ret_sized = p->sized && in_force(p->sized_until, now);
-    *ret_size = p->size;
+    return (struct view_operators){.paused = p->paused && in_force(p->paused_until, now),
+                                   .sized = p->sized && in_force(p->sized_until, now),
+                                   .rolling = p->rolling && in_force(p->roll_until, now),
+                                   .size = p->size};
 }

@@ -29,6 +29,9 @@ struct view_pool {
     bool sized;
     int size;
     wall_ms_t sized_until;
+    bool rolling; /* nodes that joined before roll_since and have not roll_version are old */
+    wall_ms_t roll_since, roll_until;
+    char roll_version[NAME_SIZE]; /* "": whatever the version */
 };
 
 struct view {
@@ -56,7 +59,10 @@ void view_lost(struct view *view);
 struct fleet_snapshot view_snapshot(struct view *view, wall_ms_t now);
 
 /* What operators want now; expired wants are left out. */
-void view_operators(const struct view *view, wall_ms_t now, bool *ret_paused, bool *ret_sized,
-                    int *ret_size);
+struct view_operators {
+    bool paused, sized, rolling;
+    int size;
+};
+struct view_operators view_operators(const struct view *view, wall_ms_t now);
 
 #endif

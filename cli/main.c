@@ -73,6 +73,7 @@ static int open_config(void *app, struct err *err)
                                                   {"--until", "cli.until"},
                                                   {"--why", "cli.why"},
                                                   {"--message", "cli.why"},
+                                                  {"--keep", "cli.keep"},
                                                   {"--lines", "cli.lines"},
                                                   {"--follow", "cli.follow"},
                                                   {"--policy", "simulate.policy"},

@@ -23,7 +23,12 @@ static const struct sentence {
     {"plan_abandoned", "a new leader gives launch {name} up: {why}, {known} of {count} are there"},
     {"plan_unreadable", "launch {name} in the plan cannot be read and was removed"},
     {"plan_not_written", "launch {name} of {count} was not begun: Redis did not take the plan"},
+    {"roll_begun", "a roll of {old} old nodes begins; {size} are kept ready"},
+    {"roll_held",
+     "the roll of {old} old nodes is held by {held_by}; {base} are kept, max is {max}"},
+    {"roll_done", "the roll is over; {old_leaving} old nodes still have players"},
     {"provider_failing", "the provider does not answer"},
+    {"roll", NULL},
     {"scale_out", NULL},
     {"scale_in", NULL},
     {"scale_held", NULL},
@@ -168,6 +173,15 @@ static void put_decision(struct text *t, struct span kind, struct span detail)
     }
 }
 
+static void put_roll(struct text *t, struct span detail)
+{
+    int64_t launch = record_int_or(detail, "launch", 0);
+    fill_in(t,
+            launch > 0 ? "the roll launches {launch}; {old} old nodes are to go, {ready} are ready"
+                       : "the roll drains {drain} old nodes; {ready} were ready, {base} are kept",
+            (struct span){"", 0}, detail);
+}
+
 void why_tell(struct span kind, struct span name, struct span detail, char ret_text[WHY_SIZE])
 {
     const struct sentence *sentence = sentence_of(kind);
@@ -177,6 +191,8 @@ void why_tell(struct span kind, struct span name, struct span detail, char ret_t
         put(&t, "%.*s %.*s %.*s", SPAN_ARG(kind), SPAN_ARG(name), SPAN_ARG(detail));
     else if (sentence->text)
         fill_in(&t, sentence->text, name, detail);
+    else if (span_is(kind, "roll"))
+        put_roll(&t, detail);
     else
         put_decision(&t, kind, detail);
 }

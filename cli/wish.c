@@ -29,6 +29,8 @@ static const struct wish_kind kinds[] = {
     {"scale", WANT_POOL_SIZE, WANT_SIZE},
     {"close", WANT_POOL_CLOSED, WANT_CLOSED},
     {"open", WANT_POOL_CLOSED, WANT_NONE},
+    {"roll", WANT_POOL_ROLL, WANT_ROLL},
+    {"unroll", WANT_POOL_ROLL, WANT_NONE},
 };
 
 static void on_wished(void *arg, int code, const struct store_answer *answer, const struct err *err)
@@ -94,6 +96,7 @@ static int wish_open(struct berth *berth, struct err *err)
     wish->want = (struct call_want){.node = kind->about ? kind->about : berth->words[1],
                                     .who = WANT_BY_OPERATOR,
                                     .kind = kind->kind,
+                                    .version = berth->settings->cli.keep,
                                     .why = wish->why,
                                     .feed_max = 1000};
     if (kind->kind == WANT_SIZE && (!span_int(span_of(berth->words[1]), &wish->want.size) ||
@@ -133,4 +136,7 @@ const struct verb wish_verbs[] = {
          "keep N ready nodes, whatever the rules say (--until); N = auto takes it back"),
     WISH("close", "POOL", "turn players away for maintenance (--until, --message)"),
     WISH("open", "POOL", "take back close"),
+    WISH("roll", "POOL",
+         "replace the nodes there are by new ones, a few at a time; no session ends (--keep)"),
+    WISH("unroll", "POOL", "take back roll: nodes not yet replaced stay"),
     {0}};

@@ -203,6 +203,7 @@ struct up_settings {
 struct cli_settings {
     int64_t until_ms; /* 0: for ever */
     const char *why;  /* NULL: not given */
+    const char *keep; /* NULL: none */
     int64_t lines;
     bool follow;
 };

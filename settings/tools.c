@@ -56,6 +56,8 @@ const struct option cli_options[] = {
      0},
     {"why", OPT_TEXT, AT(why), NULL, "1..200",
      "The reason of a wish, for others to read; of close: the message for players.", 0},
+    {"keep", OPT_NAME, AT(keep), NULL, NULL,
+     "Of a roll: nodes that have this version stay; not set: all are replaced.", 0},
     {"lines", OPT_INT, AT(lines), "20", "1..10000", "How many events are shown.", 0},
     {"follow", OPT_BOOL, AT(follow), "no", NULL, "Go on showing events as they happen.", 0},
     {0}};

@@ -68,10 +68,10 @@ int calls_report(struct store_call *call, const struct keys *keys, const struct 
 int calls_want(struct store_call *call, const struct keys *keys, const struct call_want *req,
                struct err *err)
 {
-    char text[40];
+    char text[KEYS_NAME_MAX + 8];
     struct span node = span_of(req->node);
     bool of_pool = span_is(node, WANT_POOL_CLOSED) || span_is(node, WANT_POOL_PAUSED) ||
-                   span_is(node, WANT_POOL_SIZE);
+                   span_is(node, WANT_POOL_SIZE) || span_is(node, WANT_POOL_ROLL);
     struct build b = build_begin(call, SCRIPT_WANT, keys, err);
     BUILD_KEYS(&b, KEY_NODES, KEY_WANTS, KEY_FEED, KEY_EVENTS, KEY_LEADER);
     if (of_pool)
@@ -87,6 +87,11 @@ int calls_want(struct store_call *call, const struct keys *keys, const struct ca
         if (req->size < 0 || req->size > 1000000)
             build_bad(&b, "size", "0..1000000");
         (void)snprintf(text, sizeof text, "size:%" PRId64, req->size);
+        build_word(&b, text);
+    } else if (req->kind == WANT_ROLL && req->version) {
+        if (!keys_name_ok(span_of(req->version)))
+            build_bad(&b, "version", "1..63 of A-Z a-z 0-9 . _ ~ -");
+        (void)snprintf(text, sizeof text, "roll:%.*s", KEYS_NAME_MAX, req->version);
         build_word(&b, text);
     } else {
         build_word(&b, want_word(req->kind));

@@ -118,6 +118,7 @@ struct call_want {
     const char *holder;  /* WANT_BY_AUTOSCALE: of the leader's lease; of others NULL */
     enum want_kind kind; /* WANT_NONE: take it back */
     int64_t size;        /* WANT_SIZE */
+    const char *version; /* WANT_ROLL: a name, or NULL: whatever the version */
     const char *why;     /* a word or a text for people; encoded here */
     wall_ms_t until;     /* 0: for ever */
     int64_t feed_max;

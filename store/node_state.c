@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const char *const want_words[WANT_KINDS] = {
-    "none", "draining", "ready", "held", "closed", "paused", "size",
+    "none", "draining", "ready", "held", "closed", "paused", "size", "roll",
 };
 static const char *const who_words[WANT_WHOS] = {"node", "operator", "autoscale"};
 
@@ -67,6 +67,8 @@ int want_parse(struct span field, struct span record, struct want *ret_want, str
     w.kind = (enum want_kind)kind;
     if (w.kind == WANT_SIZE && (!span_int(rest, &w.size) || w.size < 0))
         return err_set(err, BERTH_EPROTO, "want of '%s': bad size", w.node);
+    if (w.kind == WANT_ROLL && !span_copy(rest, w.version, sizeof w.version))
+        return err_set(err, BERTH_EPROTO, "want of '%s': bad version", w.node);
     w.until.ms = record_int_or(record, "until", 0);
     w.since.ms = record_int_or(record, "since", 0);
     if (record_text(record, "why", w.why, sizeof w.why) == BERTH_EINVAL)

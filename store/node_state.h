@@ -32,6 +32,7 @@ enum want_kind {
     WANT_CLOSED,
     WANT_PAUSED,
     WANT_SIZE,
+    WANT_ROLL,
     WANT_KINDS
 };
 /* In order of precedence: the node itself, an operator, the autoscaler. */
@@ -45,14 +46,16 @@ const char *want_who_word(enum want_who who);
 #define WANT_POOL_CLOSED "*closed" /* WANT_CLOSED: maintenance; why is the message for players */
 #define WANT_POOL_PAUSED "*paused" /* WANT_PAUSED: the autoscaler touches nothing */
 #define WANT_POOL_SIZE "*size"     /* WANT_SIZE: so many ready nodes */
+#define WANT_POOL_ROLL "*roll"     /* WANT_ROLL: nodes that joined before `since` are replaced */
 
 /* A row of `wants`, or a `want` item of the feed (there WANT_NONE: it was taken back). */
 struct want {
     char node[KEYS_NAME_MAX + 1]; /* or one of WANT_POOL_* */
     enum want_who who;
     enum want_kind kind;
-    int64_t size;    /* WANT_SIZE */
-    wall_ms_t until; /* 0: for ever */
+    int64_t size;                    /* WANT_SIZE */
+    char version[KEYS_NAME_MAX + 1]; /* WANT_ROLL: those that have it stay; "": none stays */
+    wall_ms_t until;                 /* 0: for ever */
     wall_ms_t since;
     char why[WANT_WHY_MAX];
 };

@@ -11,6 +11,7 @@ local ALLOWED = {
   ['*closed'] = {closed = true, none = true},
   ['*paused'] = {paused = true, none = true},
   ['*size'] = {size = true, none = true},
+  ['*roll'] = {roll = true, none = true},
 }
 
 local of_pool = ALLOWED[node] and node ~= 'node'
@@ -18,6 +19,7 @@ if not of_pool and (not string.find(node, '^[%w._~-]+$') or #node > 63) then ret
 if who ~= 'node' and who ~= 'operator' and who ~= 'autoscale' then return {'BAD', 'who'} end
 local kind = string.match(want, '^(%a+)$')
 if not kind and of_pool and string.find(want, '^size:%d+$') then kind = 'size' end
+if not kind and of_pool and #want <= 68 and string.find(want, '^roll:[%w._~-]+$') then kind = 'roll' end
 if not kind or not (of_pool and ALLOWED[node] or ALLOWED.node)[kind] or want == 'size' then
   return {'BAD', 'want'}
 end
@@ -44,7 +46,7 @@ if want == 'none' then
   if not old then return {'OK', now} end
   redis.call('HDEL', KEYS[2], field)
 else
-  local same = old and string.gsub(old, ' since=%d+', '', 1) == string.gsub(record, ' since=%d+', '', 1)
+  local same = kind ~= 'roll' and old and string.gsub(old, ' since=%d+', '', 1) == string.gsub(record, ' since=%d+', '', 1)
   if same then return {'OK', now} end -- wished again in the same words: no news
   redis.call('HSET', KEYS[2], field, record)
 end

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define END ((enum node_state)(NODE_GONE + 1))
 #define WAY(...) ((const enum node_state[]){__VA_ARGS__, END})
@@ -346,6 +347,35 @@ static void test_want_of_the_pool(void **state)
     assert_int_equal(redis_client_int(fx.client, "HLEN", "berth:{p}:wants", NULL), 3);
 }
 
+static void test_a_roll_wished_again_begins_again(void **state)
+{
+    struct want first, again;
+    for (int i = 0; i < 2; i++) {
+        struct store_answer a =
+            SAY(want, .node = WANT_POOL_ROLL, .who = WANT_BY_OPERATOR, .kind = WANT_ROLL,
+                .version = i ? "1.4.2" : NULL, .why = "x", .feed_max = 10);
+        assert_int_equal(a.word, ANSWER_OK);
+    }
+    const struct span field = SPAN("*roll|operator");
+    assert_int_equal(
+        want_parse(field, span_of(hget("berth:{p}:wants", "*roll|operator")), &first, &fx.err), 0);
+    assert_int_equal(first.kind, WANT_ROLL);
+    assert_string_equal(first.version, "1.4.2");
+    usleep(2000);
+    (void)SAY(want, .node = WANT_POOL_ROLL, .who = WANT_BY_OPERATOR, .kind = WANT_ROLL,
+              .version = "1.4.2", .why = "x", .feed_max = 10);
+    assert_int_equal(
+        want_parse(field, span_of(hget("berth:{p}:wants", "*roll|operator")), &again, &fx.err), 0);
+    assert_true(again.since.ms > first.since.ms);
+    const struct call_want bad = {.node = WANT_POOL_ROLL,
+                                  .who = WANT_BY_OPERATOR,
+                                  .kind = WANT_ROLL,
+                                  .version = "1 4",
+                                  .why = "x",
+                                  .feed_max = 10};
+    assert_int_equal(calls_want(&fx.call, &fx.keys, &bad, &fx.err), BERTH_EINVAL);
+}
+
 static void test_want_refuses_what_makes_no_sense(void **state)
 {
     static const struct {
@@ -355,6 +385,7 @@ static void test_want_refuses_what_makes_no_sense(void **state)
     } cases[] = {
         {"n", WANT_CLOSED, 0},     {"n", WANT_SIZE, 0},       {"*closed", WANT_DRAINING, 0},
         {"*size", WANT_PAUSED, 0}, {"*paused", WANT_SIZE, 0}, {"n", WANT_DRAINING, 1000},
+        {"n", WANT_ROLL, 0},       {"*size", WANT_ROLL, 0},   {"*roll", WANT_SIZE, 0},
     };
     struct store_answer a;
     (void)store_join("n", "nonce-1");
@@ -631,6 +662,7 @@ int main(void)
         T(test_report_refuses_bad_arguments),
         T(test_want_is_told_once),
         T(test_want_of_the_pool),
+        T(test_a_roll_wished_again_begins_again),
         T(test_want_refuses_what_makes_no_sense),
         T(test_want_of_an_autoscaler_is_fenced),
         T(test_move_is_fenced),

@@ -129,19 +129,43 @@ static void test_who_wants_it_out(void **state)
     assert_false(only()->want_own || only()->want_other);
 }
 
+static void roll(enum want_kind kind, int64_t since, const char *version)
+{
+    struct feed_item item = item_of(FEED_WANT, WANT_POOL_ROLL);
+    item.want = (struct want){.who = WANT_BY_OPERATOR, .kind = kind, .since = {since}};
+    snprintf(item.want.node, sizeof item.want.node, WANT_POOL_ROLL);
+    snprintf(item.want.version, sizeof item.want.version, "%s", version);
+    view_item(&view, &item);
+}
+
+static void test_who_is_old_while_a_roll_is_wished(void **state)
+{
+    join("a", 1000);
+    assert_false(only()->old);
+    roll(WANT_ROLL, 1001, "");
+    assert_true(view_operators(&view, now).rolling && only()->old);
+    roll(WANT_ROLL, 1000, ""); /* it joined after that */
+    assert_false(only()->old);
+    roll(WANT_ROLL, 1001, "1.4.2");
+    assert_true(only()->old);
+    view.rows[0].info = (struct node_info){.epoch = 1000, .version = "1.4.2"};
+    assert_false(only()->old);
+    roll(WANT_ROLL, 1001, "");
+    assert_true(only()->old);
+    roll(WANT_NONE, 1002, "");
+    assert_false(only()->old || view_operators(&view, now).rolling);
+}
+
 static void test_what_operators_want_of_the_pool(void **state)
 {
-    bool paused, sized;
-    int size;
     want(WANT_POOL_PAUSED, WANT_BY_OPERATOR, WANT_PAUSED, 0);
     want(WANT_POOL_SIZE, WANT_BY_OPERATOR, WANT_SIZE, now.ms + 10);
-    view_operators(&view, now, &paused, &sized, &size);
-    assert_true(paused && sized && size == 7);
-    view_operators(&view, wall_add(now, 10), &paused, &sized, &size);
-    assert_true(paused && !sized); /* it ends by itself */
+    struct view_operators o = view_operators(&view, now);
+    assert_true(o.paused && o.sized && o.size == 7);
+    o = view_operators(&view, wall_add(now, 10));
+    assert_true(o.paused && !o.sized); /* it ends by itself */
     want(WANT_POOL_PAUSED, WANT_BY_OPERATOR, WANT_NONE, 0);
-    view_operators(&view, now, &paused, &sized, &size);
-    assert_false(paused);
+    assert_false(view_operators(&view, now).paused);
     assert_int_equal(view_snapshot(&view, now).count, 0);
 }
 
@@ -188,6 +212,7 @@ int main(void)
         TEST(test_a_node_is_what_its_items_say),
         TEST(test_late_and_repeated_items_change_nothing),
         TEST(test_who_wants_it_out),
+        TEST(test_who_is_old_while_a_roll_is_wished),
         TEST(test_what_operators_want_of_the_pool),
         TEST(test_a_full_read_forgets_what_is_not_in_it),
         TEST(test_more_nodes_than_there_is_room_for),

@@ -377,7 +377,15 @@ void world_depose(struct world *w, int which)
 
 void world_operator(struct world *w, int which, bool paused, int size)
 {
-    struct scale_event ev = {.kind = SCALE_OPERATOR, .operators = {paused, size > 0, size}};
+    struct scale_event ev = {.kind = SCALE_OPERATOR, .operators = {paused, size > 0, size, false}};
+    feed(w, &w->side[which], &ev);
+}
+
+void world_roll(struct world *w, int which, bool wanted)
+{
+    struct scale_event ev = {.kind = SCALE_OPERATOR, .operators = {.rolling = wanted}};
+    for (size_t i = 0; i < w->node_count; i++)
+        w->nodes[i].node.old = wanted && w->nodes[i].present;
     feed(w, &w->side[which], &ev);
 }
 

@@ -75,6 +75,8 @@ void world_operator(struct world *w, int which, bool paused, int size); /* size 
 /* The service of a rule answers side 0 (error NULL), or fails; a rule's action ends. */
 void world_advise(struct world *w, size_t rule, int desired, const char *reason, const char *error);
 void world_acted(struct world *w, size_t rule, const char *error);
+/* An operator wants the nodes that are there replaced (or no more). */
+void world_roll(struct world *w, int which, bool wanted);
 void world_run(struct world *w, int64_t ms);
 /* Players on every ready node. */
 void world_load(struct world *w, int64_t conns);

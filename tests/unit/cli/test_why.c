@@ -52,6 +52,10 @@ static void what_came_of_it(void **state)
         "the provider did not make 2 (launch ab-1, call 3, refused): no quota left");
     assert_string_equal(told("terminate", "game-1", "why=drained nodes=1 age_s=18"),
                         "game-1 is ended: drained, 18 s old");
+    assert_string_equal(told("roll", "-", "launch=2 base=4 ready=4 coming=0 old=4 old_leaving=0"),
+                        "the roll launches 2; 4 old nodes are to go, 4 are ready");
+    assert_string_equal(told("roll", "-", "drain=2 base=4 ready=6 coming=0 old=4 old_leaving=0"),
+                        "the roll drains 2 old nodes; 6 were ready, 4 are kept");
     assert_string_equal(told("launches_halted", "-", "failures=5"),
                         "5 launches failed in a row; the next attempt in ? s");
 }
