@@ -56,6 +56,9 @@ static void what_came_of_it(void **state)
                         "the roll launches 2; 4 old nodes are to go, 4 are ready");
     assert_string_equal(told("roll", "-", "drain=2 base=4 ready=6 coming=0 old=4 old_leaving=0"),
                         "the roll drains 2 old nodes; 6 were ready, 4 are kept");
+    assert_string_equal(
+        told("action_failed", "-", "rule=gauge action=command ms=4 error=exit%20code%203"),
+        "the action of rule gauge failed: command: exit code 3");
     assert_string_equal(told("launches_halted", "-", "failures=5"),
                         "5 launches failed in a row; the next attempt in ? s");
 }
