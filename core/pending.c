@@ -1,6 +1,8 @@
 /* pending.c - lanes of assigned and admitted counts by issue second. */
 #include "core/pending.h"
 
+#include "core/memory.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -31,7 +33,7 @@ int pending_init(struct pending *p, uint32_t nodes_max, uint32_t issuers_max, in
         .tick_to_ms = 0, /* not yet */
         .index_s = -1,
     };
-    n.lanes = malloc(n.lanes_max * n.lane_size);
+    n.lanes = memory_table(n.lanes_max * n.lane_size);
     n.first = malloc(nodes_max * sizeof *n.first);
     n.issuers = calloc(issuers_max, sizeof *n.issuers);
     n.dirty = malloc(n.dirty_max * sizeof *n.dirty);

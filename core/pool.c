@@ -2,6 +2,8 @@
  * stands in the order. */
 #include "core/pool.h"
 
+#include "core/memory.h"
+
 #include "core/pool_parts.h"
 
 #include <assert.h>
@@ -43,7 +45,7 @@ static int take_memory(struct pool *pool)
 {
     uint32_t n = pool->config.nodes_max;
     pool->groups_max = n < POOL_GROUPS_MAX ? n : POOL_GROUPS_MAX;
-    pool->nodes = aligned_alloc(64, n * sizeof *pool->nodes);
+    pool->nodes = memory_table(n * sizeof *pool->nodes);
     if (pool->nodes)
         memset(pool->nodes, 0, n * sizeof *pool->nodes);
     pool->texts = calloc(n, sizeof *pool->texts);

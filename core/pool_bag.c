@@ -1,6 +1,8 @@
 /* pool_bag.c - paged arrays of slots in random order. */
 #include "core/pool_bag.h"
 
+#include "core/memory.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -11,7 +13,8 @@ int bag_store_init(struct bag_store *store, uint32_t slots_max, uint64_t seed, v
      * more than 64 */
     struct bag_store s = {
         .pages_max = slots_max + slots_max / 16 + 8, .places = places, .stride = stride};
-    s.pages = malloc(s.pages_max * sizeof *s.pages); /* made real by the system as it is touched */
+    s.pages =
+        memory_table(s.pages_max * sizeof *s.pages); /* made real by the system as it is touched */
     if (!s.pages)
         return BERTH_ENOMEM;
     rng_seed(&s.rng, seed);

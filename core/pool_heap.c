@@ -1,6 +1,8 @@
 /* pool_heap.c - a 4-ary heap over shared pages. */
 #include "core/pool_heap.h"
 
+#include "core/memory.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +18,9 @@ int heap_store_init(struct heap_store *store, uint32_t slots_max, uint32_t heaps
     /* every heap may have a page that is not full, a spare one, and the places before its root */
     size_t pages = slots_max / HEAP_PAGE + 3 * (size_t)heaps_max + 1;
     struct heap_store s = {.table_len = table_len, .free_count = (uint32_t)pages};
-    s.entries = aligned_alloc(64, pages * HEAP_PAGE * sizeof *s.entries);
+    s.entries = memory_table(pages * HEAP_PAGE * sizeof *s.entries);
     s.free = malloc(pages * sizeof *s.free);
-    s.where = malloc(slots_max * sizeof *s.where);
+    s.where = memory_table(slots_max * sizeof *s.where);
     if (!s.entries || !s.free || !s.where) {
         heap_store_fini(&s);
         return BERTH_ENOMEM;

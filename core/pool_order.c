@@ -1,6 +1,8 @@
 /* pool_order.c - levels of equally loaded nodes under a heap. */
 #include "core/pool_order.h"
 
+#include "core/memory.h"
+
 #include "core/pool_ratio.h"
 
 #include <assert.h>
@@ -14,7 +16,7 @@ int order_store_init(struct order_store *store, uint32_t slots_max, uint32_t ord
     while (chains < slots_max)
         chains *= 2;
     struct order_store s = {.mask = chains - 1, .key = key, .changes = 1};
-    s.levels = malloc(slots_max * sizeof *s.levels);
+    s.levels = memory_table(slots_max * sizeof *s.levels);
     s.chains = calloc(chains, sizeof *s.chains);
     bool ok = s.levels && s.chains &&
               bag_store_init(&s.bags, slots_max, seed, places, stride) == 0 &&
