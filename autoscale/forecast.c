@@ -15,6 +15,7 @@
 #define CHANCE_MARGIN 2
 #define OUTSIDE 0.5      /* of those inside, when the pool stays full */
 #define SCALE_MOST 2     /* today to yesterday */
+#define SCALE_PARTS 6    /* smoothed over so many buckets */
 #define BLIND_MARGIN 0.1 /* of the players, while errors are not known */
 
 void forecast_init(struct forecast *f)
@@ -69,7 +70,8 @@ static void note_day(struct forecast *f, const struct forecast_view *v)
     if (bucket != f->bucket) {
         if (f->bucket > 0) {
             int32_t *kept = &f->day[f->bucket % FORECAST_DAY];
-            f->scale = *kept > 0 ? fmin((double)f->bucket_most / *kept, SCALE_MOST) : 1;
+            double scale = *kept > 0 ? fmin((double)f->bucket_most / *kept, SCALE_MOST) : 1;
+            f->scale = f->scale > 0 ? f->scale + (scale - f->scale) / SCALE_PARTS : scale;
             *kept = f->bucket_most;
         }
         /* What was not seen is not known. */
@@ -84,7 +86,7 @@ static void note_day(struct forecast *f, const struct forecast_view *v)
 }
 
 /* Players more than now that yesterday had from now until `ahead` later, if today is to yesterday
- * as the last five minutes were; and in the five minutes after that: a full pool recorded a crowd
+ * as the last half hour was; and in the five minutes after that: a full pool recorded a crowd
  * late, and no event begins at the same second. Rows from this bucket on are still yesterday's. */
 static double yesterday(const struct forecast *f, const struct forecast_view *v, int64_t ahead_ms)
 {

@@ -6,7 +6,7 @@
  *              more than chance (two and a half standard deviations of independent comings and
  *              goings); if there is none, the drift of the longest
  *   yesterday  the most from now until `ahead` and five minutes later a day ago, by as much as
- *              the last five minutes differed from yesterday's
+ *              the last half hour differed from yesterday's
  *   a full pool hides who else would come: the trend from before is held, and when nothing more is
  *              coming, half as many again are taken to stand outside
  * The margin is a percentile of the forecast's own errors of the last hour, and at least two
@@ -35,7 +35,7 @@ struct forecast {
     /* The most players of each five minutes; -1: not known. */
     int32_t day[FORECAST_DAY];
     int32_t bucket_most;
-    double scale;   /* today to yesterday in the last bucket; 2 at most */
+    double scale;   /* today to yesterday in the last half hour; 2 at most */
     int64_t bucket; /* number since 1970 of the one that is being filled; 0: none yet */
     bool full;
     int64_t clear_at_ms; /* not full since; then the flood of those outside is over */
