@@ -645,6 +645,8 @@ void scale_step(struct scale *s, const struct scale_event *event, struct effects
     if (s->fleet.ever && s->fleet.complete)
         look(s);
     if (!s->leading) {
+        arbiter_decide(s->policy, &s->memory, &s->figures, s->signals.votes, &s->wish, s->wall,
+                       &s->decision); /* to be shown, not done */
         s->held_by = "follower";
     } else {
         ask_provider(s, fx);
