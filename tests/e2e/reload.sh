@@ -67,6 +67,14 @@ until_true 10 desired_is 2 || fail "the service's last word stays when it is gon
 until_true 5 log_has webhook_failing || fail "a service that is gone is not told"
 pass "rule webhook: the service's word counts while it is fresh"
 
+policy 0 "{rule: min_ready, ready: 2, action: command, command: [sh, -c, 'echo \$BERTH_MOVE \$BERTH_AT_LEAST >> $work/acted'], every: 1h}"
+sed -i 's/mode: observe/mode: active/' "$work/berth.yaml"
+kill -HUP "$as"
+until_true 20 log_has action_done || fail "the command of a rule is not run"
+[ "$(cat "$work/acted")" = "out 2" ] || fail "the command does not know the vote: $(cat "$work/acted")"
+desired_is 0 || fail "a rule with a command moves the pool"
+pass "action: command"
+
 kill -TERM "$as"
 until_true 5 bash -c "! kill -0 $as 2>/dev/null" || fail "it does not end"
 pass "and it ends"
