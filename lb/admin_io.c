@@ -247,6 +247,29 @@ static json_t *body_of(const struct http_request *req, struct http_exchange *ex)
     return NULL;
 }
 
+/* May these members be in a body? What is misspelt or of another type would otherwise be taken for
+ * left out, which closes a pool for ever where an hour was meant. boolean: the one that is true
+ * or false (NULL: none); the others are texts. */
+static int members_ok(json_t *body, const char *const *names, const char *boolean, struct err *err)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach(body, key, value)
+    {
+        bool known = false;
+        for (const char *const *n = names; *n && !known; n++)
+            known = strcmp(*n, key) == 0;
+        bool truth = boolean && strcmp(boolean, key) == 0;
+        if (!known && !truth)
+            return err_set(err, BERTH_EINVAL, "%.60s: no such member here", key);
+        if (json_is_null(value) || (truth ? json_is_boolean(value) : json_is_string(value)))
+            continue;
+        return err_set(err, BERTH_EINVAL, "%s: must be %s", key,
+                       truth ? "true or false" : "a text");
+    }
+    return 0;
+}
+
 static int kind_of(const char *word, enum want_kind *ret_kind, struct err *err)
 {
     static const enum want_kind kinds[] = {WANT_NONE, WANT_DRAINING, WANT_READY, WANT_HELD};
@@ -277,7 +300,10 @@ static void put_want(struct app *app, size_t pool, struct span node, const struc
                              .who = WANT_BY_OPERATOR,
                              .why = reason ? reason : "operator",
                              .feed_max = app_feed_max(app, pool)};
-    int code = kind_of(json_string_value(json_object_get(body, "want")), &want.kind, &err);
+    static const char *const names[] = {"want", "reason", "until", NULL};
+    int code = members_ok(body, names, NULL, &err);
+    if (code == 0)
+        code = kind_of(json_string_value(json_object_get(body, "want")), &want.kind, &err);
     if (code == 0)
         code = until_of(app, json_object_get(body, "until"), &want.until, &err);
     if (code < 0)
@@ -303,7 +329,9 @@ static void put_closed(struct app *app, size_t pool, const struct http_request *
                              .kind = json_is_false(closed) ? WANT_NONE : WANT_CLOSED,
                              .why = message ? message : "closed for maintenance",
                              .feed_max = app_feed_max(app, pool)};
-    if (until_of(app, json_object_get(body, "until"), &want.until, &err) < 0)
+    static const char *const names[] = {"message", "until", NULL};
+    if (members_ok(body, names, "closed", &err) < 0 ||
+        until_of(app, json_object_get(body, "until"), &want.until, &err) < 0)
         http_problem(ex, 400, "bad-parameter", "Bad parameter", NULL, "%s", err.text);
     else
         send_want(app, pool, &want, ex);

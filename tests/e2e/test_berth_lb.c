@@ -564,6 +564,31 @@ static void test_an_operator_drains_a_node_and_takes_it_back(void **state)
     assert_true(json_array_size(json_object_get(a->body, "events")) > 8);
 }
 
+/* What is misspelt must not be taken for left out: that would close a pool for ever. */
+static void test_wishes_that_are_not_understood_are_refused(void **state)
+{
+    static const struct {
+        const char *path, *body, *detail;
+    } rows[] = {
+        {"/v1/pools/game/closed", "{\"closed\":\"no\"}", "closed: must be true or false"},
+        {"/v1/pools/game/closed", "{\"untli\":\"1h\"}", "untli: no such member"},
+        {"/v1/pools/game/closed", "{\"until\":\"soon\"}", "until: must be"},
+        {"/v1/pools/game/closed", "{\"message\":5}", "message: must be a text"},
+        {"/v1/pools/game/closed", "[]", "body: must be"},
+        {"/v1/pools/game/nodes/n-1/want", "{\"want\":\"gone\"}", "want: must be"},
+        {"/v1/pools/game/nodes/n-1/want", "{\"want\":[]}", "want: must be"},
+        {"/v1/pools/game/nodes/n-1/want", "{\"want\":\"held\",\"why\":\"x\"}", "why: no such"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct answer *a =
+            ask(lbs[0].admin_port, "PUT", rows[i].path, "admin-token", rows[i].body);
+        if (a->status != 400 || strstr(text_of(a, "detail"), rows[i].detail) == NULL)
+            fail_msg("%s: %d %s", rows[i].body, a->status, text_of(a, "detail"));
+    }
+    rig_sleep_ms(100);
+    assert_int_equal(get(0, "/v1/pools/game/endpoint")->status, 200);
+}
+
 static void test_a_closed_pool_tells_its_message(void **state)
 {
     const char *path = "/v1/pools/game/closed";
@@ -603,6 +628,7 @@ int main(void)
         T(test_answers_though_the_store_lost_its_memory),
         T(test_the_survivor_owns_the_pool_in_time_and_gives_it_back),
         T(test_an_operator_drains_a_node_and_takes_it_back),
+        T(test_wishes_that_are_not_understood_are_refused),
         T(test_a_closed_pool_tells_its_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
