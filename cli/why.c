@@ -34,6 +34,7 @@ static const struct sentence {
      "the roll of {old} old nodes is held by {held_by}; {base} are kept, max is {max}"},
     {"roll_done", "the roll is over; {old_leaving} old nodes still have players"},
     {"provider_failing", "the provider does not answer"},
+    {"policy_changed", "the configuration was read again: another policy"},
     {"roll", NULL},
     {"scale_out", NULL},
     {"scale_in", NULL},
