@@ -433,6 +433,17 @@ static void moved(struct scale *s, wall_ms_t *cooldown, struct effects *fx)
                  (long long)s->memory.out_at.ms, (long long)s->memory.in_at.ms);
 }
 
+/* Whole instances for so many nodes; none that would lift the pool above its ceiling, unless the
+ * floor asks for it. */
+static int instances_for(const struct scale *s, int nodes, int back)
+{
+    int per = s->policy->nodes_per_instance, size = s->figures.size + back;
+    int instances = (nodes + per - 1) / per;
+    if (size >= s->policy->min && size + instances * per > s->policy->max)
+        instances = (s->policy->max - size) / per;
+    return instances > 0 ? instances : 0;
+}
+
 static void move_out(struct scale *s, struct effects *fx)
 {
     const struct arbiter_decision *d = &s->decision;
@@ -443,10 +454,12 @@ static void move_out(struct scale *s, struct effects *fx)
     if (back < d->step)
         blocked = launches_blocked(&s->launches, s->now);
     if (back < d->step && !blocked) {
-        int per = s->policy->nodes_per_instance;
-        int instances = (d->step - back + per - 1) / per;
-        launched =
-            launches_start(&s->launches, s->policy, instances, "", d->why, s->wall, s->now, fx);
+        int instances = instances_for(s, d->step - back, back);
+        if (instances == 0)
+            blocked = "instance_size";
+        else
+            launched =
+                launches_start(&s->launches, s->policy, instances, "", d->why, s->wall, s->now, fx);
         launched = launched > 0 ? launched : 0;
     }
     if (back == 0 && launched == 0) {

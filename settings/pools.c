@@ -108,6 +108,48 @@ const struct option scale_options[] = {
     {0}};
 #undef AT
 
+/* Whole instances come and go: the limits must be reachable with them. */
+static int instance_check(const struct scale_settings *scale, struct err *err)
+{
+    int64_t per = scale->nodes_per_instance;
+    if (scale->max % per != 0)
+        return err_set(err, BERTH_EINVAL,
+                       "max = %lld: must be a multiple of nodes_per_instance (%lld)",
+                       (long long)scale->max, (long long)per);
+    if (scale->max_step < per)
+        return err_set(err, BERTH_EINVAL,
+                       "max_step = %lld: must be at least nodes_per_instance (%lld)",
+                       (long long)scale->max_step, (long long)per);
+    return 0;
+}
+
+static int rule_check(const struct scale_settings *scale, const struct section_kind_item *rule,
+                      struct err *err)
+{
+    int64_t ready = 0, step = INT64_MAX;
+    const struct rule_action *action = scale_rule_action(rule->kind, rule->values);
+    if (action && action->kind != ACTION_SCALE)
+        return 0; /* it moves nothing */
+    if (strcmp(rule->kind, "min_ready") == 0)
+        ready = ((const struct min_ready_settings *)rule->values)->ready;
+    else if (strcmp(rule->kind, "schedule") == 0)
+        ready = ((const struct schedule_settings *)rule->values)->ready;
+    else if (strcmp(rule->kind, "average_connections") == 0)
+        step = ((const struct average_connections_settings *)rule->values)->step;
+    else if (strcmp(rule->kind, "gauge") == 0)
+        step = ((const struct gauge_settings *)rule->values)->step;
+    if (ready > scale->max)
+        return err_set(err, BERTH_EINVAL, "max = %lld: the rule %s asks for more (ready = %lld)",
+                       (long long)scale->max, rule->kind, (long long)ready);
+    if (step < scale->nodes_per_instance)
+        return err_set(
+            err, BERTH_EINVAL,
+            "nodes_per_instance = %lld: the rule %s has a smaller step (%lld), which could "
+            "never drain an instance",
+            (long long)scale->nodes_per_instance, rule->kind, (long long)step);
+    return 0;
+}
+
 int scale_check(const void *values, struct err *err)
 {
     const struct scale_settings *scale = values;
@@ -124,20 +166,10 @@ int scale_check(const void *values, struct err *err)
                        "silent_timeout = %lldms: must be 0s (never) or at least boot_timeout "
                        "(%lldms)",
                        (long long)scale->silent_timeout_ms, (long long)scale->boot_timeout_ms);
-    for (size_t i = 0; i < scale->rules.count; i++) {
-        const struct section_kind_item *rule =
-            SECTION_AT(scale->rules, struct section_kind_item, i);
-        int64_t ready = 0;
-        if (strcmp(rule->kind, "min_ready") == 0)
-            ready = ((const struct min_ready_settings *)rule->values)->ready;
-        else if (strcmp(rule->kind, "schedule") == 0)
-            ready = ((const struct schedule_settings *)rule->values)->ready;
-        if (ready > scale->max)
-            return err_set(err, BERTH_EINVAL,
-                           "max = %lld: the rule %s asks for more (ready = %lld)",
-                           (long long)scale->max, rule->kind, (long long)ready);
-    }
-    return 0;
+    int rc = instance_check(scale, err);
+    for (size_t i = 0; rc == 0 && i < scale->rules.count; i++)
+        rc = rule_check(scale, SECTION_AT(scale->rules, struct section_kind_item, i), err);
+    return rc;
 }
 
 int pool_check(const void *values, struct err *err)

@@ -466,6 +466,25 @@ static void test_observe_tells_and_touches_nothing(void **state)
     world_fini(&w);
 }
 
+static void test_whole_instances_never_pass_the_ceiling(void **state)
+{
+    struct world w;
+    world_init(&w, 2, 5);
+    w.policy.nodes_per_instance = 2;
+    w.policy.out_cooldown_ms = 5000;
+    use_average(&w);
+    world_run(&w, 10000);
+    assert_int_equal(world_count(&w, NODE_READY), 2);
+    for (int i = 0; i < 10; i++) {
+        world_load(&w, 100);
+        world_run(&w, 20000);
+    }
+    assert_int_equal(world_count(&w, NODE_READY), 4); /* five cannot be, six must not */
+    assert_string_equal(world_status(&w, 0).held_by, "instance_size");
+    assert_int_equal(world_logged(&w, "held_by=instance_size"), 1);
+    world_fini(&w);
+}
+
 static void test_another_policy_takes_over_what_is_under_way(void **state)
 {
     static const struct min_ready_settings five = {.ready = 5};
@@ -533,6 +552,7 @@ int main(void)
         cmocka_unit_test(test_pause_holds_everything),
         cmocka_unit_test(test_operators_size_goes_before_cooldowns_and_votes),
         cmocka_unit_test(test_observe_tells_and_touches_nothing),
+        cmocka_unit_test(test_whole_instances_never_pass_the_ceiling),
         cmocka_unit_test(test_another_policy_takes_over_what_is_under_way),
         cmocka_unit_test(test_a_policy_is_changed_a_thousand_times),
     };

@@ -280,6 +280,15 @@ static void test_sections_are_checked_as_a_whole(void **state)
     expect_error("pools: {a: {scale: {boot_timeout: 5m, silent_timeout: 4m}}}",
                  "F:1: pools.a.scale.silent_timeout = 240000ms: must be 0s (never) or at least "
                  "boot_timeout (300000ms)\n");
+    expect_error("pools: {a: {scale: {nodes_per_instance: 4, max: 6}}}",
+                 "F:1: pools.a.scale.max = 6: must be a multiple of nodes_per_instance (4)\n");
+    expect_error("pools: {a: {scale: {nodes_per_instance: 4, max: 8, max_step: 3}}}",
+                 "F:1: pools.a.scale.max_step = 3: must be at least nodes_per_instance (4)\n");
+    expect_error(
+        "pools: {a: {scale: {nodes_per_instance: 2, rules: [{rule: average_connections, above: "
+        "9}]}}}",
+        "F:1: pools.a.scale.nodes_per_instance = 2: the rule average_connections has a smaller "
+        "step (1), which could never drain an instance\n");
     expect_error("pools: {a: {scale: {nodes_per_instance: 0}}}",
                  "F:1: pools.a.scale.nodes_per_instance = 0: must be 1..64\n");
     expect_error("pools: {a: {scale: {rules: [{rule: min_ready, action: command}]}}}",
