@@ -29,6 +29,7 @@ static const struct sentence {
     {"plan_abandoned", "a new leader gives launch {name} up: {why}, {known} of {count} are there"},
     {"plan_unreadable", "launch {name} in the plan cannot be read and was removed"},
     {"plan_not_written", "launch {name} of {count} was not begun: Redis did not take the plan"},
+    {"policy_changed", "the policy changed: {why}"},
     {"roll_begun", "a roll of {old} old nodes begins; {size} are kept ready"},
     {"roll_held",
      "the roll of {old} old nodes is held by {held_by}; {base} are kept, max is {max}"},

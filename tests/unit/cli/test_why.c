@@ -68,6 +68,7 @@ static void other_events_are_none(void **state)
     assert_false(why_is_decision(span_of("state")));
     assert_false(why_is_decision(span_of("scale")));
     assert_true(why_is_decision(span_of("scale_held")));
+    assert_true(why_is_decision(span_of("policy_changed")));
     assert_string_equal(told("state", "n", "a=b"), "state n a=b");
 }
 
