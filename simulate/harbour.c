@@ -124,8 +124,7 @@ static void own(struct harbour *h, struct harbour_node *n)
         set_state(h, n, NODE_DRAINING);
     else if (way_out && !n->want_own)
         set_state(h, n, NODE_JOINING);
-    else if (n->state == NODE_DRAINING && n->players == 0 &&
-             h->now_s - n->busy_s >= h->config.closing_s &&
+    else if (n->state == NODE_DRAINING && h->now_s - n->busy_s >= h->config.closing_s &&
              h->now_s - n->state_s >= h->config.closing_s)
         set_state(h, n, NODE_CLOSING);
     else if (n->state == NODE_CLOSING)

@@ -64,6 +64,22 @@ static void test_shrinking_leaves_slack_and_waits(void **state)
     world_fini(&w);
 }
 
+/* 230 players and twice the margin fit on three nodes; with half a node besides they do not. */
+static void test_a_node_that_a_gust_would_want_back_stays(void **state)
+{
+    struct world w;
+    init(&w, 2, 20);
+    load_all(&w, 150);
+    world_run(&w, 30000);
+    load_all(&w, 330);
+    world_run(&w, 400000);
+    assert_int_equal(world_count(&w, NODE_READY), 5); /* needed 4, kept with slack */
+    load_all(&w, 230);
+    world_run(&w, 200000);
+    assert_int_equal(world_count(&w, NODE_READY), 4);
+    world_fini(&w);
+}
+
 /* Nobody sees who stands outside: it grows while it stays full. */
 static void test_a_full_pool_grows_until_it_is_not(void **state)
 {
@@ -84,6 +100,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_ramp_meets_nodes_that_are_ready),
         cmocka_unit_test(test_shrinking_leaves_slack_and_waits),
+        cmocka_unit_test(test_a_node_that_a_gust_would_want_back_stays),
         cmocka_unit_test(test_a_full_pool_grows_until_it_is_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
