@@ -3,7 +3,8 @@
  *
  * It counts the players on all nodes, draining ones too: those who leave them come back to the
  * others. It lets the pool shrink to the most that was needed in the last shrink_after with twice
- * the margin and `slack` of a node besides: what goes must not be wanted back at the next gust. */
+ * the margin and `slack` of a node besides, and not while they grow: what goes must not be wanted
+ * back soon. */
 #include "autoscale/forecast.h"
 #include "autoscale/rule.h"
 #include "autoscale/window.h"
@@ -64,6 +65,8 @@ static struct rx_value look(void *ctx, struct rx_value before, struct rx_value v
     window_put(&m.kept, sight->now.ms, rule->shrink_after_ms, kept);
     m.vote.at_least = needed;
     m.vote.at_most = window_largest(&m.kept, kept);
+    if (says.trend > 0 && m.vote.at_most < f->size)
+        m.vote.at_most = f->size; /* not while they grow: that is a trough, or noise */
     snprintf(m.vote.reason, sizeof m.vote.reason, view.full ? "predict_full" : "predict");
     snprintf(m.vote.inputs, sizeof m.vote.inputs,
              "players=%lld foreseen=%.0f margin=%.0f trend=%.2f yesterday=%.0f needed=%d",

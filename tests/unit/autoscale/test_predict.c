@@ -80,6 +80,29 @@ static void test_a_node_that_a_gust_would_want_back_stays(void **state)
     world_fini(&w);
 }
 
+static void test_nothing_shrinks_while_players_grow(void **state)
+{
+    struct world w;
+    init(&w, 1, 20);
+    load_all(&w, 90);
+    world_run(&w, 20000);
+    load_all(&w, 180);
+    world_run(&w, 60000);
+    load_all(&w, 330);
+    world_run(&w, 60000);
+    int many = world_count(&w, NODE_READY);
+    assert_true(many >= 4);
+    load_all(&w, 0);
+    for (int64_t s = 0; s < 90; s++) { /* a trough is over; shrink_after, too, after a third */
+        world_load_node(&w, 0, 10 + s / 2);
+        world_run(&w, 1000);
+    }
+    assert_int_equal(world_count(&w, NODE_READY), many);
+    world_run(&w, 60000);
+    assert_true(world_count(&w, NODE_READY) < many);
+    world_fini(&w);
+}
+
 /* Nobody sees who stands outside: it grows while it stays full. */
 static void test_a_full_pool_grows_until_it_is_not(void **state)
 {
@@ -101,6 +124,7 @@ int main(void)
         cmocka_unit_test(test_a_ramp_meets_nodes_that_are_ready),
         cmocka_unit_test(test_shrinking_leaves_slack_and_waits),
         cmocka_unit_test(test_a_node_that_a_gust_would_want_back_stays),
+        cmocka_unit_test(test_nothing_shrinks_while_players_grow),
         cmocka_unit_test(test_a_full_pool_grows_until_it_is_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
