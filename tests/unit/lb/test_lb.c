@@ -109,6 +109,24 @@ static void test_someone_who_comes_while_closing_keeps_it_open(void **state)
     expect_state("n-1", NODE_DRAINED);
 }
 
+/* What it said before it was told is of an earlier closing: the door may be open again. */
+static void test_only_a_report_from_after_the_telling_proves_the_door_closed(void **state)
+{
+    nodes(six, 1);
+    struct world_node *node = world_find(&w, "n-1");
+    node->says_closed = true;
+    world_run(&w, w.now + 2000);
+    world_want(&w, "n-1", WANT_BY_AUTOSCALE, WANT_DRAINING, 0);
+    while (node->state != NODE_CLOSING)
+        world_run(&w, w.now + 10);
+    node->reports = false;
+    world_run(&w, w.now + 1500);
+    expect_state("n-1", NODE_CLOSING);
+    node->reports = true;
+    world_run(&w, w.now + 2000);
+    expect_state("n-1", NODE_DRAINED);
+}
+
 static void test_a_node_that_does_not_close_stays_and_it_is_said(void **state)
 {
     nodes(six, 1);
@@ -302,6 +320,26 @@ static void test_an_absence_of_the_store_loses_nobody(void **state)
     for (int i = 0; i < 6; i++)
         expect_state(six[i], NODE_READY);
     assert_null(strstr(w.trace, "to=lost"));
+}
+
+/* One in six is no mass loss, but its silence does not count while it could not report. */
+static void test_after_an_absence_of_the_store_everyone_has_time_to_report(void **state)
+{
+    nodes(six, 6);
+    struct world_node *late = world_find(&w, "n-1");
+    world_store(&w, false);
+    world_run(&w, 18000);
+    late->reports = false;
+    world_store(&w, true);
+    world_run(&w, 18000 + 3000);
+    expect_state("n-1", NODE_READY);
+    late->reports = true;
+    world_run(&w, 30000);
+    expect_state("n-1", NODE_READY);
+    assert_null(strstr(w.trace, "to=lost"));
+    late->reports = false; /* from now on it counts again */
+    world_run(&w, 35000);
+    expect_state("n-1", NODE_LOST);
 }
 
 static void lose_memory(bool reissues)
@@ -511,6 +549,8 @@ int main(void)
         ONE(test_a_new_process_of_the_same_name_is_proved_anew),
         ONE(test_probes_are_rare_when_all_is_well_and_bounded_when_not),
         TWO(test_no_shows_count_as_long_as_a_ticket_in_use_lives),
+        ONE(test_only_a_report_from_after_the_telling_proves_the_door_closed),
+        ONE(test_after_an_absence_of_the_store_everyone_has_time_to_report),
         ONE(test_a_node_that_lists_a_room_may_be_waiting_for_its_players),
         TWO(test_memory_is_vouched_for_until_the_owner_is_back),
         TWO(test_the_second_takes_over_within_a_second_and_a_half),

@@ -85,7 +85,8 @@ static struct feed_item report_item(const struct world *w, const struct world_no
         .capacity = 100,
         .rooms = node->rooms,
         .drain = node->drain,
-        .closed = node->state == NODE_CLOSING && node->closes && node->conns == 0,
+        .closed =
+            node->says_closed || (node->state == NODE_CLOSING && node->closes && node->conns == 0),
         .at = {node->beat_at + w->wall_base},
     };
     return item;

@@ -18,10 +18,11 @@ struct world_node {
     char name[KEYS_NAME_MAX + 1];
     int64_t epoch;
     char nonce[24];
-    bool reports;   /* its reports arrive */
-    bool reachable; /* a probe succeeds */
-    bool closes;    /* closes its door when told closing */
-    bool drain;     /* wishes to leave */
+    bool reports;     /* its reports arrive */
+    bool reachable;   /* a probe succeeds */
+    bool closes;      /* closes its door when told closing */
+    bool drain;       /* wishes to leave */
+    bool says_closed; /* in each report, told or not */
     int64_t conns, rooms, seq, next_report_at;
     bool known; /* the store knows it */
     enum node_state state;
