@@ -140,15 +140,31 @@ static int start_process(struct local *local, const struct local_program_setting
     return spawn_process(&spec, err);
 }
 
-/* One instance of a launch: there already, found without its file, or started now. */
+/* Did this process stand still since *at? A new leader acts settle_ms after the lease has ended, so
+ * what was asked before may be its business now. *at becomes now. */
+static bool stood_still(const struct local *local, mono_ms_t *at)
+{
+    mono_ms_t now = loop_now(local->loop);
+    int64_t ms = mono_sub(now, *at);
+    *at = now;
+    if (ms > STALL_MS)
+        log_warn(local->log, "stood_still", "ms=%lld", (long long)ms);
+    return ms > STALL_MS;
+}
+
+/* One instance of a launch: there already, found without its file, or started now. BERTH_ESTALE:
+ * this process stood still since *at, nothing was done. It is asked last thing before the start:
+ * looking through all processes takes milliseconds, in which one can be stopped. */
 static int ensure(struct local *local, const struct local_program_settings *program,
-                  const struct call *call, const char *id, struct err *err)
+                  const struct call *call, const char *id, mono_ms_t *at, struct err *err)
 {
     struct pidfile file;
     if (pidfile_read(local->settings->directory, id, &file) == 0 && pidfile_alive(&file))
         return 0;
     pid_t pid = pidfile_find_stray(id);
     bool started = pid == 0;
+    if (stood_still(local, at))
+        return err_set(err, BERTH_ESTALE, "stood still in the middle");
     if (started) {
         pid = start_process(local, program, call->pool, id, err);
         if (pid < 0)
@@ -170,18 +186,6 @@ static int ensure(struct local *local, const struct local_program_settings *prog
     return rc;
 }
 
-/* Did this process stand still since *at? A new leader acts settle_ms after the lease has ended, so
- * what was asked before may be its business now. *at becomes now. */
-static bool stood_still(const struct local *local, mono_ms_t *at)
-{
-    mono_ms_t now = loop_now(local->loop);
-    int64_t ms = mono_sub(now, *at);
-    *at = now;
-    if (ms > STALL_MS)
-        log_warn(local->log, "stood_still", "ms=%lld", (long long)ms);
-    return ms > STALL_MS;
-}
-
 static void do_launch(struct local *local, const struct call *call)
 {
     char ids[LAUNCH_INSTANCES_MAX][NAME_SIZE];
@@ -194,17 +198,18 @@ static void do_launch(struct local *local, const struct call *call)
         err_set(&err, BERTH_EINVAL, "autoscale.local.programs has no command for pool %s",
                 call->pool);
     for (int k = 1; program && k <= count; k++) {
-        if (stood_still(local, &at)) {
-            call->fn.launched(call->arg, SCALE_UNKNOWN, NULL, 0, "stood still in the middle");
-            return;
-        }
         int n = snprintf(ids[made], NAME_SIZE, "%s-%s-%d", call->pool, call->name, k);
         if (n >= NAME_SIZE - 1) {
             err_set(&err, BERTH_EINVAL, "pool %s: the name is too long for an instance",
                     call->pool);
             break;
         }
-        if (ensure(local, program, call, ids[made], &err) < 0)
+        int code = ensure(local, program, call, ids[made], &at, &err);
+        if (code == BERTH_ESTALE) {
+            call->fn.launched(call->arg, SCALE_UNKNOWN, NULL, 0, err.text);
+            return;
+        }
+        if (code < 0)
             break;
         made++;
     }
