@@ -183,6 +183,42 @@ static void test_takes_back_what_it_drains_before_it_launches(void **state)
     world_fini(&w);
 }
 
+static void test_takes_back_no_more_than_is_needed(void **state)
+{
+    struct world w;
+    init_grown(&w, 2, 5);
+    world_load(&w, 10);
+    for (int i = 0; i < 300 && world_count(&w, NODE_DRAINING) < 2; i++)
+        world_run(&w, 1000);
+    assert_int_equal(world_count(&w, NODE_DRAINING), 2);
+    world_load(&w, 90);
+    for (int i = 0; i < 300 && world_count(&w, NODE_DRAINING) == 2; i++)
+        world_run(&w, 100);
+    world_run(&w, 2000); /* a step of one, then the cooldown */
+    assert_int_equal(world_count(&w, NODE_DRAINING), 1);
+    assert_int_equal(w.launched, 5);
+    world_fini(&w);
+}
+
+/* Its own wish taken back would not bring that node in again: another one is needed. */
+static void test_does_not_count_on_what_an_operator_wants_out_too(void **state)
+{
+    struct world w;
+    init_grown(&w, 2, 4);
+    world_load(&w, 10);
+    world_run(&w, 75000);
+    assert_int_equal(world_count(&w, NODE_DRAINING), 1);
+    for (size_t i = 0; i < 4; i++)
+        if (w.nodes[i].node.state == NODE_DRAINING)
+            w.nodes[i].node.want_other = true;
+    world_load(&w, 90);
+    world_run(&w, 20000);
+    assert_int_equal(world_count(&w, NODE_DRAINING), 1);
+    assert_int_equal(world_logged(&w, "take_back=1"), 0);
+    assert_int_equal(w.launched, 5);
+    world_fini(&w);
+}
+
 static void test_never_terminates_what_an_operator_drained(void **state)
 {
     struct world w;
@@ -536,6 +572,8 @@ int main(void)
         cmocka_unit_test(test_shrinks_by_draining_the_emptiest),
         cmocka_unit_test(test_scale_in_keeps_zones_in_balance),
         cmocka_unit_test(test_takes_back_what_it_drains_before_it_launches),
+        cmocka_unit_test(test_takes_back_no_more_than_is_needed),
+        cmocka_unit_test(test_does_not_count_on_what_an_operator_wants_out_too),
         cmocka_unit_test(test_never_terminates_what_an_operator_drained),
         cmocka_unit_test(test_no_in_while_out_is_under_way),
         cmocka_unit_test(test_stale_view_holds),
