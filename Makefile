@@ -30,6 +30,9 @@ bench-%: build ## a benchmark, for example bench-pick
 	@[ -x tests/bench/$*.sh ] || { echo "no such benchmark; there are:" $(patsubst tests/bench/%.sh,bench-%,$(wildcard tests/bench/*.sh)); exit 2; }
 	@tests/bench/$*.sh
 
+takeover: build ## the leading autoscaler killed and stopped at every moment of its work; closing line "takeover: passed"
+	@BERTH_BIN=$(CURDIR)/$(BIN) tests/e2e/takeover.sh --every
+
 fuzz: deps-dev ## fuzz the parsers for a minute each (clang)
 	@tests/fuzz/run.sh
 
@@ -48,4 +51,4 @@ install: build ## install programs, units and the example configuration (DESTDIR
 clean: ## remove everything that was built
 	@rm -rf build
 
-.PHONY: help deps deps-dev build up demo test fuzz format lint manual install clean
+.PHONY: help deps deps-dev build up demo test takeover fuzz format lint manual install clean

@@ -78,7 +78,7 @@ static const char config_text[] =
     "    scale:\n"
     "      {provider: local, min: 2, max: 12, max_step: 4, out_cooldown: 3s, in_cooldown: 4s,\n"
     "       boot_timeout: 20s, rules: [{rule: min_ready, ready: 2},\n"
-    "       {rule: average_connections, above: 36, below: 12, hold: 1s}]}\n"
+    "       {rule: average_connections, above: 36, below: 12, hold: 1s, step: 3}]}\n"
     "lb:\n"
     "  peers:\n"
     "    lb-a: {public: \"127.0.0.1:%d\", admin: \"127.0.0.1:%d\", owns: [lobby]}\n"

@@ -142,26 +142,32 @@ class Takeover:
             players[-1].join()
         return players
 
-    def run(self):
+    def run(self, every):
         self.fleet.open()
         for _ in range(2):
             self.add_autoscaler()
         self.wish(1)
         self.check()
-        for how in (signal.SIGKILL, signal.SIGSTOP):
-            for moment, size in (("plan", 3), ("started", 4), ("want", 3), ("terminating", 2), ("session", 1)):
-                self.scenario(how, moment, size, self.one_player_a_node)
+        for how, moment, size in EVERY if every else SOME:
+            self.scenario(how, moment, size, self.one_player_a_node)
+
+
+MOMENTS = (("plan", 3), ("started", 4), ("want", 3), ("terminating", 2), ("session", 1))  # and the size that is wished
+EVERY = [(how, moment, size) for how in (signal.SIGKILL, signal.SIGSTOP) for moment, size in MOMENTS]
+SOME = [(signal.SIGKILL, "plan", 3), (signal.SIGSTOP, "started", 4), (signal.SIGKILL, "want", 3), (signal.SIGSTOP, "terminating", 2)]
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", default="build/release")
-    fleet = Fleet(parser.parse_args().build, {
+    parser.add_argument("--every", action="store_true", help="all moments, killed and stopped: two minutes more")
+    args = parser.parse_args()
+    fleet = Fleet(args.build, {
         "min": 1, "max": 6, "out_cooldown": "1s", "in_cooldown": "1s", "boot_timeout": "20s", "rules": [{"rule": "min_ready", "ready": 1}]},
         room_ticket_ttl="3s")
     takeover = Takeover(fleet)
     try:
-        takeover.run()
+        takeover.run(args.every)
     except Failed as e:
         print(f"FAILED: {e}")
         for name in fleet.running:
