@@ -7,9 +7,9 @@
 #include "cli/berth.h"
 #include "cli/harbour.h"
 #include "cli/watch.h"
+#include "io/port.h"
 #include "io/spawn.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -111,29 +110,14 @@ static void enter(struct demo *d, enum demo_phase phase)
 
 /* ---- preparing ---- */
 
-/* Ports nobody listens on now, all different because all are held until the last is found. */
 static int find_ports(int *ret_ports, size_t count, struct err *err)
 {
-    int fds[PORTS];
-    int code = 0;
-    size_t n = 0;
-    for (; n < count; n++) {
-        struct sockaddr_in address = {.sin_family = AF_INET,
-                                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-        socklen_t len = sizeof address;
-        fds[n] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (fds[n] < 0 || bind(fds[n], (struct sockaddr *)&address, len) < 0 ||
-            getsockname(fds[n], (struct sockaddr *)&address, &len) < 0) {
-            code = err_set(err, BERTH_ESYS, "no free port on 127.0.0.1: %s", strerror(errno));
-            if (fds[n] >= 0)
-                n++;
-            break;
-        }
-        ret_ports[n] = ntohs(address.sin_port);
+    for (size_t i = 0; i < count; i++) {
+        ret_ports[i] = port_find_free(err);
+        if (ret_ports[i] < 0)
+            return ret_ports[i];
     }
-    while (n > 0)
-        (void)close(fds[--n]);
-    return code;
+    return 0;
 }
 
 static int write_config(struct demo *d, struct err *err)

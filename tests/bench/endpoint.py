@@ -8,6 +8,7 @@ berth is one berth-lb with a private redis-server, 20 nodes that report each sec
   --rounds N  --seconds S  --no-idle  --no-node
   --server fixed   in berth-lb's place tests/bench/http_fixed.c, which is io/web.h with a fixed body of 250 bytes
 """
+import random
 import argparse
 import collections
 import json
@@ -28,9 +29,15 @@ PATH = "/v1/pools/lobby/endpoint"
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below the range of outgoing connections: it is still free when it is needed."""
+    for port in random.sample(range(10000, 32000), 1000):
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+    raise OSError("no free port in 10000..31999")
 
 
 def wait_port(port, process):

@@ -30,13 +30,18 @@ until_true() {
     done
 }
 
-# free_ports N: N different free ports of 127.0.0.1.
+# free_ports N: N different free ports of 127.0.0.1, below the range of outgoing connections: still free when they are needed.
 free_ports() {
     python3 -c '
-import socket, sys
-held = [socket.socket() for _ in range(int(sys.argv[1]))]
-for s in held: s.bind(("127.0.0.1", 0))
-print(*[s.getsockname()[1] for s in held])' "$1"
+import random, socket, sys
+found = []
+for port in random.sample(range(10000, 32000), 2000):
+    with socket.socket() as s:
+        try: s.bind(("127.0.0.1", port))
+        except OSError: continue
+    found.append(port)
+    if len(found) == int(sys.argv[1]): break
+print(*found)' "$1"
 }
 
 # json EXPRESSION: of the object on standard input, called o.

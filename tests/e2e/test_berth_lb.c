@@ -1,5 +1,6 @@
 /* test_berth_lb.c - two berth-lb on a real Redis with real game nodes: what players, operators and
  * a failing machine see. */
+#include "io/port.h"
 #include "io/spawn.h"
 #include "tests/support/cmocka.h"
 #include "tests/support/rig.h"
@@ -85,14 +86,11 @@ static const char *match(int lb, const char *room, int *ret_status)
 
 static int free_port(void)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t len = sizeof at;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&at, len), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
-    (void)close(fd);
-    return ntohs(at.sin_port);
+    struct err err = {0};
+    int port = port_find_free(&err);
+    if (port < 0)
+        fail_msg("%s", err.text);
+    return port;
 }
 
 static void start_lb(int i)

@@ -2,6 +2,7 @@
 
 Everything lives in a private directory, listens on free ports of 127.0.0.1, and is ended by its pid.
 """
+import random
 import base64
 import glob
 import http.client
@@ -27,9 +28,15 @@ def now_ms():
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below the range of outgoing connections: it is still free when it is needed."""
+    for port in random.sample(range(10000, 32000), 1000):
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+    raise OSError("no free port in 10000..31999")
 
 
 def wait(what, true, limit_s=30, each_s=0.02):

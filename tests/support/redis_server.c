@@ -1,6 +1,7 @@
 /* redis_server.c - start, kill, pause and stop a redis-server. */
 #include "tests/support/redis_server.h"
 
+#include "io/port.h"
 #include "io/spawn.h"
 #include "tests/support/redis_client.h"
 
@@ -17,21 +18,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-static int free_port(void)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof a;
-    int port = -1;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    if (bind(fd, (struct sockaddr *)&a, sizeof a) == 0 &&
-        getsockname(fd, (struct sockaddr *)&a, &len) == 0)
-        port = ntohs(a.sin_port);
-    (void)close(fd);
-    return port;
-}
 
 /* Waits until it answers, ends, or ten seconds are over. */
 static int wait_ready(struct redis_server *s, struct err *err)
@@ -102,7 +88,7 @@ int redis_server_start(struct redis_server *s, struct err *err)
     (void)snprintf(s->path, sizeof s->path, "%s/redis.sock", s->dir);
     int code = BERTH_EAGAIN;
     for (int i = 0; i < 5 && code == BERTH_EAGAIN; i++) { /* the port may be taken meanwhile */
-        s->port = free_port();
+        s->port = port_find_free(NULL);
         code = launch(s, err);
     }
     return code;

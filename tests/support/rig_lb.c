@@ -1,6 +1,7 @@
 /* rig_lb.c - a pair of balancers. */
 #include "tests/support/rig_lb.h"
 
+#include "io/port.h"
 #include "io/spawn.h"
 #include "tests/support/cmocka.h"
 #include "tests/support/wire_client.h"
@@ -16,14 +17,11 @@ enum { WAIT_MS = 20000 };
 
 static int free_port(void)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t len = sizeof at;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&at, len), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
-    (void)close(fd);
-    return ntohs(at.sin_port);
+    struct err err = {0};
+    int port = port_find_free(&err);
+    if (port < 0)
+        fail_msg("%s", err.text);
+    return port;
 }
 
 void rig_lb_plan(struct rig_lb lbs[2], char *ret_yaml, size_t size)
