@@ -23,9 +23,7 @@ struct app {
     struct redis_config redis_config;
     struct redis *redis;
     struct fetcher *fetcher;
-    /* One provider of each kind that a pool uses. */
-    const struct provider_kind *kind;
-    void *provider;
+    struct providers providers; /* one of each kind that a pool uses */
     struct pool_io *pools[POOLS_MAX];
     size_t pool_count;
     size_t resigning;
@@ -125,45 +123,38 @@ static void close_web(void *arg)
 
 /* ---- provider ---- */
 
-static int open_provider(void *arg, struct err *err)
+static int open_providers(void *arg, struct err *err)
 {
     struct app *app = arg;
+    const struct provider_env env = {.loop = app->loop,
+                                     .log = &app->log,
+                                     .settings = &app->settings->autoscale,
+                                     .config_file = config_file(app->config),
+                                     .fetcher = app->fetcher,
+                                     .name_space = app->settings->redis.name_space};
     for (size_t i = 0; i < app->settings->pools.count; i++) {
         const struct pool_settings *pool = pool_at(app, i);
         if (!pool->scale.provider)
             continue;
-        const struct provider_kind *kind = provider_named(pool->scale.provider, err);
-        if (!kind) {
+        const struct provider *made =
+            providers_open(&app->providers, pool->scale.provider, &env, err);
+        if (!made)
             err_prefix(err, "%s: pools.%s.scale", config_where(app->config, &pool->scale.provider),
                        pool->name);
+        if (!made || made->kind->check(made->self, pool->name, err) < 0) {
+            providers_close(&app->providers);
             return BERTH_EINVAL;
         }
-        app->kind = kind;
     }
-    if (!app->kind) {
+    if (app->providers.count == 0)
         log_warn(&app->log, "nothing_to_scale", "why=no_pool_has_scale.provider");
-        return 0;
-    }
-    struct provider_env env = {app->loop, &app->log, &app->settings->autoscale,
-                               config_file(app->config)};
-    app->provider = app->kind->open(&env, err);
-    if (!app->provider)
-        return BERTH_ESYS;
-    for (size_t i = 0; i < app->settings->pools.count; i++) {
-        const struct pool_settings *pool = pool_at(app, i);
-        if (pool->scale.provider && app->kind->check(app->provider, pool->name, err) < 0) {
-            app->kind->close(app->provider);
-            return BERTH_EINVAL;
-        }
-    }
     return 0;
 }
 
-static void close_provider(void *arg)
+static void close_providers(void *arg)
 {
     struct app *app = arg;
-    if (app->kind)
-        app->kind->close(app->provider);
+    providers_close(&app->providers);
 }
 
 /* ---- store and pools ---- */
@@ -239,6 +230,10 @@ static int open_pools(void *arg, struct err *err)
 {
     struct app *app = arg;
     for (size_t i = 0; i < app->settings->pools.count; i++) {
+        if (!pool_at(app, i)->scale.provider)
+            continue;
+        const struct provider *provider =
+            providers_named(&app->providers, pool_at(app, i)->scale.provider);
         struct pool_io_config config = {.loop = app->loop,
                                         .log = &app->log,
                                         .redis = app->redis,
@@ -246,15 +241,13 @@ static int open_pools(void *arg, struct err *err)
                                         .name_space = app->settings->redis.name_space,
                                         .autoscale = &app->settings->autoscale,
                                         .pool = pool_at(app, i),
-                                        .kind = app->kind,
-                                        .provider = app->provider,
+                                        .kind = provider->kind,
+                                        .provider = provider->self,
                                         .fetcher = app->fetcher,
                                         .nonce = app->nonce,
                                         .url = app->url,
                                         .resigned = on_resigned,
                                         .arg = app};
-        if (!config.pool->scale.provider)
-            continue;
         app->pools[app->pool_count] = pool_io_create(&config, err);
         if (!app->pools[app->pool_count]) {
             close_pools(app);
@@ -282,8 +275,9 @@ static int prepare_all(struct app *app, const struct settings *settings, struct 
     for (size_t i = 0; i < app->pool_count; i++) {
         const char *name = pool_io_name(app->pools[i]);
         const struct pool_settings *pool = settings_pool(settings, span_of(name));
+        const struct pool_settings *was = settings_pool(app->settings, span_of(name));
         if (!pool || !pool->scale.provider ||
-            provider_named(pool->scale.provider, NULL) != app->kind)
+            strcmp(pool->scale.provider, was->scale.provider) != 0)
             return err_set(err, BERTH_EINVAL,
                            "pools.%s.scale: needs a restart: the pool or its provider is another",
                            name);
@@ -321,13 +315,13 @@ static void reload(void *arg)
 int main(int argc, char **argv)
 {
     static const struct boot_stage stages[] = {
-        {"config", open_config, close_config},       /* arguments, file, environment */
-        {"loop", open_loop, close_loop},             /* event loop, signals, clock */
-        {"provider", open_provider, close_provider}, /* who makes and unmakes instances */
-        {"store", open_store, close_store},          /* Redis */
-        {"fetch", open_fetch, close_fetch},          /* HTTP requests of rules */
-        {"web", open_web, close_web},                /* /healthz, /metrics */
-        {"pools", open_pools, close_pools},          /* last: one core a pool, following its feed */
+        {"config", open_config, close_config},         /* arguments, file, environment */
+        {"loop", open_loop, close_loop},               /* event loop, signals, clock */
+        {"fetch", open_fetch, close_fetch},            /* HTTP requests of providers and rules */
+        {"provider", open_providers, close_providers}, /* who makes and unmakes instances */
+        {"store", open_store, close_store},            /* Redis */
+        {"web", open_web, close_web},                  /* /healthz, /metrics */
+        {"pools", open_pools, close_pools}, /* last: one core a pool, following its feed */
         {NULL, NULL, NULL},
     };
     static struct app app;

@@ -8,6 +8,7 @@
 #define BERTH_AUTOSCALE_PROVIDER_H
 
 #include "autoscale/scale.h"
+#include "io/fetch.h"
 #include "io/log.h"
 #include "io/loop.h"
 
@@ -16,6 +17,8 @@ struct provider_env {
     struct log *log;
     const struct autoscale_settings *settings;
     const char *config_file; /* handed to what is started; NULL: none */
+    struct fetcher *fetcher; /* requests out; outlives the provider */
+    const char *name_space;  /* of this installation: marks what is its own */
 };
 
 /* outcome DONE: the instances; else error says why (ids NULL). */
@@ -46,5 +49,27 @@ extern const struct provider_kind provider_local;
 
 /* NULL with err naming those there are. */
 const struct provider_kind *provider_named(const char *name, struct err *err);
+
+/* ---- the providers of one process: one of each kind that a pool uses ---- */
+
+enum { PROVIDERS_MAX = 16 };
+
+struct provider {
+    const struct provider_kind *kind;
+    void *self;
+};
+
+struct providers {
+    struct provider item[PROVIDERS_MAX];
+    size_t count;
+};
+
+/* The provider of that name, opened if it is not yet. NULL with err. */
+const struct provider *providers_open(struct providers *providers, const char *name,
+                                      const struct provider_env *env, struct err *err);
+/* One that was opened, or NULL. */
+const struct provider *providers_named(const struct providers *providers, const char *name);
+/* All of them, the last one first. */
+void providers_close(struct providers *providers);
 
 #endif

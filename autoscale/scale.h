@@ -33,6 +33,10 @@ enum scale_outcome {
     SCALE_DONE,
     SCALE_NOT_DONE, /* refused: certainly not carried out */
     SCALE_UNKNOWN,  /* no answer: perhaps carried out */
+    /* Refused too, and why is known: */
+    SCALE_THROTTLED,   /* asked too often: later */
+    SCALE_NO_CAPACITY, /* the cloud has no such machine left, anywhere that was allowed */
+    SCALE_DENIED, /* credentials, permissions, configuration: until a person changes something */
 };
 
 struct scale_plan_field {

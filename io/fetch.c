@@ -43,7 +43,7 @@ struct fetch {
     char *body; /* the answer's */
     size_t body_len, body_room, body_max;
     bool too_large;
-    int64_t retry_after_ms;
+    int64_t retry_after_ms, date_s;
     char why[CURL_ERROR_SIZE];
 };
 
@@ -102,7 +102,8 @@ static int code_of(const struct fetch *fetch, CURLcode rc)
 
 static void finish(struct fetch *fetch, CURLcode rc)
 {
-    struct fetch_response response = {.retry_after_ms = fetch->retry_after_ms};
+    struct fetch_response response = {.retry_after_ms = fetch->retry_after_ms,
+                                      .date_s = fetch->date_s};
     struct err err = {0};
     long status = 0;
     fetch_done_fn *fn = fetch->fn;
@@ -328,16 +329,36 @@ static int64_t parse_retry_after(struct span value)
     return (seconds < LONGEST_S ? seconds : LONGEST_S) * 1000;
 }
 
+/* Date (RFC 9110, 6.6.1). */
+static int64_t parse_date(struct span value)
+{
+    char text[64];
+    while (value.len && (value.ptr[value.len - 1] == '\r' || value.ptr[value.len - 1] == '\n'))
+        value.len--;
+    return span_copy(value, text, sizeof text) ? (int64_t)curl_getdate(text, NULL) : -1;
+}
+
+/* The value of this header, if the line is one. */
+static bool header_is(const char *data, size_t n, const char *name, struct span *ret_value)
+{
+    size_t len = strlen(name);
+    if (n <= len || !curl_strnequal(data, name, len))
+        return false;
+    *ret_value = (struct span){data + len, n - len};
+    return true;
+}
+
 static size_t on_header(char *data, size_t size, size_t count, void *arg)
 {
-    static const char name[] = "retry-after:";
     struct fetch *fetch = arg;
+    struct span value;
     size_t n = size * count;
     if (n >= 5 && memcmp(data, "HTTP/", 5) == 0)
-        fetch->retry_after_ms = -1; /* a new answer begins (after a 100) */
-    else if (n > sizeof name - 1 && curl_strnequal(data, name, sizeof name - 1))
-        fetch->retry_after_ms =
-            parse_retry_after((struct span){data + sizeof name - 1, n - (sizeof name - 1)});
+        fetch->retry_after_ms = fetch->date_s = -1; /* a new answer begins (after a 100) */
+    else if (header_is(data, n, "retry-after:", &value))
+        fetch->retry_after_ms = parse_retry_after(value);
+    else if (header_is(data, n, "date:", &value))
+        fetch->date_s = parse_date(value);
     return n;
 }
 
@@ -354,7 +375,9 @@ static int add_header(struct fetch *fetch, const char *line)
 
 static int set_headers(struct fetch *fetch, const struct fetch_request *request)
 {
-    int rc = add_header(fetch, "Expect:"); /* never wait for a 100 before the body */
+    /* Never wait for a 100 before the body. libcurl would sign this line and then not send it;
+     * signed requests are too small to be asked for it. */
+    int rc = request->aws_sigv4 ? 0 : add_header(fetch, "Expect:");
     for (const char *const *line = request->headers; rc == 0 && line && *line; line++)
         rc = add_header(fetch, *line);
     return rc;
@@ -432,7 +455,7 @@ struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *r
     fetch->fn = fn;
     fetch->arg = arg;
     fetch->body_max = request->response_max ? request->response_max : FETCH_RESPONSE_MAX;
-    fetch->retry_after_ms = -1;
+    fetch->retry_after_ms = fetch->date_s = -1;
     fetch->next = fetcher->fetches;
     fetch->link = &fetcher->fetches;
     if (fetch->next)

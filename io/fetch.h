@@ -32,6 +32,7 @@ struct fetch_response {
     struct span body;
     int64_t retry_after_ms; /* from Retry-After, seconds or a date, at most a week; -1 if absent or
                                malformed */
+    int64_t date_s;         /* from Date: seconds since 1970; -1 if absent or malformed */
     double seconds;
 };
 

@@ -65,7 +65,10 @@ static int setup(void **state)
     h->command[0] = h->script;
     h->program = (struct local_program_settings){"game", {h->command, 1}};
     h->settings.local = (struct local_settings){h->directory, {&h->program, 1}};
-    h->env = (struct provider_env){h->loop, &h->log, &h->settings, "/etc/berth.yaml"};
+    h->env = (struct provider_env){.loop = h->loop,
+                                   .log = &h->log,
+                                   .settings = &h->settings,
+                                   .config_file = "/etc/berth.yaml"};
     timer_init(&h->deadline, h->loop, on_deadline, h);
     open_provider(h);
     return 0;
