@@ -10,7 +10,7 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do
 done
 [ $# -eq 0 ] || shift
 [ ${#presets[@]} -gt 0 ] || presets=(release asan)
-jobs=${JOBS:-2}
+jobs=${JOBS:-4} # tests wait more than they compute: four at once keep two cores half busy
 passed=0 failed=0 skipped=0
 failures=()
 
