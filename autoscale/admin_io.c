@@ -4,6 +4,7 @@
 #include "autoscale/metrics.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void reply_text(struct http_exchange *ex, int status, const char *text)
 {
@@ -46,8 +47,10 @@ static void on_metrics(void *arg, const struct http_request *req, struct http_ex
         pools[i].name = pool_io_name(admin->pools[i]);
         pool_io_status(admin->pools[i], &pools[i].status);
     }
+    struct metrics_process process = {.redis_up = redis_is_up(admin->redis)};
+    memcpy(process.notices, admin->notices, sizeof process.notices);
     http_reply(ex, 200, "text/plain; version=0.0.4; charset=utf-8", NULL,
-               metrics_write(pools, admin->count, redis_is_up(admin->redis), text, size));
+               metrics_write(pools, admin->count, &process, text, size));
     free(pools);
     free(text);
 }

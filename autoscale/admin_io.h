@@ -12,6 +12,7 @@ struct admin_io {
     struct pool_io *const *pools; /* borrowed */
     size_t count;
     const struct redis *redis;
+    const uint64_t *notices; /* NOTICE_KINDS counters, borrowed */
 };
 
 /* Listen. Borrows pools and redis for life; pools may still be filled in later. */

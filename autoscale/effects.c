@@ -26,17 +26,32 @@ bool effects_room(struct effects *fx, size_t n)
     return false;
 }
 
-void effects_note(struct effects *fx, const char *kind_word, const char *name, bool alert,
-                  const char *fmt, ...)
+static void say(struct effects *fx, enum effect_kind kind, const char *kind_word, const char *name,
+                bool alert, const char *fmt, va_list ap)
 {
-    struct effect *e = effects_add(fx, EFFECT_NOTE, name, kind_word);
+    struct effect *e = effects_add(fx, kind, name, kind_word);
     if (!e)
         return;
     e->kind_word = kind_word;
     e->alert = alert;
+    vsnprintf(e->record, sizeof e->record, fmt, ap);
+}
+
+void effects_note(struct effects *fx, const char *kind_word, const char *name, bool alert,
+                  const char *fmt, ...)
+{
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(e->record, sizeof e->record, fmt, ap);
+    say(fx, EFFECT_NOTE, kind_word, name, alert, fmt, ap);
+    va_end(ap);
+}
+
+void effects_tell(struct effects *fx, const char *kind_word, const char *name, bool alert,
+                  const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    say(fx, EFFECT_TELL, kind_word, name, alert, fmt, ap);
     va_end(ap);
 }
 
@@ -85,6 +100,7 @@ const char *effects_render(const struct effect *e, char *ret_buf, size_t size)
         snprintf(ret_buf, size, "act rule=%s %s", e->name, e->record);
         break;
     case EFFECT_NOTE:
+    case EFFECT_TELL:
         snprintf(ret_buf, size, "%s name=%s %s", e->kind_word, e->name, e->record);
         break;
     }

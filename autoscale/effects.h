@@ -21,6 +21,7 @@ enum effect_kind {
     EFFECT_ACT,  /* have the action of rule number `count` done; `record` says why; answered by
                     SCALE_ACTED */
     EFFECT_NOTE, /* event `kind_word` about node or instance `name` ("-": the pool) with `record` */
+    EFFECT_TELL, /* likewise, but others write it to the pool's events: only people are told */
 };
 
 struct effect {
@@ -33,8 +34,8 @@ struct effect {
     enum node_state from, to;
     const char *want;      /* "draining" or "none" */
     const char *why;       /* a constant word */
-    const char *kind_word; /* NOTE: scale_out, scale_in, scale_held, launch_failed ... */
-    bool alert;            /* NOTE: a person should know */
+    const char *kind_word; /* NOTE, TELL: scale_out, scale_in, scale_held, launch_failed ... */
+    bool alert;            /* NOTE, TELL: a person should know */
     char record[448];      /* plain record */
 };
 
@@ -55,6 +56,10 @@ struct effect *effects_add(struct effects *fx, enum effect_kind kind, const char
 bool effects_room(struct effects *fx, size_t n);
 
 void effects_note(struct effects *fx, const char *kind_word, const char *name, bool alert,
+                  const char *fmt, ...) BERTH_PRINTF(5, 6);
+
+/* An EFFECT_TELL, likewise. */
+void effects_tell(struct effects *fx, const char *kind_word, const char *name, bool alert,
                   const char *fmt, ...) BERTH_PRINTF(5, 6);
 
 /* Free text as one value of a plain record: blanks and what is not printable as %20. Cut to size.

@@ -157,9 +157,11 @@ static void time_leaving(struct fleet *fleet, mono_ms_t now)
     for (size_t i = 0; i < fleet->instance_count; i++) {
         struct fleet_instance *in = &fleet->instances[i];
         bool leaving = in->nodes > 0 && in->own_out == in->nodes;
-        if (!leaving)
+        if (!leaving) {
             in->leaving_since = (mono_ms_t){0};
-        else if (in->leaving_since.ms == 0)
+            in->stuck_told = false;
+        }
+        if (leaving && in->leaving_since.ms == 0)
             in->leaving_since = now;
     }
 }
@@ -187,6 +189,20 @@ static void prune_instances(struct fleet *fleet, mono_ms_t now)
     join_nodes(fleet, now);
 }
 
+/* Since when is it lost, and do people know? What was lost before anything was seen is no news. */
+static void take_loss(struct fleet_slot *slot, const struct fleet_slot *old, bool ever,
+                      mono_ms_t now)
+{
+    if (old)
+        slot->lost_told = old->lost_told;
+    if (slot->node.state != NODE_LOST)
+        return;
+    if (old && old->node.state == NODE_LOST)
+        slot->lost_at = old->lost_at;
+    else if (ever)
+        slot->lost_at = now;
+}
+
 void fleet_see(struct fleet *fleet, const struct fleet_snapshot *snapshot, mono_ms_t now)
 {
     size_t kept = 0;
@@ -204,6 +220,7 @@ void fleet_see(struct fleet *fleet, const struct fleet_snapshot *snapshot, mono_
         *slot = (struct fleet_slot){.node = *n, .instance = -1};
         slot->silent = n->report_age_ms > fleet->stale_after_ms;
         const struct fleet_slot *old = fleet_node_named(fleet, n->name);
+        take_loss(slot, old, fleet->ever, now);
         if (old && old->node.epoch == n->epoch && !ask_is_done(old->ask, n)) {
             slot->ask = old->ask;
             slot->ask_again_at = old->ask_again_at;

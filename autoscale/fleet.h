@@ -72,6 +72,8 @@ struct fleet_slot {
     mono_ms_t ask_again_at; /* not seen by then: ask again */
     int instance;           /* row of `instances`, or -1: not of this provider */
     bool silent;            /* its last report is older than the policy's stale_after */
+    mono_ms_t lost_at;      /* seen to be lost since; 0: it is not, or was before the first sight */
+    bool lost_told;         /* people know */
 };
 
 struct fleet_instance {
@@ -84,7 +86,7 @@ struct fleet_instance {
         leaving_since; /* all its nodes are on their way out by our want since; 0: they are not */
     bool reported;     /* a node of it has been in the pool */
     bool unsure; /* so old when it was first listed that one may have been, under another leader */
-    bool silent_told;
+    bool silent_told, stuck_told;
     bool listed; /* in the provider's last list */
     bool was_listed;
     bool ending;         /* the provider says so, or accepted our wish */

@@ -28,6 +28,8 @@ struct app {
     size_t pool_count;
     size_t resigning;
     struct admin_io admin;
+    uint64_t notices[NOTICE_KINDS];
+    bool store_lost; /* people were told */
     char nonce[33];
     char url[128];
 };
@@ -103,6 +105,7 @@ static int open_web(void *arg, struct err *err)
     if (!app->web)
         return BERTH_ESYS;
     app->admin.pools = app->pools;
+    app->admin.notices = app->notices;
     if (admin_io_open(&app->admin, app->web, listen, err) < 0) {
         web_destroy(app->web);
         return BERTH_ESYS;
@@ -157,12 +160,31 @@ static void close_providers(void *arg)
     providers_close(&app->providers);
 }
 
+/* ---- notices ---- */
+
+/* Everything that people should hear about comes by here (autoscale/notice.h). */
+static void on_notice(void *arg, const struct notice *notice)
+{
+    struct app *app = arg;
+    app->notices[notice->kind]++;
+}
+
+/* One of the process itself. */
+static void tell(struct app *app, struct notice notice)
+{
+    snprintf(notice.who, sizeof notice.who, "%s", app->settings->autoscale.name);
+    on_notice(app, &notice);
+}
+
 /* ---- store and pools ---- */
 
 static void on_redis_up(void *arg)
 {
     struct app *app = arg;
     log_info(&app->log, "redis_up", "host=%s", app->redis_config.host);
+    if (app->store_lost)
+        tell(app, notice_make(NOTICE_STORE_BACK, NOTICE_INFO, NULL));
+    app->store_lost = false;
     for (size_t i = 0; i < app->pool_count; i++)
         pool_io_redis_up(app->pools[i]);
 }
@@ -171,6 +193,9 @@ static void on_redis_down(void *arg, const char *why)
 {
     struct app *app = arg;
     log_warn(&app->log, "redis_down", "why=%s", why);
+    if (!app->store_lost)
+        tell(app, notice_make(NOTICE_STORE_LOST, NOTICE_WARNING, why));
+    app->store_lost = true;
 }
 
 static int open_store(void *arg, struct err *err)
@@ -246,6 +271,7 @@ static int open_pools(void *arg, struct err *err)
                                         .fetcher = app->fetcher,
                                         .nonce = app->nonce,
                                         .url = app->url,
+                                        .notices = {on_notice, app},
                                         .resigned = on_resigned,
                                         .arg = app};
         app->pools[app->pool_count] = pool_io_create(&config, err);

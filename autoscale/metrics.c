@@ -2,6 +2,7 @@
 #include "autoscale/metrics.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -65,7 +66,7 @@ static const struct metric metrics[] = {
     {"terminated_instances_total", "counter", "Instances terminated.", terminated},
 };
 
-enum { FAMILIES = sizeof metrics / sizeof metrics[0] + 2 }; /* and held_by, redis_up */
+enum { FAMILIES = sizeof metrics / sizeof metrics[0] + 3 }; /* and held_by, redis_up, notices */
 
 struct text {
     char *buf;
@@ -90,11 +91,12 @@ static void put_head(struct text *t, const char *name, const char *type, const c
 
 size_t metrics_size(size_t count)
 {
-    return FAMILIES * (HEAD_MAX_BYTES + (count + 1) * LINE_MAX_BYTES);
+    return FAMILIES * (HEAD_MAX_BYTES + (count + 1) * LINE_MAX_BYTES) +
+           NOTICE_KINDS * LINE_MAX_BYTES;
 }
 
-struct span metrics_write(const struct metrics_pool *pools, size_t count, bool redis_up, char *buf,
-                          size_t size)
+struct span metrics_write(const struct metrics_pool *pools, size_t count,
+                          const struct metrics_process *process, char *buf, size_t size)
 {
     struct text t = {.buf = buf, .size = size};
     assert(size >= metrics_size(count));
@@ -110,6 +112,10 @@ struct span metrics_write(const struct metrics_pool *pools, size_t count, bool r
             put(&t, "berth_autoscale_held_by{pool=\"%s\",by=\"%s\"} 1\n", pools[i].name,
                 pools[i].status.held_by);
     put_head(&t, "redis_up", "gauge", "1 while connected to Redis.");
-    put(&t, "berth_autoscale_redis_up %d\n", redis_up);
+    put(&t, "berth_autoscale_redis_up %d\n", process->redis_up);
+    put_head(&t, "notices_total", "counter", "What people were told of, by kind.");
+    for (int i = 0; i < NOTICE_KINDS; i++)
+        put(&t, "berth_autoscale_notices_total{kind=\"%s\"} %" PRIu64 "\n",
+            notice_word((enum notice_kind)i), process->notices[i]);
     return (struct span){t.buf, t.len};
 }

@@ -4,6 +4,7 @@
 #ifndef BERTH_AUTOSCALE_METRICS_H
 #define BERTH_AUTOSCALE_METRICS_H
 
+#include "autoscale/notice.h"
 #include "autoscale/scale.h"
 #include "core/span.h"
 
@@ -12,11 +13,17 @@ struct metrics_pool {
     struct scale_status status;
 };
 
+/* What is not of one pool. */
+struct metrics_process {
+    bool redis_up;
+    uint64_t notices[NOTICE_KINDS]; /* told since the start, by kind */
+};
+
 /* Bytes that are enough for so many pools. */
 size_t metrics_size(size_t count);
 
 /* Returns the text, in buf. size: at least metrics_size(count) (asserted). */
-struct span metrics_write(const struct metrics_pool *pools, size_t count, bool redis_up, char *buf,
-                          size_t size);
+struct span metrics_write(const struct metrics_pool *pools, size_t count,
+                          const struct metrics_process *process, char *buf, size_t size);
 
 #endif

@@ -15,6 +15,7 @@ void policy_defaults(struct policy *ret_policy, const char *pool)
         .out_cooldown_ms = 3 * MINUTE_MS,
         .in_cooldown_ms = 60 * MINUTE_MS,
         .boot_timeout_ms = 5 * MINUTE_MS,
+        .drain_stuck_ms = 60 * MINUTE_MS,
         .stale_after_ms = 4 * SECOND_MS, /* lost_after + one interval */
         .jump_hold_ms = 4 * SECOND_MS,
         .trust_percent = 90,
@@ -43,6 +44,7 @@ int policy_from(struct policy *ret_policy, const struct pool_settings *pool, str
     p.in_cooldown_ms = scale->in_cooldown_ms;
     p.boot_timeout_ms = scale->boot_timeout_ms;
     p.drain_deadline_ms = scale->drain_deadline_ms;
+    p.drain_stuck_ms = scale->drain_stuck_ms;
     p.silent_timeout_ms = scale->silent_timeout_ms;
     p.nodes_per_instance = (int)scale->nodes_per_instance;
     p.backoff_min_ms = scale->launch_backoff_ms;

@@ -19,6 +19,7 @@ struct policy {
                                   never */
     int64_t drain_deadline_ms; /* players of a node that it drains may stay so long; 0: as long as
                                   they like */
+    int64_t drain_stuck_ms;    /* people are told of one that has been draining so long; 0: never */
     int64_t stale_after_ms;    /* a report older than this is no news; a view older than this is not
                                   decided on */
     int64_t jump_hold_ms;      /* after a clock jump or a gap in the view: hold this long */

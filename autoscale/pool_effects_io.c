@@ -2,6 +2,7 @@
  * provider, told. */
 #include "autoscale/pool_parts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -195,14 +196,37 @@ static void on_listed(void *arg, const struct fleet_listed *items, size_t count,
     pool_io_step(p, &ev);
 }
 
+static void say(struct pool_io *p, const struct effect *e)
+{
+    struct notice notice;
+    log_write(p->c.log, e->alert ? LOG_WARN : LOG_INFO, e->kind_word, "pool=%s name=%s detail=%s",
+              p->policy.pool, e->name, e->record);
+    if (e->kind == EFFECT_NOTE)
+        pool_io_write_event(p, &(struct call_event){.kind = e->kind_word,
+                                                    .name = e->name,
+                                                    .detail = span_of(e->record),
+                                                    .stream_max = POOL_EVENTS_MAX});
+    if (notice_of(e, &notice))
+        pool_io_tell(p, notice);
+}
+
+void pool_io_tell(struct pool_io *p, struct notice notice)
+{
+    snprintf(notice.pool, sizeof notice.pool, "%s", p->policy.pool);
+    snprintf(notice.who, sizeof notice.who, "%s", p->c.autoscale->name);
+    notice.at = pool_io_wall(p);
+    p->c.notices.tell(p->c.notices.arg, &notice);
+}
+
 void pool_io_effects_do(struct pool_io *p, const struct effect *e)
 {
     char line[640];
     struct pool_ask *ask;
-    if (e->kind != EFFECT_LIST && e->kind != EFFECT_NOTE)
+    bool said = e->kind == EFFECT_NOTE || e->kind == EFFECT_TELL;
+    if (e->kind != EFFECT_LIST && !said)
         log_debug(p->c.log, "effect", "pool=%s do=%s", p->policy.pool,
                   effects_render(e, line, sizeof line));
-    if (e->kind != EFFECT_NOTE && !pool_io_may_act(p)) {
+    if (!said && !pool_io_may_act(p)) {
         log_warn(p->c.log, "effect_dropped", "pool=%s do=%s", p->policy.pool,
                  effects_render(e, line, sizeof line));
         return;
@@ -243,12 +267,8 @@ void pool_io_effects_do(struct pool_io *p, const struct effect *e)
         act_io_do(p->act, e);
         break;
     case EFFECT_NOTE:
-        log_write(p->c.log, e->alert ? LOG_WARN : LOG_INFO, e->kind_word,
-                  "pool=%s name=%s detail=%s", p->policy.pool, e->name, e->record);
-        pool_io_write_event(p, &(struct call_event){.kind = e->kind_word,
-                                                    .name = e->name,
-                                                    .detail = span_of(e->record),
-                                                    .stream_max = POOL_EVENTS_MAX});
+    case EFFECT_TELL:
+        say(p, e);
         break;
     }
 }

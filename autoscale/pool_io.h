@@ -6,6 +6,7 @@
 #ifndef BERTH_AUTOSCALE_POOL_IO_H
 #define BERTH_AUTOSCALE_POOL_IO_H
 
+#include "autoscale/notice.h"
 #include "autoscale/provider.h"
 #include "io/fetch.h"
 #include "io/redis.h"
@@ -25,6 +26,7 @@ struct pool_io_config {
     struct fetcher *fetcher;     /* for the rules that ask and tell services */
     const char *nonce;           /* of this process */
     const char *url;             /* of its admin listener, told to peers */
+    struct notice_sink notices;  /* what people should hear about this pool */
     void (*resigned)(void *arg); /* after pool_io_resign(): leadership and name are given back, or
                                     could not be */
     void *arg;

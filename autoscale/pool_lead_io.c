@@ -108,6 +108,9 @@ void pool_io_lead_step(struct pool_io *p, struct lease_event *ev)
                  p->policy.pool, (long long)lease_token(&p->lease), result.why);
         struct scale_event scale = {.kind = SCALE_LEAD, .lead = {leading, lease_token(&p->lease)}};
         pool_io_step(p, &scale);
+        pool_io_tell(p, notice_make(leading ? NOTICE_LEADER_GAINED : NOTICE_LEADER_LOST,
+                                    leading || p->resigning ? NOTICE_INFO : NOTICE_WARNING,
+                                    result.why));
     }
     if (result.request.op != LEASE_OP_NONE)
         send_lease(p, &result.request);

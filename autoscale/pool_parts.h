@@ -91,6 +91,8 @@ void pool_io_lead_resigned(void *arg); /* struct pool_io */
 /* ---- pool_effects_io.c: what the core asks for ---- */
 
 void pool_io_effects_do(struct pool_io *p, const struct effect *e);
+/* Hand it to the sink, with pool, who and at filled in. */
+void pool_io_tell(struct pool_io *p, struct notice notice);
 /* Into the pool's events or history; one that is lost is in the log. */
 void pool_io_write_event(struct pool_io *p, const struct call_event *req);
 

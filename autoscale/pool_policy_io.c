@@ -4,6 +4,7 @@
 
 #include "autoscale/zone_io.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,13 +86,13 @@ void pool_io_commit(struct pool_io *p)
     memcpy(p->zones, next->zones, sizeof p->zones);
     free(next);
     act_io_start(p->act);
-    log_info(p->c.log, "policy_changed", "pool=%s min=%d max=%d rules=%zu", p->policy.pool,
-             p->policy.min, p->policy.max, p->policy.rule_count);
+    struct effect told = {.kind = EFFECT_NOTE, .name = "-", .kind_word = "policy_changed"};
+    snprintf(told.record, sizeof told.record, "why=reload min=%d max=%d rules=%zu", p->policy.min,
+             p->policy.max, p->policy.rule_count);
     if (pool_io_may_act(p))
-        pool_io_write_event(p, &(struct call_event){.kind = "policy_changed",
-                                                    .name = "-",
-                                                    .detail = SPAN("why=reload"),
-                                                    .stream_max = POOL_EVENTS_MAX});
+        pool_io_effects_do(p, &told);
+    else
+        log_info(p->c.log, "policy_changed", "pool=%s %s", p->policy.pool, told.record);
     struct scale_event ev = {.kind = SCALE_CLOCK};
     pool_io_step(p, &ev);
 }

@@ -135,6 +135,7 @@ void scale_step(struct scale *s, const struct scale_event *event, struct effects
                 scale_tell_held(s, holds, fx);
         }
     }
+    scale_watch(s, fx);
     s->again = fx->full;
 }
 

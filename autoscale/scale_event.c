@@ -26,6 +26,7 @@ static void on_lead(struct scale *s, bool leading, int64_t fence)
     s->list_next_at = s->now;
     s->lead_at = s->list_changed_at = s->now;
     s->told[0] = 0;
+    s->full_told = s->limited_told = s->halted_seen = false;
     s->roll.base = 0; /* the plan tells it */
     launches_begin(&s->launches, fence);
     fleet_forget_asks(&s->fleet);
@@ -72,11 +73,15 @@ static void on_listed(struct scale *s, const struct scale_event *ev, struct effe
     s->list_pending = false;
     s->list_next_at = mono_add(s->now, s->policy->list_interval_ms);
     if (!ev->listed.ok) {
+        char text[200];
+        effects_value(ev->listed.error ? ev->listed.error : "unknown", text, sizeof text);
         if (!s->list_failing)
-            effects_note(fx, "provider_failing", "-", true, "what=list");
+            effects_note(fx, "provider_failing", "-", true, "what=list error=%s", text);
         s->list_failing = true;
         return;
     }
+    if (s->list_failing)
+        effects_note(fx, "provider_answers", "-", false, "what=list");
     s->list_failing = false;
     s->list_ok_at = s->now;
     uint64_t sum = sum_of(ev->listed.items, ev->listed.count);

@@ -46,8 +46,11 @@ struct scale {
     struct fleet_figures figures;
     struct arbiter_decision decision;
     const char *held_by;
-    char told[128]; /* what the last scale_held said, so that it is said once */
-    bool again;     /* effects did not fit: step again at once */
+    /* What people were told of (scale_watch.c). */
+    bool full_told, halted_seen, limited_told;
+    mono_ms_t limited_at; /* the rules last wanted more than the ceiling */
+    char told[128];       /* what the last scale_held said, so that it is said once */
+    bool again;           /* effects did not fit: step again at once */
     uint64_t outs, ins, launched_total, terminated_total;
 };
 
@@ -72,5 +75,10 @@ void scale_act(struct scale *s, struct effects *fx);
 void scale_count(struct scale *s);
 /* Say once what is held back, until it is something else. */
 void scale_tell_held(struct scale *s, const char *by, struct effects *fx);
+
+/* ---- scale_watch.c ---- */
+
+/* Say what people should hear about though nothing is to be decided. */
+void scale_watch(struct scale *s, struct effects *fx);
 
 #endif

@@ -88,6 +88,8 @@ const struct option scale_options[] = {
      "An instance that does not report within this is terminated and alerted.", 0},
     {"drain_deadline", OPT_DURATION, AT(drain_deadline_ms), "0s", "0s..7d",
      "How long a drained-to-be node may keep players. 0s: until the last one leaves by itself.", 0},
+    {"drain_stuck", OPT_DURATION, AT(drain_stuck_ms), "1h", "0s..7d",
+     "People are told once when players have held a draining instance for so long. 0s: never.", 0},
     {"silent_timeout", OPT_DURATION, AT(silent_timeout_ms), "0s", "0s..30d",
      "An instance whose nodes are all lost and forgotten for so long is terminated. 0s: never. "
      "Ends "

@@ -66,6 +66,7 @@ struct scale_settings {
     int64_t max_step;     /* nodes a decision */
     int64_t out_cooldown_ms, in_cooldown_ms, boot_timeout_ms;
     int64_t drain_deadline_ms; /* 0: off */
+    int64_t drain_stuck_ms;    /* 0: off */
     int64_t silent_timeout_ms; /* 0: off */
     int64_t nodes_per_instance;
     int64_t launch_backoff_ms, launch_backoff_max_ms;

@@ -136,6 +136,8 @@ static void carry_out(struct driven *d, const struct effect *e)
     case EFFECT_NOTE:
         do_note(d, e);
         break;
+    case EFFECT_TELL:
+        break;
     }
 }
 

@@ -9,10 +9,11 @@
 
 static char *render(const struct metrics_pool *pools, size_t count)
 {
+    const struct metrics_process process = {.redis_up = true, .notices = {[NOTICE_NODE_LOST] = 7}};
     size_t size = metrics_size(count);
     char *text = malloc(size + 1);
     assert_non_null(text);
-    struct span all = metrics_write(pools, count, true, text, size);
+    struct span all = metrics_write(pools, count, &process, text, size);
     text[all.len] = '\0';
     return text;
 }
@@ -49,6 +50,8 @@ static void test_a_pool_is_shown_as_it_is(void **state)
     has(text, "\nberth_autoscale_connections{pool=\"game\"} 123\n");
     has(text, "\nberth_autoscale_launch_failures{pool=\"game\"} 2\n");
     has(text, "\nberth_autoscale_redis_up 1\n");
+    has(text, "\nberth_autoscale_notices_total{kind=\"node_lost\"} 7\n");
+    has(text, "\nberth_autoscale_notices_total{kind=\"store_back\"} 0\n");
     free(text);
 }
 
@@ -75,7 +78,7 @@ static void test_every_pool_fits(void **state)
     }
     assert_true(helps > 20);
     assert_int_equal(helps, types);
-    assert_int_equal(values, (helps - 1) * POOLS + 1);
+    assert_int_equal(values, (helps - 2) * POOLS + 1 + NOTICE_KINDS);
     free(text);
 }
 

@@ -237,6 +237,7 @@ static void handle(struct world *w, struct world_side *side, const struct effect
             w->acts++;
             break;
         case EFFECT_NOTE:
+        case EFFECT_TELL:
             w->notes++;
             break;
         }
