@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { ORDER_MS = 60000 };
+
 struct wish {
     struct store_session session;
     struct call_want want;
@@ -31,6 +33,8 @@ static const struct wish_kind kinds[] = {
     {"open", WANT_POOL_CLOSED, WANT_NONE},
     {"roll", WANT_POOL_ROLL, WANT_ROLL},
     {"unroll", WANT_POOL_ROLL, WANT_NONE},
+    {"failback", WANT_POOL_OWNER, WANT_FAILBACK},
+    {"accept", WANT_POOL_GUARD, WANT_ACCEPT},
 };
 
 static void on_wished(void *arg, int code, const struct store_answer *answer, const struct err *err)
@@ -51,6 +55,12 @@ static void on_wished(void *arg, int code, const struct store_answer *answer, co
     }
 }
 
+/* To be done now, and not to stand for ever. */
+static bool is_order(enum want_kind kind)
+{
+    return kind == WANT_FAILBACK || kind == WANT_ACCEPT;
+}
+
 /* TIME's answer: [seconds, microseconds]. */
 static void on_time(void *arg, int code, const struct resp *reply)
 {
@@ -64,6 +74,8 @@ static void on_time(void *arg, int code, const struct resp *reply)
         return;
     }
     int64_t until_ms = wish->session.berth->settings->cli.until_ms;
+    if (until_ms == 0 && is_order(wish->want.kind))
+        until_ms = ORDER_MS;
     wish->want.until = (wall_ms_t){until_ms ? seconds * 1000 + until_ms : 0};
     if (calls_want(&call, &wish->session.keys, &wish->want, &err) < 0)
         store_session_fail(&wish->session, "%s", err.text);
@@ -139,4 +151,8 @@ const struct verb wish_verbs[] = {
     WISH("roll", "POOL",
          "replace the nodes there are by new ones, a few at a time; no session ends (--keep)"),
     WISH("unroll", "POOL", "take back roll: nodes not yet replaced stay"),
+    WISH("failback", "POOL",
+         "the balancer that comes first is to own the pool again, now (lb.failback: manual)"),
+    WISH("accept", "POOL",
+         "what the mass-loss guard holds back is really lost: let it be so, for a minute"),
     {0}};

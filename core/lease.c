@@ -165,7 +165,7 @@ void lease_step(struct lease *lease, const struct lease_event *ev, struct lease_
         break;
     case LEASE_HURRY:
         if (lease->wanted)
-            lease->next_at = ev->now;
+            lease->next_at = mono_add(ev->now, ev->delay_ms);
         break;
     case LEASE_RESIGN:
         resign(lease, ev->now, &res);

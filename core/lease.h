@@ -56,8 +56,8 @@ enum lease_event_kind {
     LEASE_TICK, /* time has passed */
     LEASE_WANT, /* try for it from now on: first after delay_ms, and that long after another's ended
                  */
-    LEASE_HURRY,  /* the holder is known to be gone, or has just released: ask at once (never
-                     overrides a live one) */
+    LEASE_HURRY,  /* the holder is known to be gone, or has just released: ask after delay_ms
+                     (never overrides a live one) */
     LEASE_RESIGN, /* give it up and do not try again until the next LEASE_WANT */
     LEASE_REPLY,  /* an answer to `request` */
 };
@@ -65,7 +65,7 @@ enum lease_event_kind {
 struct lease_event {
     enum lease_event_kind kind;
     mono_ms_t now;
-    int64_t delay_ms;             /* WANT */
+    int64_t delay_ms;             /* WANT, HURRY */
     struct lease_request request; /* REPLY: as it was handed out */
     enum lease_answer answer;     /* REPLY */
     int64_t token;                /* REPLY, OK to an acquire */

@@ -485,11 +485,12 @@ static void get_readyz(void *arg, const struct http_request *req, struct http_ex
     for (size_t i = 0; i < app->pool_count; i++) {
         struct lb_pool_view v;
         lb_pool_view(app->lb, i, loop_now(app->loop), &v);
-        if (!v.ready || v.epoch == 0) {
+        if (!v.ready || v.epoch == 0 || v.name_refused) {
             http_problem(ex, 503, "not-ready", "Not ready", "Retry-After: 1\r\n", "pool %s: %s",
                          v.name,
-                         v.ready ? "this balancer's name is not granted yet"
-                                 : "not read from the store yet");
+                         v.name_refused ? "another process runs under this balancer's name"
+                         : v.ready      ? "no epoch is granted yet"
+                                        : "not read from the store yet");
             return;
         }
     }

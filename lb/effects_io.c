@@ -139,7 +139,8 @@ static void do_enroll(struct app *app, struct app_pool *pool, const struct lb_ef
                                         .nonce = app->nonce,
                                         .url = url,
                                         .live_ms = LB_ENROLL_LIVE_MS,
-                                        .leave = fx->leave};
+                                        .leave = fx->leave,
+                                        .epoch = fx->held_epoch};
     int built = calls_enroll(&call, &pool->keys, &request, &err);
     send_call(app, &call, built, (struct lb_event){.kind = LB_ENROLL_REPLY, .pool = pool->index},
               &err);
@@ -221,6 +222,8 @@ static void do_tell(struct app *app, struct app_pool *pool, const struct lb_effe
         peers_tell(app->peers, link_count(line, pool->settings->name, &fx->count));
     else if (strcmp(fx->event, "released") == 0)
         peers_tell(app->peers, link_released(line, pool->settings->name));
+    else if (strcmp(fx->event, "able") == 0)
+        peers_tell(app->peers, link_able(line, fx->able));
     else if (strcmp(fx->event, "rooms") == 0)
         peers_tell(app->peers, link_rooms(line, pool->settings->name));
     else
@@ -257,12 +260,28 @@ static void do_note(struct app *app, struct app_pool *pool, const struct lb_effe
                (struct span){detail, len + (size_t)more});
 }
 
+/* We slept between deciding and doing. */
+static void decline(struct app *app, const struct lb_effect *fx)
+{
+    log_warn(&app->log, "tilt", "pool=%s node=%s why=slept_before_sending",
+             app->pools[fx->pool].settings->name, fx->move.node[0] ? fx->move.node : "-");
+    app_event(app,
+              (struct lb_event){.kind = fx->kind == LB_DO_MOVE ? LB_MOVE_REPLY : LB_SWEEP_REPLY,
+                                .pool = fx->pool,
+                                .code = BERTH_ESTALE,
+                                .move = fx->move});
+}
+
 static void carry_out(struct app *app)
 {
     for (size_t i = 0; i < app->fx.count; i++) {
         const struct lb_effect *fx = &app->fx.items[i];
         struct app_pool *pool = &app->pools[fx->pool];
         do_log(app, fx);
+        if (!lb_may_send(app->lb, fx, loop_now(app->loop))) {
+            decline(app, fx);
+            continue;
+        }
         switch (fx->kind) {
         case LB_DO_ENROLL:
             do_enroll(app, pool, fx);

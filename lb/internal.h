@@ -16,11 +16,14 @@ enum {
     DUTY_EVERY_MS = 100, /* an owner looks over its nodes this often */
     SWEEP_EVERY_MS = 1000,
     ENROLL_EVERY_MS = 1000,
+    ENROLL_TAKEN_EVERY_MS = 250, /* the same, while the name is not free */
+    ENROLL_REFUSED_MS = LB_ENROLL_LIVE_MS + ENROLL_EVERY_MS, /* who beats for so long lives */
+    PAUSE_MS = 1000,        /* this process did not run for so long: what it saw is not trusted */
     MOVE_TIMEOUT_MS = 2000, /* ask again when no answer to a move came */
     MOVE_RETRY_MS = 200,    /* after a refused move: the feed brings the truth first */
     CLOSING_PATIENCE_MS = 10000,
     GUARD_NOTE_EVERY_MS = 10000,
-    REWANT_AFTER_MS = 3000, /* after handing a pool back, try for it again when nobody took it */
+    REWANT_AFTER_MS = 1500, /* after handing a pool back, try for it again when nobody took it */
     RANK_DELAY_MS = 200,    /* a second choice lets the first one go first */
     START_GRACE_MS = 1000,  /* and at the start, too */
     PROBE_SLACK_MS = 1000,  /* a probe without answer this long after its time limit is forgotten */
@@ -75,13 +78,22 @@ struct lb_pool {
     mono_ms_t vouch_until;  /* then vouching ends */
     mono_ms_t absent_until; /* then nodes that the store does not know are forgotten */
 
-    int64_t epoch; /* of this LB; 0: not enrolled */
-    bool enroll_refused;
+    int rank;          /* of this LB in this pool */
+    int64_t epoch;     /* of this LB; 0: not enrolled */
+    bool named;        /* the name is ours, not only the epoch */
+    int64_t own_epoch; /* to issue tickets under while it is not; 0: none */
+    bool taken, name_refused;
+    mono_ms_t taken_since;
     mono_ms_t enroll_at;
     struct lease lease;
     bool owner;
     char holder[KEYS_NAME_MAX + 1]; /* of the lease, as last heard */
-    mono_ms_t rewant_at;            /* MONO_NEVER: the lease is wanted */
+    char owner_before[KEYS_NAME_MAX + 1];
+    mono_ms_t gained_at;
+    bool hurry, peers_changed; /* to be seen to by the next own_tick() */
+    size_t gone;
+    struct want owner_want, guard_want;
+    mono_ms_t rewant_at; /* MONO_NEVER: the lease is wanted */
 
     mono_ms_t duty_at, sweep_at;
     uint32_t cursor; /* where an unfinished round goes on */
@@ -110,6 +122,7 @@ struct lb_pool {
 
 struct lb_peer {
     bool up;
+    bool unable; /* it said so: its store is away, or its name taken */
     mono_ms_t since;
 };
 
@@ -125,6 +138,8 @@ struct lb {
     mono_ms_t clock_mono;
     uint64_t serial;
     bool stopping, again;
+    bool able, able_told; /* could we own a pool; does who is up know what we last said */
+    size_t me;            /* among peers */
     mono_ms_t probe_second_at;
     int64_t probes_this_second;
 };
@@ -155,6 +170,8 @@ void view_state(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
                 const struct node_state_record *state, struct lb_effects *fx);
 /* The store's clock read `wall` just now. */
 void view_clock(struct lb *lb, wall_ms_t wall, struct lb_effects *fx);
+/* No node is lost by silence or by probes for a while. */
+void view_hold(struct lb *lb, struct lb_pool *pool);
 struct lb_node *view_find(struct lb_pool *pool, struct span name);
 /* The wish in force: a report that says drain=1 counts as the node's own. NULL: none. */
 const struct want *view_want(const struct lb *lb, const struct lb_pool *pool,
@@ -180,7 +197,12 @@ void own_lease_reply(struct lb *lb, struct lb_pool *pool, const struct lb_event 
                      struct lb_effects *fx);
 /* A write was refused: the store knows another holder. */
 void own_fenced(struct lb *lb, struct lb_pool *pool, int64_t token, struct lb_effects *fx);
-void own_hurry(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx);
+/* The peer `gone` (LB_PEERS_MAX: nobody) leaves the lease free. */
+void own_hurry(struct lb_pool *pool, size_t gone);
+/* The peers that are up changed. */
+void own_peers(struct lb_pool *pool);
+/* Could this LB own its pools now? */
+bool own_able(const struct lb *lb);
 void own_stop(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx);
 mono_ms_t own_deadline(const struct lb *lb, const struct lb_pool *pool);
 bool own_may_act(const struct lb *lb, const struct lb_pool *pool);
@@ -215,6 +237,8 @@ mono_ms_t place_deadline(const struct lb_pool *pool);
 void peer_tick(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx);
 void peer_up(struct lb *lb, const struct lb_event *ev, struct lb_effects *fx);
 void peer_down(struct lb *lb, const struct lb_event *ev, struct lb_effects *fx);
+/* Tell them when what we could do has changed. */
+void peer_able(struct lb *lb, struct lb_effects *fx);
 /* Tickets with a room are or may be out in this pool: no-shows count as long as those live. */
 void lb_rooms_seen(const struct lb *lb, struct lb_pool *pool);
 /* The longest a ticket that is out may live. */

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     TABLE_ISSUERS = 16,
@@ -85,6 +86,16 @@ static int pool_open(struct lb *lb, struct lb_pool *pool, struct err *err)
     return 0;
 }
 
+/* Its index among the peers; a name that is not there (tools, tests) counts as the first. */
+static size_t find_me(const struct lb_config *config)
+{
+    for (size_t i = 0; i < config->lb->peers.count; i++)
+        if (strcmp(SECTION_AT(config->lb->peers, struct lb_peer_settings, i)->name, config->name) ==
+            0)
+            return i;
+    return 0;
+}
+
 struct lb *lb_create(const struct lb_config *config, mono_ms_t now, struct err *err)
 {
     assert(config->pool_count >= 1 && config->nodes_max >= 1);
@@ -98,6 +109,7 @@ struct lb *lb_create(const struct lb_config *config, mono_ms_t now, struct err *
     lb->now = now;
     lb->probe_second_at = now;
     rng_seed(&lb->rng, config->seed);
+    lb->me = find_me(config);
     for (size_t i = 0; i < config->pool_count; i++) {
         lb->pools[i].config = config->pools[i];
         lb->pools[i].index = i;
@@ -190,11 +202,14 @@ static void on_event(struct lb *lb, const struct lb_event *ev, struct lb_effects
     case LB_PEER_DOWN:
         peer_down(lb, ev, fx);
         break;
+    case LB_PEER_ABLE:
+        lb->peers[ev->peer].unable = !ev->ok;
+        break;
     case LB_PEER_COUNT:
         peer_count(lb, pool, &ev->count);
         break;
     case LB_PEER_RELEASED:
-        own_hurry(lb, pool, fx);
+        own_hurry(pool, ev->peer);
         break;
     case LB_PEER_ROOMS:
         lb_rooms_seen(lb, pool);
@@ -212,12 +227,26 @@ static void on_event(struct lb *lb, const struct lb_event *ev, struct lb_effects
     }
 }
 
+/* Every step is due at the deadline it gave. When we slept, so may have whole machines of ours, and
+ * whatever was to arrive meanwhile has not been read yet. (Each lease looks for itself.) */
+static void check_pause(struct lb *lb, mono_ms_t due, struct lb_effects *fx)
+{
+    if (due.ms == INT64_MAX || mono_sub(lb->now, due) <= PAUSE_MS)
+        return;
+    for (size_t i = 0; i < lb->config.pool_count; i++)
+        view_hold(lb, &lb->pools[i]);
+    fx_note(fx, LB_WARN, 0, "tilt", NULL, false, "paused", "by_ms=%lld",
+            (long long)mono_sub(lb->now, due));
+}
+
 void lb_step(struct lb *lb, const struct lb_event *ev, struct lb_effects *fx)
 {
     assert(!mono_before(ev->now, lb->now) && ev->pool < lb->config.pool_count);
+    mono_ms_t due = lb_deadline(lb);
     lb->now = ev->now;
     lb->again = false;
     fx->count = 0;
+    check_pause(lb, due, fx);
     on_event(lb, ev, fx);
     for (size_t i = 0; i < lb->config.pool_count; i++) {
         struct lb_pool *pool = &lb->pools[i];
@@ -230,6 +259,16 @@ void lb_step(struct lb *lb, const struct lb_event *ev, struct lb_effects *fx)
         place_tick(lb, pool, fx);
         peer_tick(lb, pool, fx);
     }
+    peer_able(lb, fx);
+}
+
+bool lb_may_send(const struct lb *lb, const struct lb_effect *effect, mono_ms_t now)
+{
+    const struct lb_pool *pool = &lb->pools[effect->pool];
+    if (effect->kind != LB_DO_MOVE && effect->kind != LB_DO_SWEEP)
+        return true;
+    int64_t token = effect->kind == LB_DO_MOVE ? effect->move.token : effect->token;
+    return lease_held(&pool->lease, now) && lease_token(&pool->lease) == token;
 }
 
 mono_ms_t lb_deadline(const struct lb *lb)
@@ -299,6 +338,8 @@ void lb_pool_view(const struct lb *lb, size_t index, mono_ms_t now, struct lb_po
         .owner_name = pool->holder,
         .token = lease_token(&pool->lease),
         .epoch = pool->epoch,
+        .named = pool->named,
+        .name_refused = pool->name_refused,
         .closed_message = "",
         .conns = sums->conns[NODE_READY],
         .pending = sums->pending[NODE_READY],

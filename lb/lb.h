@@ -29,11 +29,10 @@ enum {
 
 struct lb_pool_config {
     const struct pool_settings *settings; /* borrowed for life */
-    int rank; /* 0: this LB is the pool's first choice; n: it takes a free pool n steps later */
 };
 
 struct lb_config {
-    const char *name;                      /* of this LB; borrowed for life */
+    const char *name;                      /* of this LB, one of lb->peers; borrowed for life */
     const struct lb_settings *lb;          /* borrowed for life */
     const struct ticket_settings *tickets; /* borrowed for life */
     const struct lb_pool_config *pools;    /* copied */
@@ -47,6 +46,10 @@ struct lb_config {
 /* Heap; NULL with err (BERTH_ENOMEM). now: any reading of the clock that later steps go on with. */
 struct lb *lb_create(const struct lb_config *config, mono_ms_t now, struct err *err);
 void lb_destroy(struct lb *lb);
+
+/* Whose turn it is to own a pool while all are well: those that `owns` it, then the others, each as
+ * they stand in `peers`. 0: the first choice. */
+int lb_rank(const struct lb_settings *settings, const char *pool, size_t peer);
 
 /* ---- in ---- */
 
@@ -65,6 +68,7 @@ enum lb_event_kind {
     LB_PROBE_REPLY,    /* pool: node, node_epoch, ok, why */
     LB_PEER_UP,        /* peer: the link stands */
     LB_PEER_DOWN,      /* peer: the link is cut or silent */
+    LB_PEER_ABLE,      /* peer, ok: could it own a pool now? */
     LB_PEER_COUNT,     /* pool, count: a peer handed out tickets */
     LB_PEER_RELEASED,  /* pool: a peer gave up the ownership */
     LB_PEER_ROOMS,     /* pool: a peer hands out tickets with a room */
@@ -120,7 +124,7 @@ enum lb_effect_kind {
     LB_DO_PROBE,  /* connect as a player would and say `probe` */
     LB_DO_COUNT,  /* tell the peers; several may share a message */
     LB_DO_TELL, /* tell the peers: event is `released`, `rooms` (of the pool), `room_over` (room in
-                   node) */
+                   node), `able` */
     LB_DO_NOTE, /* log it; with `record` also append it to the events of the pool */
 };
 
@@ -135,6 +139,8 @@ struct lb_effect {
     int64_t token;                /* SWEEP */
     int64_t guard_percent;        /* SWEEP */
     bool leave;                   /* ENROLL: give the name back */
+    int64_t held_epoch;           /* ENROLL */
+    bool able;                    /* TELL able */
     struct lb_count count;        /* COUNT */
     const struct node_info *info; /* PROBE: borrowed until the next step */
     enum lb_level level;          /* NOTE */
@@ -152,6 +158,11 @@ struct lb_effects {
 /* The only way the state changes. ret_fx is overwritten. */
 void lb_step(struct lb *lb, const struct lb_event *ev, struct lb_effects *ret_fx);
 
+/* May this effect still be carried out at this instant? A move or a sweep may not once the lease it
+ * was decided under could have ended: the process may have slept since. Answer it with a failure
+ * instead. */
+bool lb_may_send(const struct lb *lb, const struct lb_effect *effect, mono_ms_t now);
+
 /* Step again no later than this. */
 mono_ms_t lb_deadline(const struct lb *lb);
 
@@ -167,6 +178,8 @@ struct lb_pool_view {
     const char *owner_name; /* who owns it, as last heard; "": nobody known */
     int64_t token;
     int64_t epoch;              /* of this LB in this pool; 0: not enrolled yet */
+    bool named;                 /* its name is its own; until then it answers, but owns nothing */
+    bool name_refused;          /* another process lives under its name */
     bool closed;                /* for maintenance */
     const char *closed_message; /* "" : none */
     wall_ms_t closed_until;     /* 0: open end */

@@ -5,7 +5,8 @@
 
 #include <stdio.h>
 
-static const char *const words[] = {"hello", "beat", "count", "released", "room_over", "rooms"};
+static const char *const words[] = {"hello",     "beat",  "count", "released",
+                                    "room_over", "rooms", "able"};
 
 static int get_name(struct span record, const char *field, char *buf, size_t size, bool id,
                     struct err *err)
@@ -55,6 +56,10 @@ int link_parse(struct span line, struct link_line *ret_line, struct err *err)
         code = get_name(line, "name", l.name, sizeof l.name, false, err);
         if (code == 0)
             code = get_int(line, "v", 1000, &l.contract, err);
+    } else if (l.kind == LINK_ABLE) {
+        int64_t yes = 0;
+        code = get_int(line, "yes", 1, &yes, err);
+        l.yes = yes == 1;
     } else if (l.kind == LINK_COUNT || l.kind == LINK_RELEASED || l.kind == LINK_ROOM_OVER ||
                l.kind == LINK_ROOMS) {
         code = get_name(line, "pool", l.pool, sizeof l.pool, false, err);
@@ -97,6 +102,11 @@ struct span link_released(char buf[LINK_LINE_MAX], const char *pool)
 struct span link_rooms(char buf[LINK_LINE_MAX], const char *pool)
 {
     return written(buf, snprintf(buf, LINK_LINE_MAX, "rooms pool=%s", pool));
+}
+
+struct span link_able(char buf[LINK_LINE_MAX], bool yes)
+{
+    return written(buf, snprintf(buf, LINK_LINE_MAX, "able yes=%d", yes));
 }
 
 struct span link_room_over(char buf[LINK_LINE_MAX], const char *pool, const char *room)

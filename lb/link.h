@@ -8,10 +8,12 @@
  *     released pool=game
  *     room_over pool=game room=r-17
  *     rooms pool=game
+ *     able yes=1
  *
  * `count` is absolute: so many seats of this node (epoch ne) were handed out by this LB (epoch ie)
  * in this second; `rooms`, before them, says that tickets with a room, which live longer, are among
- * those of the pool. A line whose word is not known is passed over, so that a newer LB can talk to
+ * those of the pool. `able` says whether the sender could own a pool: who is cut off from the store
+ * is handed none. A line whose word is not known is passed over, so that a newer LB can talk to
  * an older one. */
 #ifndef BERTH_LB_LINK_H
 #define BERTH_LB_LINK_H
@@ -27,6 +29,7 @@ enum link_kind {
     LINK_RELEASED,
     LINK_ROOM_OVER,
     LINK_ROOMS,
+    LINK_ABLE,
     LINK_OTHER
 };
 
@@ -37,6 +40,7 @@ struct link_line {
     int64_t contract;             /* HELLO */
     char room[KEYS_ID_MAX + 1];   /* ROOM_OVER */
     struct lb_count count;        /* COUNT */
+    bool yes;                     /* ABLE */
 };
 
 /* Read one line (without its end). BERTH_EPROTO: a known word with a field that is missing or
@@ -49,6 +53,7 @@ struct span link_hello(char buf[LINK_LINE_MAX], const char *name);
 struct span link_count(char buf[LINK_LINE_MAX], const char *pool, const struct lb_count *count);
 struct span link_released(char buf[LINK_LINE_MAX], const char *pool);
 struct span link_rooms(char buf[LINK_LINE_MAX], const char *pool);
+struct span link_able(char buf[LINK_LINE_MAX], bool yes);
 struct span link_room_over(char buf[LINK_LINE_MAX], const char *pool, const char *room);
 
 #endif

@@ -233,34 +233,12 @@ static int open_web(void *arg, struct err *err)
 
 /* ---- core ---- */
 
-/* How many peers come before us in this pool: those that are to own it, then the others as they
- * stand. */
-static int rank_of(const struct app *app, const struct pool_settings *pool)
-{
-    int rank = 0;
-    bool mine = false;
-    for (int pass = 0; pass < 2; pass++)
-        for (size_t i = 0; i < app->settings->lb.peers.count; i++) {
-            bool owns = false;
-            for (size_t j = 0; j < peer_at(app, i)->owns.count; j++)
-                owns |= strcmp(peer_at(app, i)->owns.items[j], pool->name) == 0;
-            if (owns != (pass == 0) || mine)
-                continue;
-            if (i == app->my_peer)
-                mine = true;
-            else
-                rank++;
-        }
-    return rank;
-}
-
 static int open_core(void *arg, struct err *err)
 {
     struct app *app = arg;
     struct lb_pool_config pools[POOLS_MAX];
     for (size_t i = 0; i < app->pool_count; i++)
-        pools[i] = (struct lb_pool_config){.settings = app->pools[i].settings,
-                                           .rank = rank_of(app, app->pools[i].settings)};
+        pools[i] = (struct lb_pool_config){.settings = app->pools[i].settings};
     const struct lb_config config = {
         .name = app->me->name,
         .lb = &app->settings->lb,

@@ -3,9 +3,7 @@
 #include "lb/internal.h"
 
 #include <stdio.h>
-
-static void lease_event(struct lb *lb, struct lb_pool *pool, struct lease_event ev,
-                        struct lb_effects *fx);
+#include <string.h>
 
 void own_init(struct lb *lb, struct lb_pool *pool)
 {
@@ -16,13 +14,75 @@ void own_init(struct lb *lb, struct lb_pool *pool)
     config.tilt_ms = config.ttl_ms / 2;
     lease_init(&pool->lease, &config, lb->now);
     pool->enroll_at = lb->now;
+    pool->rank = lb_rank(lb->config.lb, pool->config.settings->name, lb->me);
     /* The first choice asks at once; the others look after a grace that grows with their rank. */
-    pool->rewant_at = mono_add(lb->now, pool->config.rank == 0 ? 0 : START_GRACE_MS);
+    pool->rewant_at = mono_add(lb->now, pool->rank == 0 ? 0 : START_GRACE_MS);
 }
 
 bool own_may_act(const struct lb *lb, const struct lb_pool *pool)
 {
     return pool->owner && lb->store_up && lease_held(&pool->lease, lb->now);
+}
+
+bool own_able(const struct lb *lb)
+{
+    for (size_t i = 0; i < lb->config.pool_count; i++)
+        if (!lb->pools[i].named || !lb->pools[i].live)
+            return false;
+    return lb->store_up && !lb->stopping;
+}
+
+/* ---- whose turn ---- */
+
+static bool owns(const struct lb_peer_settings *peer, const char *pool)
+{
+    for (size_t i = 0; i < peer->owns.count; i++)
+        if (strcmp(peer->owns.items[i], pool) == 0)
+            return true;
+    return false;
+}
+
+int lb_rank(const struct lb_settings *s, const char *pool, size_t me)
+{
+    int rank = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < s->peers.count; i++) {
+            if (owns(SECTION_AT(s->peers, struct lb_peer_settings, i), pool) != (pass == 0))
+                continue;
+            if (i == me)
+                return rank;
+            rank++;
+        }
+    return rank;
+}
+
+static bool comes_before(const struct lb *lb, const struct lb_pool *pool, size_t peer)
+{
+    return peer != lb->me && lb_rank(lb->config.lb, pool->config.settings->name, peer) < pool->rank;
+}
+
+/* Those that come before us let us wait while they are there: `gone` is not. */
+static int64_t delay_ms(const struct lb *lb, const struct lb_pool *pool, size_t gone)
+{
+    int before = 0;
+    for (size_t i = 0; i < lb->config.lb->peers.count; i++)
+        before += i != gone && lb->peers[i].up && !lb->peers[i].unable && comes_before(lb, pool, i);
+    return (int64_t)RANK_DELAY_MS * before;
+}
+
+/* What the change means to people. A lease that comes back to who had it is no news. */
+static void tell_gained(struct lb *lb, struct lb_pool *pool, const char *why, struct lb_effects *fx)
+{
+    const char *me = lb->config.name;
+    bool same = strcmp(pool->owner_before, me) == 0;
+    fx_note(fx, LB_INFO, pool->index, "owner", me, true, why, "owner=%s token=%lld rank=%d", me,
+            (long long)lease_token(&pool->lease), pool->rank);
+    if (!same && (pool->rank > 0 || pool->owner_before[0] != '\0'))
+        fx_note(fx, pool->rank > 0 ? LB_WARN : LB_INFO, pool->index,
+                pool->rank > 0 ? "failover" : "failback", me, true, why,
+                "owner=%s from=%s token=%lld", me, pool->owner_before[0] ? pool->owner_before : "-",
+                (long long)lease_token(&pool->lease));
+    (void)snprintf(pool->owner_before, sizeof pool->owner_before, "%s", me);
 }
 
 static void lease_event(struct lb *lb, struct lb_pool *pool, struct lease_event ev,
@@ -35,12 +95,11 @@ static void lease_event(struct lb *lb, struct lb_pool *pool, struct lease_event 
         fx_add(fx, LB_DO_LEASE, pool->index, res.request.why)->lease_request = res.request;
     if (res.change == LEASE_GAINED) {
         pool->owner = true;
+        pool->gained_at = lb->now;
         (void)snprintf(pool->holder, sizeof pool->holder, "%s", lb->config.name);
         pool->duty_at = pool->sweep_at = lb->now;
         pool->cursor = 0;
-        fx_note(fx, LB_INFO, pool->index, "owner", lb->config.name, true, res.why,
-                "owner=%s token=%lld rank=%d", lb->config.name,
-                (long long)lease_token(&pool->lease), pool->config.rank);
+        tell_gained(lb, pool, res.why, fx);
     } else if (res.change == LEASE_ENDED) {
         pool->owner = false;
         pool->holder[0] = '\0';
@@ -51,28 +110,26 @@ static void lease_event(struct lb *lb, struct lb_pool *pool, struct lease_event 
 
 /* ---- handing back ---- */
 
-/* The peer that comes first in this pool, if it is not us: its index, or -1. */
-static int first_choice(const struct lb *lb, const struct lb_pool *pool)
-{
-    const struct lb_settings *s = lb->config.lb;
-    for (size_t i = 0; pool->config.rank != 0 && i < s->peers.count; i++) {
-        const struct lb_peer_settings *peer = SECTION_AT(s->peers, struct lb_peer_settings, i);
-        for (size_t j = 0; j < peer->owns.count; j++)
-            if (span_is(span_of(peer->owns.items[j]), pool->config.settings->name))
-                return (int)i;
-    }
-    return -1;
-}
-
+/* A peer that comes before us, is there, and could own it: is it steady, and when will it be? */
 static bool hand_back_due(const struct lb *lb, const struct lb_pool *pool, mono_ms_t *ret_at)
 {
+    const struct lb_settings *s = lb->config.lb;
+    const struct want *want = &pool->owner_want;
+    bool asked = want->kind == WANT_FAILBACK && !want_expired(want, lb_store_now(lb, lb->now));
     *ret_at = MONO_NEVER;
-    if (!pool->owner || lb->config.lb->failback != FAILBACK_AUTO)
+    if (!pool->owner || (s->failback != FAILBACK_AUTO && !asked))
         return false;
-    int first = first_choice(lb, pool);
-    if (first < 0 || !lb->peers[first].up)
-        return false;
-    *ret_at = mono_add(lb->peers[first].since, lb->config.lb->failback_after_ms);
+    for (size_t i = 0; i < s->peers.count; i++) {
+        const struct lb_peer *peer = &lb->peers[i];
+        if (!peer->up || peer->unable || !comes_before(lb, pool, i))
+            continue;
+        mono_ms_t since = mono_before(peer->since, pool->gained_at) ? pool->gained_at : peer->since;
+        /* Asked for: at once, but when nobody took it, not again at once. */
+        int64_t wait_ms = asked ? REWANT_AFTER_MS : s->failback_after_ms;
+        if (asked && mono_before(pool->gained_at, mono_add(peer->since, REWANT_AFTER_MS)))
+            wait_ms = 0;
+        *ret_at = mono_min(*ret_at, mono_add(since, wait_ms));
+    }
     return !mono_before(lb->now, *ret_at);
 }
 
@@ -86,9 +143,26 @@ static void hand_back(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx
 
 static void enroll(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
 {
-    pool->enroll_at = mono_add(lb->now, ENROLL_EVERY_MS);
+    pool->enroll_at = mono_add(lb->now, pool->taken ? ENROLL_TAKEN_EVERY_MS : ENROLL_EVERY_MS);
     if (lb->store_up)
-        fx_add(fx, LB_DO_ENROLL, pool->index, pool->epoch == 0 ? "new" : "beat");
+        fx_add(fx, LB_DO_ENROLL, pool->index, pool->named ? "beat" : "new")->held_epoch =
+            pool->named ? 0 : pool->own_epoch;
+}
+
+/* Those before us came or went: how long we let them go first has changed. */
+static void look_at_peers(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
+{
+    struct lease_event ev = {.kind = LEASE_WANT, .delay_ms = delay_ms(lb, pool, pool->gone)};
+    bool hurry = pool->hurry;
+    pool->peers_changed = pool->hurry = false;
+    if (hurry && mono_before(lb->now, pool->rewant_at) && pool->rewant_at.ms != INT64_MAX)
+        pool->rewant_at = lb->now; /* whom we let go first has gone */
+    if (!pool->named || pool->rewant_at.ms != INT64_MAX)
+        return; /* the lease is not wanted now */
+    lease_event(lb, pool, ev, fx);
+    ev.kind = LEASE_HURRY;
+    if (hurry && !pool->owner)
+        lease_event(lb, pool, ev, fx);
 }
 
 void own_tick(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
@@ -99,14 +173,16 @@ void own_tick(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
         return;
     if (!mono_before(lb->now, pool->enroll_at))
         enroll(lb, pool, fx);
+    if (pool->peers_changed)
+        look_at_peers(lb, pool, fx);
     mono_ms_t at;
     if (hand_back_due(lb, pool, &at))
         hand_back(lb, pool, fx);
-    if (pool->epoch != 0 && !mono_before(lb->now, pool->rewant_at)) {
+    if (pool->named && !mono_before(lb->now, pool->rewant_at)) {
         pool->rewant_at = MONO_NEVER;
         lease_event(
             lb, pool,
-            (struct lease_event){.kind = LEASE_WANT, .delay_ms = RANK_DELAY_MS * pool->config.rank},
+            (struct lease_event){.kind = LEASE_WANT, .delay_ms = delay_ms(lb, pool, LB_PEERS_MAX)},
             fx);
     }
     if (!mono_before(lb->now, lease_deadline(&pool->lease)))
@@ -121,35 +197,74 @@ mono_ms_t own_deadline(const struct lb *lb, const struct lb_pool *pool)
     (void)hand_back_due(lb, pool, &hand_back_at);
     at = mono_min(pool->enroll_at, lease_deadline(&pool->lease));
     at = mono_min(at, hand_back_at);
-    return pool->epoch != 0 ? mono_min(at, pool->rewant_at) : at;
+    return pool->named ? mono_min(at, pool->rewant_at) : at;
 }
 
 /* ---- answers ---- */
 
-void own_enroll_reply(struct lb *lb, struct lb_pool *pool, const struct lb_event *ev,
-                      struct lb_effects *fx)
+/* From now on tickets are issued under this epoch. */
+static void take_epoch(struct lb *lb, struct lb_pool *pool, int64_t epoch, const char *why,
+                       struct lb_effects *fx)
 {
-    if (ev->code != 0)
-        return; /* the next beat is due soon */
-    if (ev->answer->word == ANSWER_TAKEN) {
-        if (!pool->enroll_refused)
-            fx_note(fx, LB_ERROR, pool->index, "enroll", lb->config.name, false, "name_taken",
-                    "another_epoch=%lld", (long long)ev->answer->epoch);
-        pool->enroll_refused = true;
+    if (epoch == pool->epoch)
         return;
-    }
-    pool->enroll_refused = false;
-    if (ev->answer->word != ANSWER_OK || ev->answer->epoch == pool->epoch)
-        return;
-    if (pool->epoch != 0 && lease_token(&pool->lease) != 0) {
+    if (lease_token(&pool->lease) != 0) {
         /* The store forgot us, and our lease with us: it is held in the name of an epoch. */
         lease_event(lb, pool, (struct lease_event){.kind = LEASE_RESIGN}, fx);
         pool->rewant_at = lb->now;
     }
-    pool->epoch = ev->answer->epoch;
-    pool_self(pool->table, span_of(lb->config.name), pool->epoch);
-    fx_note(fx, LB_INFO, pool->index, "enroll", lb->config.name, false, "enrolled", "epoch=%lld",
-            (long long)pool->epoch);
+    pool->epoch = epoch;
+    pool_self(pool->table, span_of(lb->config.name), epoch);
+    fx_note(fx, LB_INFO, pool->index, "enroll", lb->config.name, false, why, "epoch=%lld",
+            (long long)epoch);
+}
+
+/* Another process has our name: the one we follow after a kill -9, whose last beat is not old
+ * enough, or one that lives. The first is the rule, so players are answered meanwhile, under an
+ * epoch of our own; what a name is needed for (owning) waits. One that is seen to live sends us
+ * away. */
+static void on_taken(struct lb *lb, struct lb_pool *pool, const struct store_answer *a,
+                     struct lb_effects *fx)
+{
+    if (!pool->taken) {
+        pool->taken = true;
+        pool->taken_since = lb->now;
+        fx_note(fx, LB_WARN, pool->index, "enroll", lb->config.name, false, "name_taken",
+                "another_epoch=%lld", (long long)a->epoch);
+    }
+    pool->enroll_at = mono_min(pool->enroll_at, mono_add(lb->now, ENROLL_TAKEN_EVERY_MS));
+    if (lease_token(&pool->lease) != 0)
+        lease_event(lb, pool, (struct lease_event){.kind = LEASE_RESIGN}, fx);
+    if (pool->named)
+        pool->rewant_at = lb->now;
+    pool->named = false;
+    bool lives = mono_sub(lb->now, pool->taken_since) > ENROLL_REFUSED_MS;
+    if (!lives && pool->own_epoch != a->own_epoch) {
+        pool->own_epoch = a->own_epoch;
+        take_epoch(lb, pool, a->own_epoch, "without_name", fx);
+    }
+    if (lives && !pool->name_refused) {
+        pool->name_refused = true;
+        fx_note(fx, LB_ERROR, pool->index, "enroll", lb->config.name, true, "name_refused",
+                "another_epoch=%lld", (long long)a->epoch);
+    }
+}
+
+void own_enroll_reply(struct lb *lb, struct lb_pool *pool, const struct lb_event *ev,
+                      struct lb_effects *fx)
+{
+    if (ev->code != 0 || lb->stopping)
+        return; /* the next beat is due soon */
+    if (ev->answer->word == ANSWER_TAKEN) {
+        on_taken(lb, pool, ev->answer, fx);
+        return;
+    }
+    if (ev->answer->word != ANSWER_OK)
+        return;
+    pool->taken = pool->name_refused = false;
+    pool->named = true;
+    pool->own_epoch = 0;
+    take_epoch(lb, pool, ev->answer->epoch, "enrolled", fx);
 }
 
 void own_lease_reply(struct lb *lb, struct lb_pool *pool, const struct lb_event *ev,
@@ -166,6 +281,7 @@ void own_lease_reply(struct lb *lb, struct lb_pool *pool, const struct lb_event 
             struct span rest = a->holder; /* "name epoch token" */
             if (!span_copy(span_cut(&rest, ' '), pool->holder, sizeof pool->holder))
                 pool->holder[0] = '\0';
+            (void)snprintf(pool->owner_before, sizeof pool->owner_before, "%s", pool->holder);
         }
         le.token = a->token;
         le.pttl_ms = a->ttl_ms;
@@ -188,17 +304,22 @@ void own_fenced(struct lb *lb, struct lb_pool *pool, int64_t token, struct lb_ef
     lease_event(lb, pool, le, fx);
 }
 
-void own_hurry(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
+void own_hurry(struct lb_pool *pool, size_t gone)
 {
-    if (pool->epoch == 0 || lb->stopping || pool->rewant_at.ms != INT64_MAX)
-        return;
-    lease_event(lb, pool, (struct lease_event){.kind = LEASE_HURRY}, fx);
+    pool->hurry = pool->peers_changed = true;
+    pool->gone = gone;
+}
+
+void own_peers(struct lb_pool *pool)
+{
+    pool->peers_changed = true;
+    pool->gone = LB_PEERS_MAX;
 }
 
 void own_stop(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
 {
     pool->rewant_at = MONO_NEVER;
     lease_event(lb, pool, (struct lease_event){.kind = LEASE_RESIGN}, fx);
-    if (pool->epoch != 0 && lb->store_up)
+    if (pool->named && lb->store_up)
         fx_add(fx, LB_DO_ENROLL, pool->index, "stopping")->leave = true;
 }

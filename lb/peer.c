@@ -119,7 +119,9 @@ void peer_up(struct lb *lb, const struct lb_event *ev, struct lb_effects *fx)
     struct lb_peer *peer = &lb->peers[ev->peer];
     if (!peer->up) {
         peer->up = true;
+        peer->unable = false;
         peer->since = lb->now;
+        lb->able_told = false;
         fx_note(fx, LB_INFO, 0, "peer", peer_name(lb, ev->peer), true, "link", "up=1 seen_by=%s",
                 lb->config.name);
     }
@@ -131,6 +133,7 @@ void peer_up(struct lb *lb, const struct lb_event *ev, struct lb_effects *fx)
         pool->rooms_told_until = lb->now;
         pool->counts_due = true;
         pool->counts_at = lb->now;
+        own_peers(pool);
     }
 }
 
@@ -145,5 +148,17 @@ void peer_down(struct lb *lb, const struct lb_event *ev, struct lb_effects *fx)
             "up=0 seen_by=%s", lb->config.name);
     /* Try for what it may have owned: the store gives nothing away that is still held. */
     for (size_t i = 0; i < lb->config.pool_count; i++)
-        own_hurry(lb, &lb->pools[i], fx);
+        own_hurry(&lb->pools[i], ev->peer);
+}
+
+void peer_able(struct lb *lb, struct lb_effects *fx)
+{
+    bool able = own_able(lb);
+    if ((able == lb->able && lb->able_told) || !any_up(lb) || !fx_room(lb, fx, 1))
+        return;
+    lb->able = able;
+    lb->able_told = true;
+    struct lb_effect *effect = fx_add(fx, LB_DO_TELL, 0, able ? "well" : "not_well");
+    effect->event = "able";
+    effect->able = able;
 }

@@ -133,6 +133,11 @@ static void on_line(struct peer_link *link, struct span text)
         link->greeted = link->told_up = true;
         app_event(app, (struct lb_event){.kind = LB_PEER_UP, .peer = link->index});
     }
+    if (line.kind == LINK_ABLE && link->greeted) {
+        app_event(app,
+                  (struct lb_event){.kind = LB_PEER_ABLE, .peer = link->index, .ok = line.yes});
+        return;
+    }
     bool about_pool = line.kind >= LINK_COUNT && line.kind <= LINK_ROOMS;
     int pool = about_pool ? lb_pool_find(app->lb, span_of(line.pool)) : BERTH_ENOENT;
     if (pool < 0 || !link->greeted)

@@ -519,6 +519,8 @@ void lb_place(struct lb *lb, mono_ms_t now, const struct lb_ask *ask, struct lb_
     *p = (struct lb_placed){.node_epoch = 0};
     if (!pool->ready || pool->epoch == 0) {
         refuse(pool, p, "no_view", &pool->stats.no_view);
+    } else if (pool->name_refused) {
+        refuse(pool, p, "name_taken", &pool->stats.no_view);
     } else if (is_closed(lb, pool)) {
         refuse(pool, p, "closed", &pool->stats.closed);
     } else if (ask->room.len > 0) {

@@ -58,8 +58,8 @@ struct lb_reserved {
 
 struct lb_placed {
     enum lb_verdict verdict;
-    const char *why; /* least_est ..., known_room, repeated; refused: no_view closed no_capacity
-                        no_node store_away room_node_lost */
+    const char *why; /* least_est ..., known_room, repeated; refused: no_view name_taken closed
+                        no_capacity no_node store_away room_node_lost */
     const char *node, *endpoint; /* borrowed until the next step */
     int64_t node_epoch, issuer_epoch;
     int64_t est, capacity; /* before these seats were counted */

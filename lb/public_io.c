@@ -48,6 +48,7 @@ struct refusal {
 
 static const struct refusal refusals[] = {
     {"no_view", "Not ready", "this balancer has not read the pool from the store yet"},
+    {"name_taken", "Name taken", "another process runs under this balancer's name"},
     {"no_node", "No node", "no node is ready that fits what was asked"},
     {"no_capacity", "Full", "every node that fits what was asked is full"},
     {"closed", "Closed", "the pool is closed"},

@@ -72,6 +72,6 @@ const char *trace_effect(const struct lb *lb, const struct lb_effect *effect,
 bool trace_is_routine(const struct lb_effect *effect)
 {
     if (effect->kind == LB_DO_TELL)
-        return strcmp(effect->event, "rooms") == 0;
+        return strcmp(effect->event, "rooms") == 0 || strcmp(effect->event, "able") == 0;
     return effect->kind != LB_DO_NOTE;
 }

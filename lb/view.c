@@ -16,7 +16,7 @@ wall_ms_t lb_store_now(const struct lb *lb, mono_ms_t now)
 }
 
 /* Silence counts only while the store could be written. */
-static void hold(struct lb *lb, struct lb_pool *pool)
+void view_hold(struct lb *lb, struct lb_pool *pool)
 {
     const struct pool_settings *s = pool->config.settings;
     pool->hold_until = mono_add(lb->now, s->lost_after_ms + s->report_interval_ms);
@@ -27,7 +27,7 @@ void view_clock(struct lb *lb, wall_ms_t wall, struct lb_effects *fx)
     int64_t apart = lb->has_clock ? wall_sub(wall, lb_store_now(lb, lb->now)) : 0;
     if (apart > CLOCK_JUMP_MS || apart < -CLOCK_JUMP_MS) {
         for (size_t i = 0; i < lb->config.pool_count; i++)
-            hold(lb, &lb->pools[i]);
+            view_hold(lb, &lb->pools[i]);
         fx_note(fx, LB_WARN, 0, "clock_jump", NULL, false, "store_time_moved", "by_ms=%lld",
                 (long long)apart);
     }
@@ -207,8 +207,13 @@ static void on_report(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
 
 static void on_want(struct lb *lb, struct lb_pool *pool, const struct want *want)
 {
-    if (strcmp(want->node, WANT_POOL_CLOSED) == 0) {
-        pool->closed_want = *want;
+    struct want *of_pool = strcmp(want->node, WANT_POOL_CLOSED) == 0  ? &pool->closed_want
+                           : strcmp(want->node, WANT_POOL_OWNER) == 0 ? &pool->owner_want
+                           : strcmp(want->node, WANT_POOL_GUARD) == 0 ? &pool->guard_want
+                                                                      : NULL;
+    if (of_pool != NULL) {
+        *of_pool = *want;
+        pool->duty_at = lb->now;
         return;
     }
     struct lb_node *node = view_find(pool, span_of(want->node));
@@ -257,7 +262,7 @@ static void gone(struct lb *lb, struct lb_pool *pool, struct lb_node *node, stru
 void view_begin(struct lb *lb, struct lb_pool *pool)
 {
     pool->reading = true;
-    pool->closed_want = (struct want){.kind = WANT_NONE};
+    pool->closed_want = pool->owner_want = pool->guard_want = (struct want){.kind = WANT_NONE};
     for (uint32_t slot = 0; slot < pool_slots(pool->table); slot++) {
         pool->nodes[slot].seen = false;
         /* What was taken back meanwhile does not come again: a whole read names those that stand.
@@ -290,7 +295,7 @@ void view_end(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
     pool->ready = pool->live = true;
     pool->heard = true;
     pool->heard_at = lb->now;
-    hold(lb, pool);
+    view_hold(lb, pool);
     fx_note(fx, LB_INFO, pool->index, "view", NULL, false, "complete", "live=1 nodes=%u absent=%u",
             nodes, absent);
 }

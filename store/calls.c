@@ -70,8 +70,11 @@ int calls_want(struct store_call *call, const struct keys *keys, const struct ca
 {
     char text[KEYS_NAME_MAX + 8];
     struct span node = span_of(req->node);
-    bool of_pool = span_is(node, WANT_POOL_CLOSED) || span_is(node, WANT_POOL_PAUSED) ||
-                   span_is(node, WANT_POOL_SIZE) || span_is(node, WANT_POOL_ROLL);
+    static const char *const of_pools[] = {WANT_POOL_CLOSED, WANT_POOL_PAUSED, WANT_POOL_SIZE,
+                                           WANT_POOL_ROLL,   WANT_POOL_OWNER,  WANT_POOL_GUARD};
+    bool of_pool = false;
+    for (size_t i = 0; i < sizeof of_pools / sizeof *of_pools; i++)
+        of_pool |= span_is(node, of_pools[i]);
     struct build b = build_begin(call, SCRIPT_WANT, keys, err);
     BUILD_KEYS(&b, KEY_NODES, KEY_WANTS, KEY_FEED, KEY_EVENTS, KEY_LEADER);
     if (of_pool)
@@ -175,6 +178,7 @@ int calls_enroll(struct store_call *call, const struct keys *keys, const struct 
     build_encoded(&b, "url", req->url, 255);
     build_int(&b, "live_ms", req->live_ms, 1, BUILD_INT_MAX);
     build_word(&b, req->leave ? "leave" : "enroll");
+    build_int(&b, "epoch", req->epoch, 0, BUILD_INT_MAX);
     return build_end(&b);
 }
 

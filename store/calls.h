@@ -64,6 +64,7 @@ struct store_answer {
     enum answer_word word;
     wall_ms_t now; /* Redis TIME: always set */
     int64_t epoch;
+    int64_t own_epoch; /* enroll, TAKEN */
     int64_t token;
     enum node_state state;
     struct span holder; /* "name epoch token" of who holds the lease; empty: nobody */
@@ -168,13 +169,16 @@ int calls_lease(struct store_call *call, const struct keys *keys, const struct c
 /* "name epoch token" into buf. */
 void calls_holder(const char *name, int64_t epoch, int64_t token, char buf[CALL_HOLDER_MAX]);
 
-/* OK: epoch. TAKEN: epoch. Call again (same nonce) at least each live_ms / 3: it is the beat. */
+/* OK: epoch. TAKEN: epoch, and own_epoch: one of the caller's own, to issue tickets under until it
+ * has the name (0 with leave). Call again (same nonce) at least each live_ms / 3: it is the beat.
+ */
 struct call_enroll {
     const char *id; /* "lb/name" or "autoscale/name" */
     const char *nonce;
     const char *url;
     int64_t live_ms;
-    bool leave; /* give the name back */
+    bool leave;    /* give the name back */
+    int64_t epoch; /* own_epoch of an earlier answer, which it gets again; 0: none */
 };
 int calls_enroll(struct store_call *call, const struct keys *keys, const struct call_enroll *req,
                  struct err *err) BERTH_MUST_USE;

@@ -24,8 +24,8 @@ const char *answer_word_text(enum answer_word word)
     return words[word];
 }
 
-/* Parts of an answer after [word, now], a letter each: e epoch, t token, s state, h holder, p ttl,
- * n node, x text, c count, C total, l list, L list2. */
+/* Parts of an answer after [word, now], a letter each: e epoch, o own_epoch, t token, s state, h
+ * holder, p ttl, n node, x text, c count, C total, l list, L list2. */
 static const struct shape {
     enum script_id script;
     enum answer_word word;
@@ -51,7 +51,7 @@ static const struct shape {
     {SCRIPT_LEASE, ANSWER_HELD, "hp"},
     {SCRIPT_LEASE, ANSWER_LOST, ""},
     {SCRIPT_ENROLL, ANSWER_OK, "e"},
-    {SCRIPT_ENROLL, ANSWER_TAKEN, "e"},
+    {SCRIPT_ENROLL, ANSWER_TAKEN, "eo"},
     {SCRIPT_ROOM, ANSWER_OK, "ne"},
     {SCRIPT_ROOM, ANSWER_HAVE, "ne"},
     {SCRIPT_ROOM, ANSWER_MOVED, "ne"},
@@ -112,6 +112,8 @@ static bool read_part(char part, const struct resp *r, struct store_answer *a)
     switch (part) {
     case 'e':
         return get_int(r, &a->epoch);
+    case 'o':
+        return get_int(r, &a->own_epoch);
     case 't':
         return get_int(r, &a->token);
     case 's':

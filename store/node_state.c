@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const char *const want_words[WANT_KINDS] = {
-    "none", "draining", "ready", "held", "closed", "paused", "size", "roll",
+    "none", "draining", "ready", "held", "closed", "paused", "size", "roll", "failback", "accept",
 };
 static const char *const who_words[WANT_WHOS] = {"node", "operator", "autoscale"};
 

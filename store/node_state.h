@@ -33,6 +33,8 @@ enum want_kind {
     WANT_PAUSED,
     WANT_SIZE,
     WANT_ROLL,
+    WANT_FAILBACK,
+    WANT_ACCEPT,
     WANT_KINDS
 };
 /* In order of precedence: the node itself, an operator, the autoscaler. */
@@ -47,6 +49,8 @@ const char *want_who_word(enum want_who who);
 #define WANT_POOL_PAUSED "*paused" /* WANT_PAUSED: the autoscaler touches nothing */
 #define WANT_POOL_SIZE "*size"     /* WANT_SIZE: so many ready nodes */
 #define WANT_POOL_ROLL "*roll"     /* WANT_ROLL: nodes that joined before `since` are replaced */
+#define WANT_POOL_OWNER "*owner"   /* WANT_FAILBACK: the LB that comes first is to own it again */
+#define WANT_POOL_GUARD "*guard"   /* WANT_ACCEPT: what the mass-loss guard holds is really lost */
 
 /* A row of `wants`, or a `want` item of the feed (there WANT_NONE: it was taken back). */
 struct want {

@@ -12,6 +12,8 @@ local ALLOWED = {
   ['*paused'] = {paused = true, none = true},
   ['*size'] = {size = true, none = true},
   ['*roll'] = {roll = true, none = true},
+  ['*owner'] = {failback = true, none = true},
+  ['*guard'] = {accept = true, none = true},
 }
 
 local of_pool = ALLOWED[node] and node ~= 'node'

@@ -95,6 +95,12 @@ static struct store_answer enroll(const char *nonce, bool leave)
                .live_ms = 3000, .leave = leave);
 }
 
+static struct store_answer enroll_again(const char *nonce, int64_t epoch)
+{
+    return SAY(enroll, .id = "lb/lb-a", .nonce = nonce, .url = "u", .live_ms = 3000,
+               .epoch = epoch);
+}
+
 static void beat_long_ago(const char *id, int64_t ms)
 {
     char record[160];
@@ -124,6 +130,37 @@ static void test_one_process_a_peer_name(void **state)
     const char *record = redis_client_text(fx.client, "HGET", "berth:{p}:peers", "lb/lb-a", NULL);
     assert_int_equal(store_field(record, "epoch"), a.epoch);
     assert_int_equal(store_field(record, "at"), fx.now);
+}
+
+/* After a kill -9 the name is taken for a while; players need not wait for it. */
+static void test_who_waits_for_a_name_has_an_epoch_of_its_own(void **state)
+{
+    int64_t dead = enroll("x1", false).epoch;
+    struct store_answer a = enroll("x2", false);
+    assert_int_equal(a.word, ANSWER_TAKEN);
+    assert_int_equal(a.epoch, dead);
+    int64_t mine = a.own_epoch;
+    assert_true(mine > dead);
+    assert_int_equal(enroll_again("x2", mine).own_epoch, mine); /* asked again: the same */
+    assert_true(enroll("x3", false).own_epoch > mine);          /* another process: another */
+    char record[160];
+    (void)snprintf(record, sizeof record, "epoch=%lld nonce=x1 at=%lld url=x", (long long)dead,
+                   (long long)(fx.now - 3001));
+    (void)redis_client_ask(fx.client, "HSET", "berth:{p}:peers", "lb/lb-a", record, NULL);
+    a = enroll_again("x2", mine);
+    assert_int_equal(a.word, ANSWER_OK);
+    assert_int_equal(a.epoch, mine);
+    (void)enroll("x2", true);
+    int64_t younger = enroll("x4", false).epoch;
+    (void)enroll("x4", true);
+    (void)enroll("x5", false);
+    beat_long_ago("lb/lb-a", 3001); /* epoch 5: older than what x2 had */
+    assert_int_equal(enroll_again("x2", mine).epoch, mine);
+    assert_true(enroll_again("x2", younger + 1000000000).epoch == mine); /* its nonce stands */
+    beat_long_ago("lb/lb-a", 3001);
+    a = enroll_again("x6", younger + 1000000000); /* never issued */
+    assert_true(a.epoch > younger && a.epoch < younger + 1000000000);
+    assert_int_equal(enroll("x7", true).own_epoch, 0);
 }
 
 static void test_peers_of_yesterday_are_pruned(void **state)
@@ -326,6 +363,7 @@ int main(void)
         T(test_only_the_holder_renews_and_releases),
         T(test_owner_and_leader_are_two_leases),
         T(test_one_process_a_peer_name),
+        T(test_who_waits_for_a_name_has_an_epoch_of_its_own),
         T(test_peers_of_yesterday_are_pruned),
         T(test_only_the_leader_plans),
         T(test_a_plan_changes_wholly_or_not_at_all),

@@ -383,9 +383,10 @@ static void test_want_refuses_what_makes_no_sense(void **state)
         enum want_kind kind;
         int64_t until;
     } cases[] = {
-        {"n", WANT_CLOSED, 0},     {"n", WANT_SIZE, 0},       {"*closed", WANT_DRAINING, 0},
-        {"*size", WANT_PAUSED, 0}, {"*paused", WANT_SIZE, 0}, {"n", WANT_DRAINING, 1000},
-        {"n", WANT_ROLL, 0},       {"*size", WANT_ROLL, 0},   {"*roll", WANT_SIZE, 0},
+        {"n", WANT_CLOSED, 0},      {"n", WANT_SIZE, 0},          {"*closed", WANT_DRAINING, 0},
+        {"*size", WANT_PAUSED, 0},  {"*paused", WANT_SIZE, 0},    {"n", WANT_DRAINING, 1000},
+        {"n", WANT_ROLL, 0},        {"*size", WANT_ROLL, 0},      {"*roll", WANT_SIZE, 0},
+        {"*owner", WANT_ACCEPT, 0}, {"*guard", WANT_FAILBACK, 0}, {"n", WANT_ACCEPT, 0},
     };
     struct store_answer a;
     (void)store_join("n", "nonce-1");

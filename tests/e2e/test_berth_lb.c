@@ -1,17 +1,11 @@
 /* test_berth_lb.c - two berth-lb on a real Redis with real game nodes: what players, operators and
  * a failing machine see. */
-#include "io/port.h"
-#include "io/spawn.h"
 #include "tests/support/cmocka.h"
-#include "tests/support/rig.h"
+#include "tests/support/rig_lb.h"
 #include "tests/support/wire_client.h"
 
-#include <jansson.h>
-#include <netinet/in.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,55 +13,16 @@
 
 enum { WAIT_MS = 15000, LOST_AFTER_MS = 1000 };
 
-struct balancer {
-    struct rig_node process; /* of which pid, name and log are used */
-    int public_port, admin_port;
-};
-
 static struct rig rig;
-static struct balancer lbs[2];
+static struct rig_lb lbs[2];
 static struct rig_node nodes[3];
 static const char *const node_names[] = {"gn-1", "gn-2", "gn-3"};
 
 /* ---- HTTP ---- */
 
-struct answer {
-    int status;
-    json_t *body; /* NULL: not JSON */
-};
-
-/* Valid until the next ask. */
-static const struct answer *ask(int port, const char *method, const char *path, const char *bearer,
-                                const char *body)
+static const struct rig_answer *get(int lb, const char *path)
 {
-    static struct answer answer;
-    char text[2048], auth[1400] = "";
-    json_decref(answer.body);
-    if (bearer != NULL)
-        (void)snprintf(auth, sizeof auth, "Authorization: Bearer %s\r\n", bearer);
-    (void)snprintf(
-        text, sizeof text,
-        "%s %s HTTP/1.1\r\nHost: lb\r\nContent-Length: %zu\r\n%sConnection: close\r\n\r\n%s",
-        method, path, body ? strlen(body) : 0, auth, body ? body : "");
-    const char *head = NULL, *content = NULL;
-    int fd = wire_connect(port);
-    wire_say(fd, text);
-    head = wire_response_text(fd, false, &content);
-    (void)close(fd);
-    answer.status = atoi(head + strlen("HTTP/1.1 "));
-    answer.body = json_loads(content, 0, NULL);
-    return &answer;
-}
-
-static const struct answer *get(int lb, const char *path)
-{
-    return ask(lbs[lb].public_port, "GET", path, NULL, NULL);
-}
-
-static const char *text_of(const struct answer *a, const char *key)
-{
-    const char *text = json_string_value(json_object_get(a->body, key));
-    return text ? text : "";
+    return rig_lb_ask(lbs[lb].public_port, "GET", path, NULL, NULL);
 }
 
 /* A match of four, asked of one LB. The node, or "" (and the status in *ret_status). */
@@ -77,61 +32,21 @@ static const char *match(int lb, const char *room, int *ret_status)
     (void)snprintf(body, sizeof body,
                    "{\"room\":\"%s\",\"players\":[\"%s-a\",\"%s-b\",\"%s-c\",\"%s-d\"]}", room,
                    room, room, room, room);
-    const struct answer *a = ask(lbs[lb].public_port, "POST", "/v1/pools/game/rooms", NULL, body);
+    const struct rig_answer *a =
+        rig_lb_ask(lbs[lb].public_port, "POST", "/v1/pools/game/rooms", NULL, body);
     *ret_status = a->status;
-    return text_of(a, "node");
+    return rig_answer_text(a, "node");
 }
 
 /* ---- life ---- */
-
-static int free_port(void)
-{
-    struct err err = {0};
-    int port = port_find_free(&err);
-    if (port < 0)
-        fail_msg("%s", err.text);
-    return port;
-}
-
-static void start_lb(int i)
-{
-    struct rig_node *p = &lbs[i].process;
-    char program[256];
-    (void)snprintf(program, sizeof program, "%s/berth-lb", getenv("BERTH_BIN"));
-    (void)snprintf(p->name, sizeof p->name, "lb-%c", 'a' + i);
-    (void)snprintf(p->log, sizeof p->log, "%s/lb-%c.log", rig.redis.dir, 'a' + i);
-    const char *argv[] = {program, "--config", rig.config, "--name", p->name, NULL};
-    struct spawn spec = {.argv = argv, .output = p->log, .die_with_parent = SIGKILL};
-    struct err err = {0};
-    p->pid = spawn_process(&spec, &err);
-    if (p->pid < 0)
-        fail_msg("%s: %s", program, err.text);
-}
-
-static void wait_ready(int lb)
-{
-    int64_t end = rig_now_ms() + WAIT_MS;
-    for (;;) {
-        int fd = socket(AF_INET, SOCK_STREAM, 0);
-        struct sockaddr_in at = {.sin_family = AF_INET,
-                                 .sin_addr = {htonl(INADDR_LOOPBACK)},
-                                 .sin_port = htons((uint16_t)lbs[lb].admin_port)};
-        bool up = connect(fd, (struct sockaddr *)&at, sizeof at) == 0;
-        (void)close(fd);
-        if (up && ask(lbs[lb].admin_port, "GET", "/readyz", NULL, NULL)->status == 200)
-            return;
-        if (rig_now_ms() > end)
-            fail_msg("lb %d is not ready: see %s", lb, lbs[lb].process.log);
-        rig_sleep_ms(20);
-    }
-}
 
 /* Until lb sees so many nodes in this state. Returns how long it took. */
 static int64_t wait_nodes(int lb, const char *state, int count)
 {
     int64_t began = rig_now_ms();
     for (;;) {
-        const struct answer *a = ask(lbs[lb].admin_port, "GET", "/v1/pools/game", NULL, NULL);
+        const struct rig_answer *a =
+            rig_lb_ask(lbs[lb].admin_port, "GET", "/v1/pools/game", NULL, NULL);
         json_t *states = json_object_get(a->body, "states");
         if (json_integer_value(json_object_get(states, state)) == count)
             return rig_now_ms() - began;
@@ -141,27 +56,10 @@ static int64_t wait_nodes(int lb, const char *state, int count)
     }
 }
 
-static void wait_owner(const char *name, int64_t limit_ms)
-{
-    int64_t end = rig_now_ms() + limit_ms;
-    for (;;) {
-        const char *owner = redis_client_text(rig.client, "GET", "berth:{game}:owner", NULL);
-        if (strncmp(owner, name, strlen(name)) == 0)
-            return;
-        if (rig_now_ms() > end)
-            fail_msg("game is owned by '%s', not %s", owner, name);
-        rig_sleep_ms(5);
-    }
-}
-
 static void begin(bool durable)
 {
     char yaml[2048];
-    for (int i = 0; i < 2; i++) {
-        lbs[i].public_port = free_port();
-        lbs[i].admin_port = free_port();
-    }
-    (void)snprintf(
+    int n = snprintf(
         yaml, sizeof yaml,
         "pools:\n"
         "  game: {capacity: 1000, report_interval: 200ms, lost_after: 1s, forget_after: 30s,\n"
@@ -170,14 +68,9 @@ static void begin(bool durable)
         "  club: {access: server, access_tokens: [club-token-1, club-token-2]}\n"
         "  arena: {access: player, player_key: \"" STUDIO_KEY "\"}\n"
         "  few: {address_rate: 5, cors_origins: [\"https://game.example\"]}\n"
-        "gamenode: {grace: 500ms, room_linger: 100ms}\n"
-        "lb:\n"
-        "  admin_token: admin-token\n"
-        "  failback_after: 1s\n"
-        "  peers:\n"
-        "    lb-a: {public: \"127.0.0.1:%d\", admin: \"127.0.0.1:%d\", owns: [game]}\n"
-        "    lb-b: {public: \"127.0.0.1:%d\", admin: \"127.0.0.1:%d\"}\n",
-        lbs[0].public_port, lbs[0].admin_port, lbs[1].public_port, lbs[1].admin_port);
+        "gamenode: {grace: 500ms, room_linger: 100ms}\n");
+    rig_lb_plan(lbs, yaml + n, sizeof yaml - (size_t)n);
+    (void)strcat(yaml, "  failback_after: 1s\n");
     rig_start(&rig, true, yaml);
     if (durable) {
         redis_client_close(rig.client);
@@ -188,15 +81,11 @@ static void begin(bool durable)
         assert_int_equal(redis_server_restart(&rig.redis, &err), 0);
         rig_reconnect(&rig);
     }
-    start_lb(0);
-    start_lb(1);
+    rig_lb_start(&rig, lbs);
     for (int i = 0; i < 3; i++)
         nodes[i] = rig_node_start(&rig, "game", node_names[i], NULL);
-    for (int i = 0; i < 2; i++) {
-        wait_ready(i);
-        (void)wait_nodes(i, "ready", 3);
-    }
-    wait_owner("lb-a", WAIT_MS);
+    rig_lb_wait_nodes(lbs, "ready", 3);
+    rig_lb_wait_owner(&rig, "lb-a");
 }
 
 static int setup(void **state)
@@ -213,11 +102,7 @@ static int setup_durable(void **state)
 
 static int teardown(void **state)
 {
-    for (int i = 0; i < 2; i++)
-        if (rig_node_runs(&lbs[i].process)) {
-            (void)kill(lbs[i].process.pid, SIGTERM);
-            assert_int_equal(rig_node_wait(&lbs[i].process, WAIT_MS), 0); /* under ASan: no leak */
-        }
+    rig_lb_end(lbs);
     for (int i = 0; i < 3; i++)
         rig_node_kill(&nodes[i]);
     rig_stop(&rig);
@@ -245,8 +130,8 @@ static void test_a_match_meets_on_one_node_whichever_lb_is_asked(void **state)
         assert_int_equal(status, 200);
         assert_string_equal(match((r + 1) % 2, room, &status), node);
         (void)snprintf(path, sizeof path, "/v1/pools/game/endpoint?room=%s&player=late", room);
-        assert_string_equal(text_of(get(r % 2, path), "node"), node);
-        assert_string_equal(text_of(get((r + 1) % 2, path), "node"), node);
+        assert_string_equal(rig_answer_text(get(r % 2, path), "node"), node);
+        assert_string_equal(rig_answer_text(get((r + 1) % 2, path), "node"), node);
     }
 }
 
@@ -279,22 +164,22 @@ static void test_two_lbs_asked_at_once_give_one_node(void **state)
 
 static void test_a_ticket_opens_the_door_and_the_count_follows(void **state)
 {
-    const struct answer *a = get(1, "/v1/pools/game/endpoint?room=r1&player=ann");
+    const struct rig_answer *a = get(1, "/v1/pools/game/endpoint?room=r1&player=ann");
     assert_int_equal(a->status, 200);
-    const struct rig_node *node = node_of(text_of(a, "node"));
+    const struct rig_node *node = node_of(rig_answer_text(a, "node"));
     char port[16];
     (void)snprintf(port, sizeof port, ":%d/", node->port);
-    assert_non_null(strstr(text_of(a, "endpoint"), port));
+    assert_non_null(strstr(rig_answer_text(a, "endpoint"), port));
     int ann = player_connect(node);
     player_say(ann, "{\"type\":\"join\",\"room\":\"r1\",\"player\":\"ann\",\"ticket\":\"%s\"}",
-               text_of(a, "ticket"));
+               rig_answer_text(a, "ticket"));
     (void)player_hear(ann, "joined");
     rig_wait_report(&rig, node, "conns=1");
     char path[96];
     (void)snprintf(path, sizeof path, "/v1/pools/game/nodes/%s", node->name);
     int64_t end = rig_now_ms() + WAIT_MS, est = -1, conns = -1;
     while (conns != 1 && rig_now_ms() < end) {
-        a = ask(lbs[0].admin_port, "GET", path, NULL, NULL);
+        a = rig_lb_ask(lbs[0].admin_port, "GET", path, NULL, NULL);
         conns = json_integer_value(json_object_get(a->body, "connections"));
         est = json_integer_value(json_object_get(a->body, "est"));
     }
@@ -306,24 +191,27 @@ static void test_a_ticket_opens_the_door_and_the_count_follows(void **state)
 
 static void test_start_and_finish_by_the_ticket_of_the_room(void **state)
 {
-    const struct answer *a = get(0, "/v1/pools/game/endpoint?room=r1&player=ann");
+    const struct rig_answer *a = get(0, "/v1/pools/game/endpoint?room=r1&player=ann");
     char ticket[1200], node[64];
-    (void)snprintf(ticket, sizeof ticket, "%s", text_of(a, "ticket"));
-    (void)snprintf(node, sizeof node, "%s", text_of(a, "node"));
-    a = ask(lbs[1].public_port, "POST", "/v1/pools/game/rooms/r1/start", ticket, NULL);
+    (void)snprintf(ticket, sizeof ticket, "%s", rig_answer_text(a, "ticket"));
+    (void)snprintf(node, sizeof node, "%s", rig_answer_text(a, "node"));
+    a = rig_lb_ask(lbs[1].public_port, "POST", "/v1/pools/game/rooms/r1/start", ticket, NULL);
     assert_int_equal(a->status, 200);
-    assert_string_equal(text_of(a, "node"), node);
-    assert_string_equal(text_of(a, "player"), "ann");
+    assert_string_equal(rig_answer_text(a, "node"), node);
+    assert_string_equal(rig_answer_text(a, "player"), "ann");
     a = get(1, "/v1/pools/game/players/ann");
     assert_int_equal(a->status, 200);
-    assert_string_equal(text_of(a, "room"), "r1");
-    assert_string_equal(text_of(a, "node"), node);
+    assert_string_equal(rig_answer_text(a, "room"), "r1");
+    assert_string_equal(rig_answer_text(a, "node"), node);
     assert_int_equal(
-        ask(lbs[1].public_port, "POST", "/v1/pools/game/rooms/r2/finish", ticket, NULL)->status,
+        rig_lb_ask(lbs[1].public_port, "POST", "/v1/pools/game/rooms/r2/finish", ticket, NULL)
+            ->status,
         401);
     assert_int_equal(
-        ask(lbs[1].public_port, "POST", "/v1/pools/game/rooms/r1/finish", NULL, NULL)->status, 401);
-    a = ask(lbs[1].public_port, "POST", "/v1/pools/game/rooms/r1/finish", ticket, NULL);
+        rig_lb_ask(lbs[1].public_port, "POST", "/v1/pools/game/rooms/r1/finish", NULL, NULL)
+            ->status,
+        401);
+    a = rig_lb_ask(lbs[1].public_port, "POST", "/v1/pools/game/rooms/r1/finish", ticket, NULL);
     assert_int_equal(a->status, 200);
     assert_int_equal(redis_client_int(rig.client, "EXISTS", "berth:{game}:room:r1", NULL), 0);
     assert_int_equal(get(0, "/v1/pools/game/players/ann")->status, 404);
@@ -350,10 +238,12 @@ static void test_bad_input_is_named(void **state)
         {"GET", "/v1/pools/game/endpoint?version=9.9", NULL, 503, "no node"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const struct answer *a =
-            ask(lbs[0].public_port, rows[i].method, rows[i].path, NULL, rows[i].body);
-        if (a->status != rows[i].status || strstr(text_of(a, "detail"), rows[i].detail) == NULL)
-            fail_msg("%s %s: %d %s", rows[i].method, rows[i].path, a->status, text_of(a, "detail"));
+        const struct rig_answer *a =
+            rig_lb_ask(lbs[0].public_port, rows[i].method, rows[i].path, NULL, rows[i].body);
+        if (a->status != rows[i].status ||
+            strstr(rig_answer_text(a, "detail"), rows[i].detail) == NULL)
+            fail_msg("%s %s: %d %s", rows[i].method, rows[i].path, a->status,
+                     rig_answer_text(a, "detail"));
     }
     /* What is for people is not on the players' port. */
     assert_int_equal(get(0, "/metrics")->status, 404);
@@ -363,7 +253,7 @@ static void test_bad_input_is_named(void **state)
 /* Where nobody is, 503 is what one hears who may ask. */
 static int status_of(const char *path, const char *bearer)
 {
-    return ask(lbs[0].public_port, "GET", path, bearer, NULL)->status;
+    return rig_lb_ask(lbs[0].public_port, "GET", path, bearer, NULL)->status;
 }
 
 static void test_who_may_ask_is_a_setting_of_the_pool(void **state)
@@ -413,7 +303,8 @@ static void test_asks_are_limited_and_pages_are_let_in(void **state)
 
 static int64_t pending_at(int lb)
 {
-    const struct answer *a = ask(lbs[lb].admin_port, "GET", "/v1/pools/game", NULL, NULL);
+    const struct rig_answer *a =
+        rig_lb_ask(lbs[lb].admin_port, "GET", "/v1/pools/game", NULL, NULL);
     return json_integer_value(json_object_get(a->body, "pending"));
 }
 
@@ -422,7 +313,7 @@ static void test_what_one_hands_out_the_other_counts(void **state)
     int given[3] = {0};
     for (int i = 0; i < 30; i++) {
         const struct rig_node *node =
-            node_of(text_of(get(i % 2, "/v1/pools/game/endpoint"), "node"));
+            node_of(rig_answer_text(get(i % 2, "/v1/pools/game/endpoint"), "node"));
         given[node - nodes]++;
         rig_sleep_ms(10); /* within which the other has heard */
     }
@@ -430,8 +321,7 @@ static void test_what_one_hands_out_the_other_counts(void **state)
         assert_in_range(given[i], 9, 11);
     assert_int_equal(pending_at(0), 30);
     assert_int_equal(pending_at(1), 30);
-    (void)kill(lbs[0].process.pid, SIGKILL);
-    (void)rig_node_wait(&lbs[0].process, WAIT_MS);
+    rig_lb_kill(&lbs[0]);
     assert_int_equal(pending_at(1), 30); /* the dead one's players are still on their way */
 }
 
@@ -446,9 +336,9 @@ static void test_a_killed_node_is_out_of_rotation_in_time(void **state)
         (void)wait_nodes(lb, "lost", 1);
     assert_in_range(rig_now_ms() - died, 0, LOST_AFTER_MS + 1000 + 300); /* 300: two polls */
     for (int i = 0; i < 60; i++) {
-        const struct answer *a = get(i % 2, "/v1/pools/game/endpoint");
+        const struct rig_answer *a = get(i % 2, "/v1/pools/game/endpoint");
         assert_int_equal(a->status, 200);
-        assert_string_not_equal(text_of(a, "node"), "gn-2");
+        assert_string_not_equal(rig_answer_text(a, "node"), "gn-2");
     }
 }
 
@@ -465,9 +355,9 @@ static void test_a_room_moves_only_when_its_node_is_dead(void **state)
     (void)wait_nodes(1, "lost", 1);
     int64_t end = rig_now_ms() + WAIT_MS;
     for (;;) {
-        const struct answer *a = get(1, "/v1/pools/game/endpoint?room=r1&player=r1-a");
+        const struct rig_answer *a = get(1, "/v1/pools/game/endpoint?room=r1&player=r1-a");
         if (a->status == 200) {
-            assert_string_not_equal(text_of(a, "node"), node);
+            assert_string_not_equal(rig_answer_text(a, "node"), node);
             assert_true(json_is_true(json_object_get(a->body, "moved")));
             return;
         }
@@ -490,23 +380,24 @@ static void store_goes_and_comes(void)
     redis_server_kill(&rig.redis);
     rig_sleep_ms(100);
     for (int64_t end = rig_now_ms() + 2000; rig_now_ms() < end; rig_sleep_ms(20)) {
-        const struct answer *a = get(0, "/v1/pools/game/endpoint");
+        const struct rig_answer *a = get(0, "/v1/pools/game/endpoint");
         assert_int_equal(a->status, 200);
         assert_true(json_is_integer(json_object_get(a->body, "view_age_ms")));
     }
-    const struct answer *a = get(0, "/v1/pools/game/endpoint?room=known&player=late");
+    const struct rig_answer *a = get(0, "/v1/pools/game/endpoint?room=known&player=late");
     assert_int_equal(a->status, 200);
-    assert_string_equal(text_of(a, "node"), known);
+    assert_string_equal(rig_answer_text(a, "node"), known);
     a = get(0, "/v1/pools/game/endpoint?room=new&player=late");
     assert_int_equal(a->status, 503);
-    assert_non_null(strstr(text_of(a, "type"), "store-away"));
+    assert_non_null(strstr(rig_answer_text(a, "type"), "store-away"));
     assert_int_equal(redis_server_restart(&rig.redis, &err), 0);
     rig_reconnect(&rig);
     for (int64_t back = rig_now_ms(); rig_now_ms() < back + 5000; rig_sleep_ms(20)) {
         a = get(0, "/v1/pools/game/endpoint");
         if (a->status != 200)
             fail_msg("%lld ms after the store came back: %s: see %s",
-                     (long long)(rig_now_ms() - back), text_of(a, "detail"), lbs[0].process.log);
+                     (long long)(rig_now_ms() - back), rig_answer_text(a, "detail"),
+                     lbs[0].process.log);
     }
     (void)wait_nodes(0, "ready", 3);
     (void)wait_nodes(1, "ready", 3);
@@ -527,15 +418,18 @@ static void test_answers_though_the_store_lost_its_memory(void **state)
 static void test_the_survivor_owns_the_pool_in_time_and_gives_it_back(void **state)
 {
     int64_t died = rig_now_ms();
-    (void)kill(lbs[0].process.pid, SIGKILL);
-    (void)rig_node_wait(&lbs[0].process, WAIT_MS);
-    wait_owner("lb-b", WAIT_MS);
+    rig_lb_kill(&lbs[0]);
+    rig_lb_wait_owner(&rig, "lb-b");
     assert_in_range(rig_now_ms() - died, 0, 1500);
     assert_int_equal(get(1, "/v1/pools/game/endpoint")->status, 200);
-    rig_sleep_ms(1500); /* its name is its own again after three seconds of silence */
-    start_lb(0);
-    wait_ready(0);
-    wait_owner("lb-a", WAIT_MS);
+    int64_t again = rig_now_ms();
+    rig_lb_start_one(&rig, lbs, 0);
+    while (!rig_lb_answers(&lbs[0], "/v1/pools/game/endpoint")) {
+        assert_in_range(rig_now_ms() - again, 0, 1500); /* its name is free only after 3 s */
+        rig_sleep_ms(10);
+    }
+    assert_string_equal(rig_answer_text(get(0, "/v1/pools/game/endpoint"), "pool"), "game");
+    rig_lb_wait_owner(&rig, "lb-a");
 }
 
 /* ---- operators ---- */
@@ -544,20 +438,24 @@ static void test_an_operator_drains_a_node_and_takes_it_back(void **state)
 {
     const char *path = "/v1/pools/game/nodes/gn-1/want";
     const char *out = "{\"want\":\"draining\",\"reason\":\"a look at its disk\",\"until\":\"1h\"}";
-    assert_int_equal(ask(lbs[1].admin_port, "PUT", path, NULL, out)->status, 401);
-    assert_int_equal(ask(lbs[1].admin_port, "PUT", path, "admin-token", "{\"want\":\"x\"}")->status,
-                     400);
+    assert_int_equal(rig_lb_ask(lbs[1].admin_port, "PUT", path, NULL, out)->status, 401);
     assert_int_equal(
-        ask(lbs[1].admin_port, "PUT", "/v1/pools/game/nodes/gn-9/want", "admin-token", out)->status,
+        rig_lb_ask(lbs[1].admin_port, "PUT", path, "admin-token", "{\"want\":\"x\"}")->status, 400);
+    assert_int_equal(
+        rig_lb_ask(lbs[1].admin_port, "PUT", "/v1/pools/game/nodes/gn-9/want", "admin-token", out)
+            ->status,
         404);
-    assert_int_equal(ask(lbs[1].admin_port, "PUT", path, "admin-token", out)->status, 202);
+    assert_int_equal(rig_lb_ask(lbs[1].admin_port, "PUT", path, "admin-token", out)->status, 202);
     (void)wait_nodes(0, "drained", 1);
     for (int i = 0; i < 20; i++)
-        assert_string_not_equal(text_of(get(i % 2, "/v1/pools/game/endpoint"), "node"), "gn-1");
+        assert_string_not_equal(rig_answer_text(get(i % 2, "/v1/pools/game/endpoint"), "node"),
+                                "gn-1");
     assert_int_equal(
-        ask(lbs[0].admin_port, "PUT", path, "admin-token", "{\"want\":\"none\"}")->status, 202);
+        rig_lb_ask(lbs[0].admin_port, "PUT", path, "admin-token", "{\"want\":\"none\"}")->status,
+        202);
     (void)wait_nodes(1, "ready", 3);
-    const struct answer *a = ask(lbs[0].admin_port, "GET", "/v1/events?pool=game", NULL, NULL);
+    const struct rig_answer *a =
+        rig_lb_ask(lbs[0].admin_port, "GET", "/v1/events?pool=game", NULL, NULL);
     assert_int_equal(a->status, 200);
     assert_true(json_array_size(json_object_get(a->body, "events")) > 8);
 }
@@ -578,10 +476,10 @@ static void test_wishes_that_are_not_understood_are_refused(void **state)
         {"/v1/pools/game/nodes/n-1/want", "{\"want\":\"held\",\"why\":\"x\"}", "why: no such"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const struct answer *a =
-            ask(lbs[0].admin_port, "PUT", rows[i].path, "admin-token", rows[i].body);
-        if (a->status != 400 || strstr(text_of(a, "detail"), rows[i].detail) == NULL)
-            fail_msg("%s: %d %s", rows[i].body, a->status, text_of(a, "detail"));
+        const struct rig_answer *a =
+            rig_lb_ask(lbs[0].admin_port, "PUT", rows[i].path, "admin-token", rows[i].body);
+        if (a->status != 400 || strstr(rig_answer_text(a, "detail"), rows[i].detail) == NULL)
+            fail_msg("%s: %d %s", rows[i].body, a->status, rig_answer_text(a, "detail"));
     }
     rig_sleep_ms(100);
     assert_int_equal(get(0, "/v1/pools/game/endpoint")->status, 200);
@@ -590,18 +488,19 @@ static void test_wishes_that_are_not_understood_are_refused(void **state)
 static void test_a_closed_pool_tells_its_message(void **state)
 {
     const char *path = "/v1/pools/game/closed";
-    assert_int_equal(ask(lbs[0].admin_port, "PUT", path, "admin-token",
-                         "{\"message\":\"back at nine\",\"until\":\"1h\"}")
+    assert_int_equal(rig_lb_ask(lbs[0].admin_port, "PUT", path, "admin-token",
+                                "{\"message\":\"back at nine\",\"until\":\"1h\"}")
                          ->status,
                      202);
     int64_t end = rig_now_ms() + WAIT_MS;
-    const struct answer *a = get(1, "/v1/pools/game/endpoint");
+    const struct rig_answer *a = get(1, "/v1/pools/game/endpoint");
     for (; a->status == 200 && rig_now_ms() < end; rig_sleep_ms(10))
         a = get(1, "/v1/pools/game/endpoint");
     assert_int_equal(a->status, 503);
-    assert_string_equal(text_of(a, "detail"), "back at nine");
+    assert_string_equal(rig_answer_text(a, "detail"), "back at nine");
     assert_int_equal(
-        ask(lbs[0].admin_port, "PUT", path, "admin-token", "{\"closed\":false}")->status, 202);
+        rig_lb_ask(lbs[0].admin_port, "PUT", path, "admin-token", "{\"closed\":false}")->status,
+        202);
     rig_sleep_ms(200);
     assert_int_equal(get(1, "/v1/pools/game/endpoint")->status, 200);
 }

@@ -37,21 +37,25 @@ void rig_lb_plan(struct rig_lb lbs[2], char *ret_yaml, size_t size)
                    lbs[0].public_port, lbs[0].admin_port, lbs[1].public_port, lbs[1].admin_port);
 }
 
+void rig_lb_start_one(struct rig *rig, struct rig_lb lbs[2], int i)
+{
+    struct rig_node *p = &lbs[i].process;
+    char program[256];
+    (void)snprintf(program, sizeof program, "%s/berth-lb", getenv("BERTH_BIN"));
+    (void)snprintf(p->name, sizeof p->name, "lb-%c", 'a' + i);
+    (void)snprintf(p->log, sizeof p->log, "%s/lb-%c.log", rig->redis.dir, 'a' + i);
+    const char *argv[] = {program, "--config", rig->config, "--name", p->name, NULL};
+    struct spawn spec = {.argv = argv, .output = p->log, .die_with_parent = SIGKILL};
+    struct err err = {0};
+    p->pid = spawn_process(&spec, &err);
+    if (p->pid < 0)
+        fail_msg("%s: %s", program, err.text);
+}
+
 void rig_lb_start(struct rig *rig, struct rig_lb lbs[2])
 {
-    for (int i = 0; i < 2; i++) {
-        struct rig_node *p = &lbs[i].process;
-        char program[256];
-        (void)snprintf(program, sizeof program, "%s/berth-lb", getenv("BERTH_BIN"));
-        (void)snprintf(p->name, sizeof p->name, "lb-%c", 'a' + i);
-        (void)snprintf(p->log, sizeof p->log, "%s/lb-%c.log", rig->redis.dir, 'a' + i);
-        const char *argv[] = {program, "--config", rig->config, "--name", p->name, NULL};
-        struct spawn spec = {.argv = argv, .output = p->log, .die_with_parent = SIGKILL};
-        struct err err = {0};
-        p->pid = spawn_process(&spec, &err);
-        if (p->pid < 0)
-            fail_msg("%s: %s", program, err.text);
-    }
+    for (int i = 0; i < 2; i++)
+        rig_lb_start_one(rig, lbs, i);
 }
 
 static bool listens(int port)
@@ -64,6 +68,31 @@ static bool listens(int port)
     bool up = connect(fd, (struct sockaddr *)&at, sizeof at) == 0;
     (void)close(fd);
     return up;
+}
+
+bool rig_lb_answers(const struct rig_lb *lb, const char *path)
+{
+    return listens(lb->public_port) &&
+           rig_lb_ask(lb->public_port, "GET", path, NULL, NULL)->status == 200;
+}
+
+void rig_lb_kill(struct rig_lb *lb)
+{
+    (void)kill(lb->process.pid, SIGKILL);
+    (void)rig_node_wait(&lb->process, WAIT_MS);
+}
+
+void rig_lb_wait_owner(struct rig *rig, const char *name)
+{
+    int64_t end = rig_now_ms() + WAIT_MS;
+    for (;;) {
+        const char *owner = redis_client_text(rig->client, "GET", "berth:{game}:owner", NULL);
+        if (strncmp(owner, name, strlen(name)) == 0)
+            return;
+        if (rig_now_ms() > end)
+            fail_msg("game is owned by '%s', not %s", owner, name);
+        rig_sleep_ms(5);
+    }
 }
 
 static bool is_ready(const struct rig_lb *lb, const char *state, int count)

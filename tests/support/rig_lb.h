@@ -18,6 +18,13 @@ struct rig_lb {
 void rig_lb_plan(struct rig_lb lbs[2], char *ret_yaml, size_t size);
 /* Start both. They are ready once they have read the pool: rig_lb_wait_ready. */
 void rig_lb_start(struct rig *rig, struct rig_lb lbs[2]);
+void rig_lb_start_one(struct rig *rig, struct rig_lb lbs[2], int i);
+/* Does its public port answer this path with 200 now? */
+bool rig_lb_answers(const struct rig_lb *lb, const char *path);
+/* SIGKILL, and wait. */
+void rig_lb_kill(struct rig_lb *lb);
+/* Until the lease of pool game is held by this one. */
+void rig_lb_wait_owner(struct rig *rig, const char *name);
 /* Until both are ready, see so many nodes in this state, and hear each other. */
 void rig_lb_wait_nodes(struct rig_lb lbs[2], const char *state, int count);
 /* SIGTERM to both; each must end with 0 (and, under ASan, without a leak). */

@@ -143,6 +143,7 @@ static void do_lease(struct world *w, int i, const struct lease_request *request
     bool live = w->now < w->lease_until;
     if (request->op == LEASE_OP_ACQUIRE && live && strcmp(w->holder, me->name) != 0) {
         a->word = ANSWER_HELD;
+        a->holder = span_of(w->holder);
         a->ttl_ms = w->lease_until - w->now;
     } else if (request->op == LEASE_OP_ACQUIRE) {
         if (!live) {
@@ -238,12 +239,21 @@ static void do_probe(struct world *w, int i, const struct lb_effect *fx)
     w->lbs[i].probes++;
 }
 
-static void do_enroll(struct world *w, int i)
+static void do_enroll(struct world *w, int i, const struct lb_effect *fx)
 {
     struct store_answer *a = answer_to(w, i, LB_ENROLL_REPLY);
-    if (w->lbs[i].epoch == 0)
-        w->lbs[i].epoch = wall(w) + i;
-    a->epoch = w->lbs[i].epoch;
+    struct world_lb *me = &w->lbs[i];
+    if (w->now < me->name_free_at) { /* a process of before, or another, has the name */
+        a->word = ANSWER_TAKEN;
+        a->epoch = 1;
+        if (me->own_epoch == 0)
+            me->own_epoch = wall(w) + i;
+        a->own_epoch = me->own_epoch;
+        return;
+    }
+    if (me->epoch == 0)
+        me->epoch = fx->held_epoch ? fx->held_epoch : wall(w) + i;
+    a->epoch = me->epoch;
 }
 
 /* ---- balancers ---- */
@@ -274,17 +284,29 @@ static void fail_to_send(struct world *w, int i, const struct lb_effect *fx)
     m->ev.lease_request = fx->lease_request;
 }
 
+static struct world_message *tell_peer(struct world *w, int to, const struct lb_effect *fx)
+{
+    static const struct {
+        const char *event;
+        enum lb_event_kind kind;
+    } events[] = {{"released", LB_PEER_RELEASED}, {"rooms", LB_PEER_ROOMS}, {"able", LB_PEER_ABLE}};
+    if (fx->kind == LB_DO_COUNT)
+        return post(w, to, LB_PEER_COUNT, HOP_MS);
+    for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+        if (strcmp(fx->event, events[i].event) == 0)
+            return post(w, to, events[i].kind, HOP_MS);
+    return NULL;
+}
+
 static void tell_peers(struct world *w, int from, const struct lb_effect *fx)
 {
     for (int i = 0; i < w->lb_count; i++) {
-        if (i == from)
+        struct world_message *m = i == from ? NULL : tell_peer(w, i, fx);
+        if (m == NULL)
             continue;
-        if (fx->kind == LB_DO_COUNT)
-            post(w, i, LB_PEER_COUNT, HOP_MS)->ev.count = fx->count;
-        else if (strcmp(fx->event, "released") == 0)
-            post(w, i, LB_PEER_RELEASED, HOP_MS);
-        else if (strcmp(fx->event, "rooms") == 0)
-            post(w, i, LB_PEER_ROOMS, HOP_MS);
+        m->ev.peer = (size_t)from;
+        m->ev.count = fx->count;
+        m->ev.ok = fx->able;
     }
 }
 
@@ -297,7 +319,7 @@ static void carry_out(struct world *w, int i)
         if (to_store && !w->lbs[i].connected)
             fail_to_send(w, i, fx);
         else if (fx->kind == LB_DO_ENROLL)
-            do_enroll(w, i);
+            do_enroll(w, i, fx);
         else if (fx->kind == LB_DO_LEASE)
             do_lease(w, i, &fx->lease_request);
         else if (fx->kind == LB_DO_MOVE)
@@ -434,6 +456,7 @@ static void settings(struct world *w, int lb_count)
     w->owns[0] = "game";
     w->peers[0] = (struct lb_peer_settings){.name = "lb-a", .owns = {w->owns, 1}};
     w->peers[1] = (struct lb_peer_settings){.name = "lb-b"};
+    w->peers[2] = (struct lb_peer_settings){.name = "lb-c"};
     w->settings = (struct lb_settings){
         .peers = {w->peers, (size_t)lb_count},
         .lease_ms = 1000,
@@ -453,31 +476,56 @@ static void reset(struct world *w, int lb_count)
     settings(w, lb_count);
 }
 
+static void open_lb(struct world *w, int i)
+{
+    struct lb_pool_config pool = {.settings = &w->pool};
+    struct world_lb *me = &w->lbs[i];
+    (void)snprintf(me->name, sizeof me->name, "lb-%c", 'a' + i);
+    struct lb_config config = {
+        .name = me->name,
+        .lb = &w->settings,
+        .tickets = &w->tickets,
+        .pools = &pool,
+        .pool_count = 1,
+        .nodes_max = WORLD_NODES,
+        .rooms_max = 8,
+        .players_max = 64,
+        .seed = 7 + (uint64_t)i,
+    };
+    struct err err = {0};
+    me->lb = lb_create(&config, world_mono(w), &err);
+    if (me->lb == NULL)
+        fail_msg("%s", err.text);
+    me->runs = true;
+    connect_lb(w, i);
+}
+
 static void open_lbs(struct world *w)
 {
-    int lb_count = w->lb_count;
-    for (int i = 0; i < lb_count; i++) {
-        struct lb_pool_config pool = {.settings = &w->pool, .rank = i};
-        struct world_lb *me = &w->lbs[i];
-        (void)snprintf(me->name, sizeof me->name, "lb-%c", 'a' + i);
-        struct lb_config config = {
-            .name = me->name,
-            .lb = &w->settings,
-            .tickets = &w->tickets,
-            .pools = &pool,
-            .pool_count = 1,
-            .nodes_max = WORLD_NODES,
-            .rooms_max = 8,
-            .players_max = 64,
-            .seed = 7 + (uint64_t)i,
-        };
-        struct err err = {0};
-        me->lb = lb_create(&config, world_mono(w), &err);
-        if (me->lb == NULL)
-            fail_msg("%s", err.text);
-        me->runs = true;
-        connect_lb(w, i);
-    }
+    for (int i = 0; i < w->lb_count; i++)
+        open_lb(w, i);
+}
+
+void world_restart_lb(struct world *w, int i, int64_t name_free_at)
+{
+    struct world_lb *me = &w->lbs[i];
+    lb_destroy(me->lb);
+    *me = (struct world_lb){.name_free_at = name_free_at};
+    size_t kept = 0;
+    for (size_t n = 0; n < w->queued; n++)
+        if (w->queue[n].to != i)
+            w->queue[kept++] = w->queue[n];
+    w->queued = kept;
+    open_lb(w, i);
+}
+
+void world_link(struct world *w, int a, int b, bool up)
+{
+    enum lb_event_kind kind = up ? LB_PEER_UP : LB_PEER_DOWN;
+    if (w->lbs[a].runs)
+        world_event(w, a, (struct lb_event){.kind = kind, .peer = (size_t)b, .why = "link"});
+    if (w->lbs[b].runs)
+        world_event(w, b, (struct lb_event){.kind = kind, .peer = (size_t)a, .why = "link"});
 }
 
 void world_init(struct world *w, int lb_count)

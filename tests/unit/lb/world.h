@@ -1,4 +1,5 @@
-/* world.h - one pool, up to two balancers, a model of the store and of the nodes, in virtual time.
+/* world.h - one pool, up to three balancers, a model of the store and of the nodes, in virtual
+ * time.
  *
  * The model store answers a millisecond after it was asked and feeds every follower a millisecond
  * later. It knows leases with fencing, moves with the legal table, and the sweep with its guard:
@@ -11,7 +12,7 @@
 
 #include "lb/place.h"
 
-enum { WORLD_LBS = 2, WORLD_NODES = 16, WORLD_QUEUE = 512, WORLD_TRACE = 65536 };
+enum { WORLD_LBS = 3, WORLD_NODES = 16, WORLD_QUEUE = 512, WORLD_TRACE = 65536 };
 
 struct world_node {
     bool used;
@@ -44,6 +45,7 @@ struct world_lb {
     bool runs;      /* false: paused or dead; what is sent to it waits */
     bool connected; /* to the store */
     int64_t epoch;
+    int64_t name_free_at, own_epoch; /* until then another process has its name */
     struct lb_effects fx;
     unsigned probes;
 };
@@ -90,6 +92,11 @@ void world_want(struct world *w, const char *node, enum want_who who, enum want_
 void world_store(struct world *w, bool up);
 
 void world_run(struct world *w, int64_t until);
+
+/* kill -9 of lb i, and a new process in its place, whose name is free only then. */
+void world_restart_lb(struct world *w, int i, int64_t name_free_at);
+/* The link between two of them stands, or is cut. */
+void world_link(struct world *w, int a, int b, bool up);
 
 /* Forget what was traced so far. */
 void world_clear_trace(struct world *w);
