@@ -63,6 +63,10 @@ static const char *settle_child(const struct spawn *spec, pid_t parent)
     }
     if (spec->output_fd > 2)
         (void)dup2(spec->output_fd, STDOUT_FILENO);
+    if (spec->error_fd > 2)
+        (void)dup2(spec->error_fd, STDERR_FILENO);
+    if (spec->input_fd > 2)
+        (void)dup2(spec->input_fd, STDIN_FILENO);
     if (spec->directory && chdir(spec->directory) < 0)
         return spec->directory;
     return NULL;

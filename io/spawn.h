@@ -1,7 +1,7 @@
 /* spawn.h - start a program as a child process, without a shell.
  *
  * fork and exec: the child gets a clean signal mask and default handlers, /dev/null as standard
- * input, its own session when it shall outlive us, and nothing of ours but the three standard
+ * input unless told otherwise, its own session when it shall outlive us, and nothing of ours but the three standard
  * descriptors. */
 #ifndef BERTH_IO_SPAWN_H
 #define BERTH_IO_SPAWN_H
@@ -18,6 +18,8 @@ struct spawn {
     const char *output; /* file that standard output and error are appended to (0640); NULL: ours */
     int output_fd; /* > 2: standard output goes there instead of `output` (error still to `output`)
                     */
+    int error_fd;  /* > 2: standard error goes there */
+    int input_fd;  /* > 2: standard input comes from there */
     const char *directory; /* working directory; NULL: ours */
     bool own_session;      /* setsid: survives us and our terminal's Ctrl-C */
     int die_with_parent;   /* signal the child gets when we die (PR_SET_PDEATHSIG); 0: none */
