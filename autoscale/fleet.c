@@ -144,6 +144,7 @@ static void join_nodes(struct fleet *fleet, mono_ms_t now)
         in->conns += n->conns;
         in->est += n->est;
         in->reported = true;
+        in->most = in->nodes > in->most ? in->nodes : in->most;
         in->silent_told = false;
         in->silent_since = now;
         if (!in->zone[0])
@@ -260,7 +261,7 @@ void fleet_list(struct fleet *fleet, const struct fleet_listed *items, size_t co
             int64_t age = item->age_ms < 0 ? 0 : item->age_ms;
             in->since = (mono_ms_t){now.ms - age};
             in->silent_since = now;
-            in->unsure = age > fleet->boot_timeout_ms;
+            in->unsure = fleet->inherits || age > fleet->boot_timeout_ms;
         }
         memcpy(in->token, item->token, sizeof in->token);
         memcpy(in->zone, item->zone, sizeof in->zone);
@@ -319,7 +320,8 @@ int fleet_coming(const struct fleet *fleet, const struct fleet_instance *in, mon
         return 0;
     if (in->own_out || in->drained || in->terminating) /* half booted and already leaving */
         return 0;
-    int missing = fleet->nodes_per_instance - in->nodes;
+    int came = in->reported && in->most == 0 ? 1 : in->most; /* what has gone again is not coming */
+    int missing = fleet->nodes_per_instance - (in->nodes > came ? in->nodes : came);
     return missing > 0 ? missing : 0;
 }
 

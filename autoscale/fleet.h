@@ -85,7 +85,9 @@ struct fleet_instance {
     mono_ms_t
         leaving_since; /* all its nodes are on their way out by our want since; 0: they are not */
     bool reported;     /* a node of it has been in the pool */
-    bool unsure; /* so old when it was first listed that one may have been, under another leader */
+    bool unsure; /* found by a new leader, or so old when it was first listed that a node of it may
+                    have been in the pool before */
+    int most;    /* nodes of it at once, ever seen */
     bool silent_told, stuck_told;
     bool listed; /* in the provider's last list */
     bool was_listed;
@@ -137,6 +139,7 @@ struct fleet {
     size_t instance_count;
     bool complete;     /* of the last snapshot; false also when it had more nodes than nodes_max */
     bool ever;         /* a snapshot was seen */
+    bool inherits;     /* a new leader's first lists: what they show was made by others */
     mono_ms_t seen_at; /* of the last complete snapshot */
     uint64_t overflowed; /* nodes or instances dropped for want of room */
     int died; /* instances that went away before they ever reported; the reader sets it to 0 */

@@ -2,7 +2,7 @@
  * report. */
 #include "autoscale/launches.h"
 
-#include "core/span.h"
+#include "autoscale/launch_record.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -31,6 +31,14 @@ bool launches_has(const struct launches *ls, const char *token)
     for (size_t i = 0; i < ls->count; i++)
         if (strcmp(ls->row[i].token, token) == 0)
             return true;
+    return false;
+}
+
+bool launches_saw(const struct launches *ls, const char *token, const char *instance)
+{
+    for (size_t i = 0; i < ls->count; i++)
+        if (strcmp(ls->row[i].token, token) == 0)
+            return launch_record_is_up(&ls->row[i], instance);
     return false;
 }
 
@@ -79,8 +87,7 @@ int launches_start(struct launches *ls, const struct policy *policy, int count, 
     snprintf(row->zone, sizeof row->zone, "%s", zone);
     snprintf(row->why, sizeof row->why, "%s", why);
     struct effect *e = effects_add(fx, EFFECT_PLAN_SET, row->token, "launch");
-    snprintf(e->record, sizeof e->record, "op=launch count=%d zone=%s at=%lld why=%s", count,
-             zone[0] ? zone : "-", (long long)wall.ms, row->why);
+    launch_record_write(row, e->record);
     return count;
 }
 
@@ -103,27 +110,8 @@ int launches_load(struct launches *ls, const char *token, const char *record, st
     }
     if (ls->count == LAUNCHES_MAX)
         return BERTH_EFULL;
-    struct launch row = {.state = LAUNCH_RESUMING};
-    struct span rest = span_of(record);
-    bool is_launch = false;
-    while (rest.len) {
-        struct span value = span_cut(&rest, ' ');
-        struct span name = span_cut(&value, '=');
-        int64_t n;
-        if (span_is(name, "op"))
-            is_launch = span_is(value, "launch");
-        else if (span_is(name, "count") && span_int(value, &n) && n > 0 &&
-                 n <= LAUNCH_INSTANCES_MAX)
-            row.count = (int)n;
-        else if (span_is(name, "at") && span_int(value, &n))
-            row.at.ms = n;
-        else if (span_is(name, "zone") && !span_is(value, "-") &&
-                 !span_copy(value, row.zone, sizeof row.zone))
-            return BERTH_EINVAL;
-        else if (span_is(name, "why") && !span_copy(value, row.why, sizeof row.why))
-            return BERTH_EINVAL;
-    }
-    if (!is_launch || row.count == 0 || !span_copy(span_of(token), row.token, sizeof row.token))
+    struct launch row;
+    if (launch_record_read(&row, token, record) < 0)
         return BERTH_EINVAL;
     ls->row[ls->count++] = row;
     return 0;
@@ -146,6 +134,10 @@ void launches_written(struct launches *ls, const char *token, bool ok, mono_ms_t
                       struct effects *fx)
 {
     struct launch *row = find(ls, token);
+    if (row && row->state == LAUNCH_BOOTING && !ok) {
+        row->unsaved = true;
+        row->save_at = mono_add(now, WRITE_AGAIN_MS);
+    }
     if (!row || row->state != LAUNCH_WRITING)
         return;
     if (!ok) {
@@ -156,6 +148,28 @@ void launches_written(struct launches *ls, const char *token, bool ok, mono_ms_t
     } else if (!call(row, now, fx)) {
         row->state = LAUNCH_AGAIN;
         row->again_at = now;
+    }
+}
+
+/* Let the plan say what is known of the row. With no room for the effect: at the next step. */
+static void save(struct launch *row, mono_ms_t now, struct effects *fx)
+{
+    if (!row->unsaved || mono_before(now, row->save_at))
+        return;
+    struct effect *e = effects_add(fx, EFFECT_PLAN_SET, row->token, "progress");
+    if (!e)
+        return;
+    launch_record_write(row, e->record);
+    row->unsaved = false;
+}
+
+static void mark_reported(struct launch *row, const struct fleet *fleet)
+{
+    for (size_t i = 0; i < fleet->instance_count; i++) {
+        const struct fleet_instance *in = &fleet->instances[i];
+        if (in->reported && strcmp(in->token, row->token) == 0 &&
+            launch_record_mark_up(row, in->id))
+            row->unsaved = true;
     }
 }
 
@@ -170,6 +184,9 @@ void launches_made(struct launches *ls, struct fleet *fleet, const char *token,
     row->state = LAUNCH_BOOTING;
     row->count = (int)count < row->count ? (int)count
                                          : row->count; /* a provider may make fewer, and says so */
+    row->made = row->count;
+    row->unsaved = true;
+    save(row, now, fx);
     effects_note(fx, "launched", token, false, "count=%zu first=%s", count, count ? ids[0] : "-");
 }
 
@@ -238,15 +255,18 @@ static bool step_row(struct launches *ls, struct launch *row, struct fleet *flee
     case LAUNCH_BOOTING:
         /* Those that never came up have left the fleet by then: terminated, or dead by themselves.
          */
-        if (reported < known)
+        if (reported < known) {
+            mark_reported(row, fleet);
+            save(row, now, fx);
             return false;
+        }
         if (reported > 0)
             launches_resume(ls);
         return finish(ls, row, reported ? "reported" : "none_left", fx);
     case LAUNCH_RESUMING:
         if (!settled)
             return false;
-        if (known >= row->count) {
+        if (known >= row->count || row->made > 0) {
             effects_note(fx, "plan_resumed", row->token, false, "count=%d known=%d", row->count,
                          known);
             row->state = LAUNCH_BOOTING;
@@ -279,7 +299,7 @@ int launches_pending_nodes(const struct launches *ls, const struct fleet *fleet,
     int nodes = 0;
     for (size_t i = 0; i < ls->count; i++) {
         const struct launch *row = &ls->row[i];
-        if (row->state == LAUNCH_BOOTING)
+        if (row->state == LAUNCH_BOOTING || row->made > 0)
             continue; /* its instances are in the fleet */
         int reported;
         int known = fleet_of_token(fleet, row->token, &reported);
@@ -313,6 +333,8 @@ mono_ms_t launches_deadline(const struct launches *ls)
         const struct launch *row = &ls->row[i];
         if (row->state == LAUNCH_AGAIN)
             at = mono_min(at, row->again_at);
+        if (row->state == LAUNCH_BOOTING && row->unsaved)
+            at = mono_min(at, row->save_at);
         if (row->state == LAUNCH_WRITING || row->state == LAUNCH_CALLING)
             at = mono_min(at, mono_add(row->sent_at, ANSWER_MS));
     }

@@ -10,8 +10,13 @@
  *        |                  |    +-- unknown outcome: the same token again after back-off
  *        |                  +------- refused: removed, the pool waits out the back-off
  *        +-- not written: removed
- *     RESUMING (read from Redis by a new leader) --provider's list stable--> CALLING (same token)
+ *     RESUMING (read from Redis by a new leader) --provider's list stable--> CALLING (same token),
+ * BOOTING (the provider had answered: nothing is made again, whatever became of those instances),
  * or removed (too old)
+ *
+ * In BOOTING the row in Redis also says how many were made and which have reported: the next
+ * leader neither makes again what has ended meanwhile, nor takes one whose nodes are cut off for
+ * one that never came up.
  *
  * After launch_failures_max failures in a row launches are halted: one attempt each halt_retry_ms,
  * or until resumed. */
@@ -36,6 +41,12 @@ struct launch {
     mono_ms_t again_at; /* AGAIN */
     mono_ms_t sent_at;  /* WRITING, CALLING */
     wall_ms_t at;       /* when it was decided, Redis time */
+    /* What the next leader must know, kept in the plan (launch_record.h). */
+    int made;                          /* instances, by the provider's answer; 0: not known */
+    uint32_t up[LAUNCH_INSTANCES_MAX]; /* checksums of those that have reported */
+    int up_count;
+    bool unsaved;      /* the plan does not hold all that yet */
+    mono_ms_t save_at; /* not before */
 };
 
 struct launches {
@@ -64,7 +75,7 @@ int launches_start(struct launches *ls, const struct policy *policy, int count, 
 int launches_load(struct launches *ls, const char *token, const char *record,
                   struct effects *fx) BERTH_MUST_USE;
 
-/* The intent is written (ok), or is not and will not be. */
+/* The intent, or what became of it, is written (ok); or is not and will not be. */
 void launches_written(struct launches *ls, const char *token, bool ok, mono_ms_t now,
                       struct effects *fx);
 
@@ -91,6 +102,9 @@ int launches_pending_nodes(const struct launches *ls, const struct fleet *fleet,
 
 /* Is this launch still being waited for? */
 bool launches_has(const struct launches *ls, const char *token);
+
+/* Has this instance of it reported, to whichever leader? */
+bool launches_saw(const struct launches *ls, const char *token, const char *instance);
 
 /* Why no launch may start now: "backoff", "halted", "plan_full", or NULL. */
 const char *launches_blocked(const struct launches *ls, mono_ms_t now);

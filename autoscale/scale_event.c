@@ -29,6 +29,7 @@ static void on_lead(struct scale *s, bool leading, int64_t fence)
     s->full_told = s->limited_told = s->halted_seen = false;
     s->roll.base = 0; /* the plan tells it */
     launches_begin(&s->launches, fence);
+    s->fleet.inherits = leading;
     fleet_forget_asks(&s->fleet);
     fleet_restart_silence(&s->fleet, s->now);
 }

@@ -25,9 +25,9 @@ static bool has_unaccounted(const struct scale *s)
     return false;
 }
 
-/* Instances that are older than a boot and that this leader never saw report: those of a launch
- * which is still in the plan did not come up; all others did, under another leader, and may hold
- * players. */
+/* Instances that this leader found and never saw report: those of a launch which is still in the
+ * plan, and which the plan does not say have reported, did not come up yet; all others did, under
+ * another leader, and may hold players. */
 static void judge_unsure(struct scale *s)
 {
     for (size_t i = 0; i < s->fleet.instance_count; i++) {
@@ -35,7 +35,8 @@ static void judge_unsure(struct scale *s)
         if (!in->unsure)
             continue;
         in->unsure = false;
-        in->reported = in->reported || !launches_has(&s->launches, in->token);
+        in->reported = in->reported || !launches_has(&s->launches, in->token) ||
+                       launches_saw(&s->launches, in->token, in->id);
     }
 }
 
@@ -50,6 +51,7 @@ void scale_settle(struct scale *s)
                         : s->policy->settle_ms;
     s->settled = mono_sub(s->now, s->list_changed_at) >= s->policy->settle_ms &&
                  mono_sub(s->now, s->lead_at) >= least;
+    s->fleet.inherits = !s->settled;
 }
 
 const char *scale_what_holds(const struct scale *s)

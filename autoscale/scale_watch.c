@@ -6,11 +6,12 @@
 #include <string.h>
 
 #define LOSS_NEWS_MS                                                                               \
-    15000                      /* a new leader tells of what was lost so shortly before: perhaps   \
-                                  the former one was lost with it */
-#define ROOM_PERCENT 95        /* not full any more */
-#define LIMITED_REST_MS 300000 /* the rules want no more than the ceiling for so long: it is over  \
-                                */
+    15000               /* a new leader tells of what was lost so shortly before: perhaps          \
+                           the former one was lost with it */
+#define ROOM_PERCENT 95 /* not full any more */
+#define LIMITED_REST_MS                                                                            \
+    300000 /* the rules want no more than the ceiling for so long: it is over                      \
+            */
 
 /* Names for one message. */
 struct names {

@@ -1,8 +1,12 @@
 /* test_takeover.c - the leader dies or is deposed at every awkward moment: never a double launch,
  * never a lost instance. */
+#include "autoscale/launch_record.h"
 #include "settings/rules.h"
 #include "tests/support/cmocka.h"
 #include "world.h"
+
+#include <stdio.h>
+#include <string.h>
 
 static const struct average_connections_settings average = {
     .above = 70, .below = 20, .hold_ms = 10000, .step = 1};
@@ -287,6 +291,109 @@ static void test_next_leader_ends_what_never_booted(void **state)
     world_fini(&w);
 }
 
+/* Two instances of one launch: one comes up, the other does not. */
+static void init_half_up(struct world *w)
+{
+    world_init(w, 2, 4);
+    world_run(w, 2500);
+    assert_int_equal(w->launched, 2);
+    w->instances[1].booted = 1; /* its process hangs: no node */
+    world_run(w, 8000);
+    assert_int_equal(world_count(w, NODE_READY), 1);
+    assert_int_equal(w->plan_count, 1);
+}
+
+static void test_what_reported_is_known_to_the_next_though_its_launch_is_not_over(void **state)
+{
+    struct world w;
+    init_half_up(&w);
+    w.side[0].stopped = true;
+    w.nodes[0].alive = w.nodes[0].present = false; /* cut off from the store, its players play on */
+    take_over(&w);
+    world_run(&w, 600000);
+    assert_int_equal(world_logged(&w, "why=boot_timeout"), 2); /* asked, and said: the other one */
+    assert_true(w.instances[0].exists);
+    assert_false(w.instances[1].exists);
+    assert_int_equal(world_logged(&w, "instance_silent name="), 1);
+    world_fini(&w);
+}
+
+static void test_what_ended_while_its_launch_was_not_over_is_not_made_again(void **state)
+{
+    struct world w;
+    init_half_up(&w);
+    w.side[0].stopped = true;
+    w.nodes[0].alive = w.nodes[0].present = false;
+    w.instances[0].exists = false; /* its machine is gone */
+    w.policy.min = 1;
+    take_over(&w);
+    world_run(&w, 100000);
+    assert_int_equal(w.launch_calls, 1);
+    assert_int_equal(w.launched, 2);
+    world_fini(&w);
+}
+
+static void test_a_young_instance_whose_launch_is_over_is_known_to_have_reported(void **state)
+{
+    struct world w;
+    init_running(&w, 2, 4);
+    assert_int_equal(w.plan_count, 0);
+    w.side[0].stopped = true;
+    w.nodes[0].alive = w.nodes[0].present = false; /* cut off, well within boot_timeout */
+    take_over(&w);
+    world_run(&w, 600000);
+    assert_int_equal(w.terminated, 0);
+    assert_int_equal(w.launched, 3); /* replaced, at once: nothing of it is still to come */
+    assert_int_equal(world_logged(&w, "instance_silent name="), 1);
+    world_fini(&w);
+}
+
+/* The mark is written again when the store did not take it. */
+static void test_a_mark_that_was_not_written_is_written_again(void **state)
+{
+    struct world w;
+    world_init(&w, 2, 4);
+    world_run(&w, 2500);
+    w.instances[1].booted = 1;
+    w.plan_fails = true;
+    world_run(&w, 3000);
+    w.plan_fails = false;
+    world_run(&w, 3000);
+    assert_non_null(strstr(w.plan[0].record, " made=2 up="));
+    world_fini(&w);
+}
+
+static void test_a_launch_of_as_many_as_can_be_fits_its_record(void **state)
+{
+    struct launch row = {.count = LAUNCH_INSTANCES_MAX,
+                         .made = LAUNCH_INSTANCES_MAX,
+                         .at = {INT64_C(9999999999999)}},
+                  back;
+    char id[NAME_SIZE], record[LAUNCH_RECORD_MAX];
+    memset(row.zone, 'z', sizeof row.zone - 1);
+    memset(row.why, 'w', sizeof row.why - 1);
+    for (int i = 0; i < LAUNCH_INSTANCES_MAX; i++) {
+        snprintf(id, sizeof id, "i-%d", i);
+        assert_true(launch_record_mark_up(&row, id));
+        assert_false(launch_record_mark_up(&row, id));
+    }
+    assert_false(launch_record_mark_up(&row, "one-more"));
+    launch_record_write(&row, record);
+    assert_int_equal(launch_record_read(&back, "token-1", record), 0);
+    assert_string_equal(back.zone, row.zone);
+    assert_int_equal(back.made, LAUNCH_INSTANCES_MAX);
+    assert_int_equal(back.up_count, LAUNCH_INSTANCES_MAX);
+    for (int i = 0; i < LAUNCH_INSTANCES_MAX; i++) {
+        snprintf(id, sizeof id, "i-%d", i);
+        assert_true(launch_record_is_up(&back, id));
+    }
+    assert_false(launch_record_is_up(&back, "i-64"));
+    assert_int_equal(launch_record_read(&back, "t", "op=memory out=1"), BERTH_EINVAL);
+    assert_int_equal(launch_record_read(&back, "t", "op=launch count=65"), BERTH_EINVAL);
+    assert_int_equal(launch_record_read(&back, "t", "op=launch count=2 up=!!!!abcd"), 0);
+    assert_int_equal(back.up_count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +412,11 @@ int main(void)
             test_an_old_instance_that_is_silent_is_not_taken_for_one_that_never_booted),
         cmocka_unit_test(test_an_instance_just_past_its_boot_time_may_have_reported_to_another),
         cmocka_unit_test(test_next_leader_ends_what_never_booted),
+        cmocka_unit_test(test_what_reported_is_known_to_the_next_though_its_launch_is_not_over),
+        cmocka_unit_test(test_what_ended_while_its_launch_was_not_over_is_not_made_again),
+        cmocka_unit_test(test_a_young_instance_whose_launch_is_over_is_known_to_have_reported),
+        cmocka_unit_test(test_a_mark_that_was_not_written_is_written_again),
+        cmocka_unit_test(test_a_launch_of_as_many_as_can_be_fits_its_record),
         cmocka_unit_test(test_an_emptied_store_launches_nothing_before_nodes_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,7 +71,7 @@ static void plan_del(struct world *w, const char *name)
 
 static void do_plan_set(struct world *w, struct world_side *side, const struct effect *e)
 {
-    bool ok = !is_fenced(w, side);
+    bool ok = !is_fenced(w, side) && !w->plan_fails;
     if (ok)
         plan_set(w, e->name, e->record);
     if (strcmp(e->name, "memory") == 0)

@@ -53,7 +53,7 @@ struct world {
     int boots_less;    /* so many nodes of each instance never come */
     bool dies_at_boot; /* processes end at once */
     enum scale_outcome launch_outcome, terminate_outcome;
-    bool list_fails;
+    bool list_fails, plan_fails;
     bool crash_after_plan, crash_after_launch; /* the leader dies right then */
     /* What happened. */
     int launch_calls, launched, terminated, killed_players, wants, moves, notes, acts;
