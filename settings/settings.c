@@ -60,6 +60,13 @@ static const struct section autoscale_sections[] = {
      .options = local_options,
      .sections = local_sections,
      .help = "The provider that starts node processes on this machine."},
+    {.name = "aws",
+     .shape = SECTION_ONE,
+     .offset = offsetof(struct autoscale_settings, aws),
+     .size = sizeof(struct aws_settings),
+     .options = aws_options,
+     .check = aws_check,
+     .help = "How AWS is reached, for all providers and reports that use it."},
     {0}};
 
 #define TOP(field) .offset = offsetof(struct settings, field)

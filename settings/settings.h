@@ -138,11 +138,21 @@ struct local_settings {
     struct section_items programs; /* of struct local_program_settings */
 };
 
+/* Of all AWS services. Text is NULL when not set: then the environment, the shared files or
+ * instance metadata tell. */
+struct aws_settings {
+    const char *region, *profile;
+    const char *endpoint; /* of every service, unless it has its own */
+    const char *ec2_endpoint, *autoscaling_endpoint, *cloudformation_endpoint, *cloudwatch_endpoint;
+    int64_t timeout_ms; /* one request */
+};
+
 struct autoscale_settings {
     const char *name;
     struct host_port admin;
     int64_t lease_ms, lease_renew_ms;
     struct local_settings local;
+    struct aws_settings aws;
 };
 
 /* ---- nodes ---- */
@@ -249,12 +259,13 @@ const struct pool_settings *settings_pool(const struct settings *settings, struc
 /* The tables, one per file of this room. */
 extern const struct option redis_options[], log_options[], ticket_options[], ticket_key_options[],
     pool_options[], scale_options[], lb_options[], lb_peer_options[], autoscale_options[],
-    local_options[], local_program_options[], gamenode_options[], lobbynode_options[],
-    swarm_options[], up_options[], cli_options[], simulate_options[];
+    local_options[], local_program_options[], aws_options[], gamenode_options[],
+    lobbynode_options[], swarm_options[], up_options[], cli_options[], simulate_options[];
 /* Checks that see a whole section. */
 int ticket_check(const void *values, struct err *err);
 int pool_check(const void *values, struct err *err);
 int scale_check(const void *values, struct err *err);
+int aws_check(const void *values, struct err *err);
 int lb_check(const void *values, struct err *err);
 int lobbynode_check(const void *values, struct err *err);
 

@@ -13,7 +13,7 @@ for target in tests/fuzz/fuzz_*.c; do
     sources=$(sed -n 's|^/\* sources: \(.*\) \*/$|\1|p' "$target")
     # shellcheck disable=SC2086
     clang -g -O1 -std=gnu11 -D_GNU_SOURCE '-DBERTH_VERSION="fuzz"' -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -I. \
-        -o "$out/$name" "$target" $sources $(pkg-config --libs libcrypto yaml-0.1 jansson) -lm
+        -o "$out/$name" "$target" $sources $(pkg-config --libs libcrypto yaml-0.1 jansson expat) -lm
     mkdir -p "$out/found-$name" "tests/fuzz/corpus/$name"
     "$out/$name" -max_total_time="$seconds" -max_len=16384 -timeout=5 -verbosity=0 -print_final_stats=1 \
         -artifact_prefix="$out/$name-" "$out/found-$name" "tests/fuzz/corpus/$name" 2>"$out/$name.log" || {

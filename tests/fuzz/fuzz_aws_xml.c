@@ -1,0 +1,54 @@
+/* fuzz_aws_xml.c - any bytes as an answer of AWS: read within bounds, judged as something. */
+
+/* sources: aws/xml.c aws/fault.c aws/profile.c aws/credentials.c core/span.c core/err.c */
+
+#include "aws/credentials.h"
+#include "aws/fault.h"
+#include "aws/profile.h"
+#include "aws/xml.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void need(bool ok)
+{
+    if (!ok)
+        abort();
+}
+
+struct depth {
+    size_t open, elements;
+};
+
+static void on_element(void *arg, bool begins, const char *path, const char *text)
+{
+    struct depth *d = arg;
+    need(strlen(path) < XML_PATH_MAX && strlen(text) <= XML_TEXT_MAX);
+    need(begins || d->open > 0);
+    d->open += begins ? 1 : (size_t)-1;
+    d->elements += begins;
+    need(d->open <= XML_DEPTH_MAX && d->elements <= XML_ELEMENTS_MAX);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct span text = {(const char *)data, size};
+    struct depth depth = {0};
+    struct err err = {0};
+    struct fault fault;
+    struct credentials credentials;
+    struct span value = {0};
+    if (size == 0)
+        return 0;
+    if (xml_read(text, on_element, &depth, &err) == 0)
+        need(depth.open == 0 && depth.elements > 0);
+    fault_read(400, text, &fault);
+    need(fault.kind != FAULT_NONE && fault.message[sizeof fault.message - 1] == 0);
+    if (profile_get(text, "default", "region", &value) ||
+        profile_get_nested(text, "default", "ec2", "endpoint_url", &value))
+        need(value.len == 0 || (value.ptr >= text.ptr && value.ptr + value.len <= text.ptr + size));
+    if (credentials_read(text, "instance", &credentials, &err) == 0)
+        need(credentials.id[0] && credentials.secret[0]);
+    return 0;
+}
