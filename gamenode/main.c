@@ -1,5 +1,6 @@
 /* main.c - berth-gamenode: a node that holds rooms of players. */
 #include "gamenode/game.h"
+#include "gamenode/result_io.h"
 #include "nodekit/shell_io.h"
 #include "socketio/echo_io.h"
 
@@ -9,6 +10,7 @@ struct gamenode {
     struct node_shell shell; /* first: the stages of nodekit take the program's struct as theirs */
     struct game game;
     struct effects effects;
+    struct results *results;
 };
 
 static void step(void *app, const struct node_event *ev)
@@ -24,7 +26,15 @@ static mono_ms_t deadline(const void *app)
 
 static struct node_load load(const void *app)
 {
-    return game_load(&((const struct gamenode *)app)->game);
+    const struct gamenode *g = app;
+    struct node_load load = game_load(&g->game);
+    load.rooms += results_pending(g->results); /* not over before its result is told */
+    return load;
+}
+
+static void result(void *app, struct span json)
+{
+    results_add(((struct gamenode *)app)->results, json);
 }
 
 static size_t rooms(void *app, struct span *ret_rooms, size_t max)
@@ -34,22 +44,44 @@ static size_t rooms(void *app, struct span *ret_rooms, size_t max)
 
 static size_t metrics(const void *app, char *buf, size_t size)
 {
-    const struct game *game = &((const struct gamenode *)app)->game;
-    int n = snprintf(
-        buf, size,
-        "# HELP berth_node_relayed_total Events passed on, one per receiver.\n"
-        "# TYPE berth_node_relayed_total counter\nberth_node_relayed_total %llu\n"
-        "# HELP berth_node_matches_finished_total Rooms ended by a finish.\n"
-        "# TYPE berth_node_matches_finished_total counter\nberth_node_matches_finished_total %llu\n"
-        "# HELP berth_node_rooms_total Rooms ever opened.\n"
-        "# TYPE berth_node_rooms_total counter\nberth_node_rooms_total %llu\n",
-        (unsigned long long)game->relayed_total, (unsigned long long)game->finished_total,
-        (unsigned long long)game->rooms_total);
-    return n > 0 && (size_t)n < size ? (size_t)n : 0;
+    const struct gamenode *g = app;
+    const struct game *game = &g->game;
+    const struct {
+        const char *name, *help;
+        uint64_t value;
+    } counters[] = {
+        {"relayed_total", "Events passed on, one per receiver.", game->relayed_total},
+        {"positions_total", "Positions that players sent.", game->positions_total},
+        {"position_frames_total", "Frames of positions, one per receiver and tick.",
+         game->position_frames_total},
+        {"matches_finished_total", "Rooms ended by a finish.", game->finished_total},
+        {"rooms_total", "Rooms ever opened.", game->rooms_total},
+        {"rooms_idle_total", "Rooms closed because nobody said a word.", game->idle_total},
+        {"results_delivered_total", "Results of matches that the hook took.",
+         results_delivered_total(g->results)},
+        {"results_lost_total", "Results of matches that it never took.",
+         results_lost_total(g->results)},
+    };
+    size_t len = 0;
+    for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
+        int n = snprintf(buf + len, size - len,
+                         "# HELP berth_node_%s %s\n# TYPE berth_node_%s counter\n"
+                         "berth_node_%s %llu\n",
+                         counters[i].name, counters[i].help, counters[i].name, counters[i].name,
+                         (unsigned long long)counters[i].value);
+        if (n < 0 || (size_t)n >= size - len)
+            break;
+        len += (size_t)n;
+    }
+    return len;
 }
 
-static const struct node_app app_functions = {
-    .step = step, .deadline = deadline, .load = load, .rooms = rooms, .metrics = metrics};
+static const struct node_app app_functions = {.step = step,
+                                              .deadline = deadline,
+                                              .load = load,
+                                              .rooms = rooms,
+                                              .result = result,
+                                              .metrics = metrics};
 
 static const struct node_settings *pick(const struct settings *settings)
 {
@@ -66,6 +98,13 @@ static int open_game(void *app, struct err *err)
                                  .frame_max = (size_t)s->node.frame_max_bytes,
                                  .grace_ms = s->grace_ms,
                                  .room_linger_ms = s->room_linger_ms,
+                                 .tick_ms = s->tick_ms,
+                                 .position_max = (uint32_t)s->position_max_bytes,
+                                 .positions_max =
+                                     (size_t)s->node.send_max_bytes / (2 * NODE_BEHIND_PART),
+                                 .late_join = s->late_join,
+                                 .start_players = (uint32_t)s->start_players,
+                                 .room_idle_ms = s->room_idle_ms,
                                  .over_ms = g->shell.pool->room_ticket_ttl_ms,
                                  .seed = g->shell.seed};
     size_t items, text;
@@ -88,10 +127,27 @@ static void close_game(void *app)
     effects_fini(&g->effects);
 }
 
+static int open_results(void *app, struct err *err)
+{
+    struct gamenode *g = app;
+    const struct gamenode_settings *s = &g->shell.settings->gamenode;
+    struct results_config config = {.url = s->result_url, .command = &s->result_command};
+    g->results = results_create(g->shell.loop, &g->shell.log, &config, err);
+    return g->results ? 0 : err->code;
+}
+
+static void close_results(void *app)
+{
+    struct gamenode *g = app;
+    results_destroy(g->results);
+    g->results = NULL;
+}
+
 static const struct boot_stage stages[] = {
     {"config", node_open_config, node_close_config}, /* arguments, file, environment; who we are */
     {"loop", node_open_loop, node_close_loop},       /* event loop and log */
     {"tickets", node_open_door, node_close_door},    /* keys, what was used, what was admitted */
+    {"results", open_results, close_results},        /* the result hook */
     {"game", open_game, close_game},                 /* rooms and seats */
     {"web", node_open_web, node_close_web},          /* players, probes, /healthz, /metrics */
     {"store", node_open_store, node_close_store},    /* last: once known, players are sent here */

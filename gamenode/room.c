@@ -1,6 +1,8 @@
 /* room.c - tables of rooms and seats. */
 #include "gamenode/room.h"
 
+#include "gamenode/relay.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -9,7 +11,7 @@ uint32_t room_find(const struct game *game, struct span id)
     return strmap_get(&game->rooms_by_id, id);
 }
 
-uint32_t room_open(struct game *game, struct span id)
+uint32_t room_open(struct game *game, struct span id, mono_ms_t now)
 {
     if (game->free_room_count == 0) {
         if (game->over.head == FIFO_NONE)
@@ -19,7 +21,8 @@ uint32_t room_open(struct game *game, struct span id)
     }
     uint32_t index = game->free_rooms[--game->free_room_count];
     struct game_room *room = &game->rooms[index];
-    *room = (struct game_room){.state = GAME_ROOM_LIVE, .first = GAME_NONE, .last = GAME_NONE};
+    *room = (struct game_room){
+        .state = GAME_ROOM_LIVE, .first = GAME_NONE, .last = GAME_NONE, .opened = now};
     bool fits = span_copy(id, room->id, sizeof room->id);
     int rc = strmap_put(&game->rooms_by_id, id, index);
     assert(fits && rc == 0);
@@ -34,6 +37,8 @@ void room_close(struct game *game, uint32_t index, bool keep, mono_ms_t now)
     assert(room->state != GAME_ROOM_FREE && room->seats == 0);
     fifo_remove(&game->linger, index);
     fifo_remove(&game->over, index);
+    fifo_remove(&game->idle, index);
+    fifo_remove(&game->ticks, index);
     if (room->state == GAME_ROOM_LIVE)
         game->rooms_live--;
     if (keep) {
@@ -44,6 +49,12 @@ void room_close(struct game *game, uint32_t index, bool keep, mono_ms_t now)
     (void)strmap_remove(&game->rooms_by_id, span_of(room->id));
     room->state = GAME_ROOM_FREE;
     game->free_rooms[game->free_room_count++] = index;
+}
+
+void room_heard(struct game *game, uint32_t room, mono_ms_t now)
+{
+    if (game->config.room_idle_ms > 0)
+        fifo_push(&game->idle, room, mono_add(now, game->config.room_idle_ms));
 }
 
 uint32_t seat_find(const struct game *game, uint32_t room, const char *player)
@@ -91,6 +102,7 @@ void seat_leave(struct game *game, uint32_t index, const struct node_event *ev)
     struct game_seat *seat = &game->seats[index];
     struct game_room *room = &game->rooms[seat->room];
     seat_set_peer(game, index, GAME_NONE);
+    relay_forget(game, index);
     door_left(game->front.door, ev, &seat->pass, true);
     fifo_remove(&game->away, index);
     uint32_t before = GAME_NONE, *link = &room->first;
@@ -102,8 +114,10 @@ void seat_leave(struct game *game, uint32_t index, const struct node_event *ev)
     *link = seat->next;
     if (room->last == index)
         room->last = before;
-    if (--room->seats == 0)
+    if (--room->seats == 0) {
+        fifo_remove(&game->idle, seat->room);
         fifo_push(&game->linger, seat->room, mono_add(ev->now, game->config.room_linger_ms));
+    }
     seat->room = GAME_NONE;
     game->free_seats[game->free_seat_count++] = index;
 }

@@ -8,9 +8,12 @@
 /* The live or finished room of this id, or GAME_NONE. */
 uint32_t room_find(const struct game *game, struct span id);
 /* A new live room; GAME_NONE when rooms_max are live (finished ones give way). */
-uint32_t room_open(struct game *game, struct span id);
+uint32_t room_open(struct game *game, struct span id, mono_ms_t now);
 /* Everyone is out already. keep: remember it as finished, so that latecomers are told. */
 void room_close(struct game *game, uint32_t room, bool keep, mono_ms_t now);
+
+/* Somebody said something in it. */
+void room_heard(struct game *game, uint32_t room, mono_ms_t now);
 
 /* The player's seat in the room, or GAME_NONE. */
 uint32_t seat_find(const struct game *game, uint32_t room, const char *player);

@@ -77,8 +77,18 @@ static void run_child(const struct spawn *spec, const char *path, pid_t parent, 
     const char *failed = settle_child(spec, parent);
     int error = errno;
     if (!failed) {
+        int first = 3;
+        if (spec->pass_fd > 2) {
+            if (report == SPAWN_PASSED)
+                report = fcntl(report, F_DUPFD_CLOEXEC, SPAWN_PASSED + 1);
+            if (spec->pass_fd == SPAWN_PASSED)
+                (void)fcntl(SPAWN_PASSED, F_SETFD, 0);
+            else
+                (void)dup2(spec->pass_fd, SPAWN_PASSED);
+            first = SPAWN_PASSED + 1;
+        }
         (void)close_range((unsigned)report + 1, ~0u, 0);
-        for (int fd = 3; fd < report; fd++)
+        for (int fd = first; fd < report; fd++)
             (void)close(fd);
         execvp(path, (char *const *)(uintptr_t)spec->argv);
         failed = path;

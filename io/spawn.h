@@ -1,8 +1,8 @@
 /* spawn.h - start a program as a child process, without a shell.
  *
  * fork and exec: the child gets a clean signal mask and default handlers, /dev/null as standard
- * input unless told otherwise, its own session when it shall outlive us, and nothing of ours but the three standard
- * descriptors. */
+ * input unless told otherwise, its own session when it shall outlive us, and nothing of ours but
+ * the three standard descriptors. */
 #ifndef BERTH_IO_SPAWN_H
 #define BERTH_IO_SPAWN_H
 
@@ -10,6 +10,8 @@
 
 #include <stdbool.h>
 #include <sys/types.h>
+
+enum { SPAWN_PASSED = 3 };
 
 struct spawn {
     const char *const *argv; /* argv[0]: a path, or a name looked up beside this program and then in
@@ -20,6 +22,7 @@ struct spawn {
                     */
     int error_fd;  /* > 2: standard error goes there */
     int input_fd;  /* > 2: standard input comes from there */
+    int pass_fd;   /* > 2: the child has it as descriptor 3 (SPAWN_PASSED) */
     const char *directory; /* working directory; NULL: ours */
     bool own_session;      /* setsid: survives us and our terminal's Ctrl-C */
     int die_with_parent;   /* signal the child gets when we die (PR_SET_PDEATHSIG); 0: none */

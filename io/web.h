@@ -119,6 +119,9 @@ int ws_send(struct ws *ws, struct span text) BERTH_MUST_USE;
 int ws_send_binary(struct ws *ws, struct span data) BERTH_MUST_USE;
 /* Bytes queued and not yet handed to the kernel. */
 size_t ws_queued(const struct ws *ws);
+/* Hand what is queued to the kernel now, as far as it takes it, instead of at the end of the turn:
+ * ws_queued() then tells what the other side is behind with. */
+void ws_flush(struct ws *ws);
 /* Send what is queued, then close with this code and reason (at most 123 bytes); `close` comes
  * later, never from within the call, at the latest after 2 s. No `message` comes after it. Sending
  * afterwards is BERTH_ECLOSED. Closing twice is a no-op. */
@@ -147,8 +150,10 @@ struct web_server_config {
     size_t connections_max; /* one more is closed at once; default 0: what descriptors allow */
     int64_t ping_ms;        /* WebSocket ping interval; 0: none. A socket silent for ping_ms + 2 s
                                is closed ("timeout") */
-    int64_t idle_ms;        /* an HTTP connection without a request (or whose request does not get
-                               complete) is closed after this; default 60,000 */
+    size_t unsent_max; /* bytes the kernel holds unsent for a connection (TCP_NOTSENT_LOWAT), so
+                          that ws_queued() soon tells of a slow reader; default 0: its own */
+    int64_t idle_ms;   /* an HTTP connection without a request (or whose request does not get
+                          complete) is closed after this; default 60,000 */
     const char *tls_cert, *tls_key; /* NULL: plain */
 };
 

@@ -92,7 +92,10 @@ static int open_socket(struct web_server *server, const char *address, int port,
     int on = 1, off = 0;
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on,
-                     sizeof on); /* accepted sockets inherit it */
+                     sizeof on); /* accepted sockets inherit these */
+    int unsent = (int)server->config.unsent_max;
+    if (unsent > 0)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
     if (!is_four)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
     struct sockaddr *addr = is_four ? (struct sockaddr *)&four : (struct sockaddr *)&six;

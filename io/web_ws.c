@@ -44,6 +44,12 @@ size_t ws_queued(const struct ws *ws)
     return ws->conn->out.len;
 }
 
+void ws_flush(struct ws *ws)
+{
+    if (!ws->conn->busy && !ws->conn->finish)
+        conn_flush(ws->conn);
+}
+
 void ws_opened(struct ws *ws, const struct http_request *req)
 {
     ws->opened = true;

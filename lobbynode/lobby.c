@@ -231,6 +231,9 @@ static void on_node(struct lobby *lobby, const struct node_event *ev, struct lob
         front_dismiss(&lobby->front, ev->peer, CLOSE_SLOW_READER, "slow_reader", &fx->out);
         lobby->front.slow_total++;
         break;
+    case NODE_BEHIND:
+        front_behind(&lobby->front, ev, &fx->out);
+        break;
     case NODE_STATE:
         if (ev->state == NODE_JOINING)
             lobby->again = 0; /* if the store forgot us, it may have forgotten our seekers */

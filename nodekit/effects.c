@@ -54,6 +54,18 @@ void effects_send(struct effects *fx, uint32_t peer, const char *event, struct s
         fx, (struct effect){.kind = EFFECT_SEND, .peer = peer, .event = event, .payload = payload});
 }
 
+void effects_send_state(struct effects *fx, uint32_t peer, const char *event, struct span payload)
+{
+    effects_add(fx,
+                (struct effect){
+                    .kind = EFFECT_SEND_STATE, .peer = peer, .event = event, .payload = payload});
+}
+
+void effects_result(struct effects *fx, struct span payload)
+{
+    effects_add(fx, (struct effect){.kind = EFFECT_RESULT, .payload = payload});
+}
+
 void effects_send_all(struct effects *fx, const char *event, struct span payload)
 {
     effects_add(fx, (struct effect){.kind = EFFECT_SEND_ALL, .event = event, .payload = payload});

@@ -12,10 +12,13 @@
 #include "nodekit/message.h"
 
 enum effect_kind {
-    EFFECT_SEND,     /* event with payload to peer */
-    EFFECT_SEND_ALL, /* event with payload to every admitted peer */
-    EFFECT_CLOSE,    /* close peer with code and why, after what was sent; its `close` event still
-                        comes */
+    EFFECT_SEND,       /* event with payload to peer */
+    EFFECT_SEND_STATE, /* the same, but to a peer that is behind it is left out (NODE_BEHIND tells):
+                          a newer one says it too */
+    EFFECT_SEND_ALL,   /* event with payload to every admitted peer */
+    EFFECT_RESULT,     /* payload: the result of a match, for the installation's own service */
+    EFFECT_CLOSE,      /* close peer with code and why, after what was sent; its `close` event still
+                          comes */
 };
 
 struct effect {
@@ -43,6 +46,8 @@ void effects_begin(struct effects *fx, struct message_out *ret_out);
 struct span effects_end(struct effects *fx, struct message_out *out);
 
 void effects_send(struct effects *fx, uint32_t peer, const char *event, struct span payload);
+void effects_send_state(struct effects *fx, uint32_t peer, const char *event, struct span payload);
+void effects_result(struct effects *fx, struct span payload);
 void effects_send_all(struct effects *fx, const char *event, struct span payload);
 void effects_close(struct effects *fx, uint32_t peer, int code, const char *why);
 #endif

@@ -114,6 +114,17 @@ bool front_message(struct front *front, const struct node_event *ev, struct effe
     return false;
 }
 
+void front_behind(struct front *front, const struct node_event *ev, struct effects *fx)
+{
+    if (!ev->first || !front_is(front, ev->peer, FRONT_ADMITTED))
+        return;
+    struct message_out out;
+    effects_begin(fx, &out);
+    message_put_int(&out, "waiting", (int64_t)ev->waiting);
+    effects_send(fx, ev->peer, "slow", effects_end(fx, &out));
+    front->behind_total++;
+}
+
 void front_unknown(struct front *front, const struct node_event *ev, struct effects *fx)
 {
     if (!front_is(front, ev->peer, FRONT_ADMITTED)) {

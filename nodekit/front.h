@@ -46,7 +46,7 @@ struct front {
     bool closed;
     enum node_state state;
     int64_t epoch; /* 0: not registered yet */
-    uint64_t admitted_total, resumed_total, probes_total, slow_total;
+    uint64_t admitted_total, resumed_total, probes_total, slow_total, behind_total;
     uint64_t refused_total[REFUSES];
 };
 
@@ -63,6 +63,9 @@ void front_door(struct front *front, bool closed);
 
 /* Deal with what is common to both kinds of node. True: done, the caller has nothing to do. */
 bool front_message(struct front *front, const struct node_event *ev, struct effects *fx);
+
+/* `slow`, once each time it falls behind. */
+void front_behind(struct front *front, const struct node_event *ev, struct effects *fx);
 
 /* Admitted sockets may send events that are not known: they are told, and stay. */
 void front_unknown(struct front *front, const struct node_event *ev, struct effects *fx);

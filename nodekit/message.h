@@ -56,6 +56,9 @@ void message_put_int(struct message_out *out, const char *name, int64_t value);
 void message_open_list(struct message_out *out, const char *name);
 void message_item_text(struct message_out *out, struct span value);
 void message_close_list(struct message_out *out);
+/* An object within it: open, put members, close. */
+void message_open_object(struct message_out *out, const char *name);
+void message_close_object(struct message_out *out);
 /* Close the object. {NULL, 0} if it did not fit. */
 struct span message_end(struct message_out *out);
 

@@ -88,6 +88,19 @@ void message_close_list(struct message_out *out)
     out->comma = true;
 }
 
+void message_open_object(struct message_out *out, const char *name)
+{
+    put_name(out, name);
+    put(out, "{", 1);
+    out->comma = false;
+}
+
+void message_close_object(struct message_out *out)
+{
+    put(out, "}", 1);
+    out->comma = true;
+}
+
 struct span message_end(struct message_out *out)
 {
     put(out, "}", 1);

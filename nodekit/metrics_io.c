@@ -47,6 +47,8 @@ static void put_counters(struct text *t, const struct node_shell *shell)
         (int64_t)front->probes_total);
     one(t, shell, "slow_readers_total", "counter", "Sockets dropped because they read too slowly.",
         (int64_t)front->slow_total);
+    one(t, shell, "behind_total", "counter", "Times that a socket fell behind and was told.",
+        (int64_t)front->behind_total);
     one(t, shell, "joins_total", "counter", "Registrations with the store.",
         (int64_t)shell->joins_total);
     one(t, shell, "reports_total", "counter", "Reports that the store took.",

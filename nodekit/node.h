@@ -16,6 +16,7 @@ enum node_event_kind {
     NODE_MESSAGE, /* peer, name, payload */
     NODE_CLOSE,   /* peer: the socket is gone (also after EFFECT_CLOSE) */
     NODE_SLOW,    /* peer: what was sent to it did not fit any more; that message is lost */
+    NODE_BEHIND,  /* peer: much is waiting for it. first, left_out, waiting */
     NODE_STATE,   /* state, epoch: as the store says */
     NODE_DOOR,    /* closed: refuse every ticket from now on; or open again */
     NODE_MOVED,   /* room: it belongs to another node */
@@ -33,6 +34,9 @@ struct node_event {
     int64_t epoch;
     bool closed;
     struct span room; /* borrowed */
+    bool first;       /* it was not behind before */
+    bool left_out;    /* the EFFECT_SEND_STATE of the step before was not sent to it */
+    size_t waiting;   /* bytes */
 };
 
 #endif

@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#define UNSENT_MAX 16384 /* bytes that the kernel holds unsent for a player */
+
 void node_stamp(const struct node_shell *shell, struct node_event *ev)
 {
     ev->now = loop_now(shell->loop);
@@ -12,12 +14,45 @@ void node_stamp(const struct node_shell *shell, struct node_event *ev)
 
 /* ---- effects ---- */
 
-static void mark_slow(struct node_shell *shell, uint32_t peer)
+/* What is known of a peer's queue. */
+enum peer_mark {
+    MARK_BEHIND = 1, /* long; until it is half as long */
+    MARK_NOTED = 2,  /* in the list of this turn, because of the others: */
+    MARK_SLOW = 4,   /* it ran over: the message is lost */
+    MARK_FIRST = 8,  /* it has just become long */
+    MARK_LEFT_OUT = 16,
+};
+
+static void note(struct node_shell *shell, uint32_t peer, unsigned marks)
 {
-    if (shell->is_slow[peer])
-        return;
-    shell->is_slow[peer] = 1;
-    shell->slow[shell->slow_count++] = peer;
+    if (!(shell->marks[peer] & MARK_NOTED))
+        shell->noted[shell->noted_count++] = peer;
+    shell->marks[peer] |= (unsigned char)(marks | MARK_NOTED);
+}
+
+static size_t waiting_for(struct node_shell *shell, uint32_t peer, bool flush)
+{
+    struct ws *ws = shell->sockets[peer];
+    if (!ws)
+        return node_sio_waiting(shell, peer, flush);
+    if (flush)
+        ws_flush(ws);
+    return ws_queued(ws);
+}
+
+/* Is more waiting for it than a reader who keeps up would leave? */
+static bool is_behind(struct node_shell *shell, uint32_t peer)
+{
+    size_t limit = (size_t)shell->node->send_max_bytes / NODE_BEHIND_PART;
+    size_t waiting = waiting_for(shell, peer, false);
+    if (waiting > limit) /* all of this turn perhaps: only what the kernel does not take counts */
+        waiting = waiting_for(shell, peer, true);
+    bool was = shell->marks[peer] & MARK_BEHIND;
+    if (waiting > limit && !was)
+        note(shell, peer, MARK_BEHIND | MARK_FIRST);
+    else if (waiting <= limit / 2 && was)
+        shell->marks[peer] &= (unsigned char)~MARK_BEHIND;
+    return waiting > limit;
 }
 
 /* The frame of an effect; the same payload to many is encoded once. */
@@ -37,10 +72,16 @@ static struct span frame_of(struct node_shell *shell, const struct effect *effec
 static void send_to(struct node_shell *shell, uint32_t peer, const struct effect *effect)
 {
     struct ws *ws = shell->sockets[peer];
+    if (effect->kind == EFFECT_SEND_STATE && is_behind(shell, peer)) {
+        note(shell, peer, MARK_LEFT_OUT);
+        return;
+    }
     struct span frame = frame_of(shell, effect);
     int rc = ws ? ws_send(ws, frame) : node_sio_send(shell, peer, effect, frame);
     if (rc == BERTH_EFULL)
-        mark_slow(shell, peer);
+        note(shell, peer, effect->kind == EFFECT_SEND_STATE ? MARK_LEFT_OUT : MARK_SLOW);
+    else
+        (void)is_behind(shell, peer);
 }
 
 static void close_peer(struct node_shell *shell, const struct effect *effect)
@@ -58,12 +99,17 @@ static void carry_out(struct node_shell *shell, const struct effect *effect)
 {
     switch (effect->kind) {
     case EFFECT_SEND:
+    case EFFECT_SEND_STATE:
         send_to(shell, effect->peer, effect);
         break;
     case EFFECT_SEND_ALL:
         for (uint32_t peer = 0; peer < shell->peers_max; peer++)
             if (front_is(shell->front, peer, FRONT_ADMITTED))
                 send_to(shell, peer, effect);
+        break;
+    case EFFECT_RESULT:
+        if (shell->app->result)
+            shell->app->result(shell, effect->payload);
         break;
     case EFFECT_CLOSE:
         close_peer(shell, effect);
@@ -83,9 +129,15 @@ static void apply_once(struct node_shell *shell)
 void node_apply(struct node_shell *shell)
 {
     apply_once(shell);
-    while (shell->slow_count > 0) {
-        struct node_event ev = {.kind = NODE_SLOW, .peer = shell->slow[--shell->slow_count]};
-        shell->is_slow[ev.peer] = 0;
+    while (shell->noted_count > 0) {
+        uint32_t peer = shell->noted[--shell->noted_count];
+        unsigned marks = shell->marks[peer];
+        shell->marks[peer] &= MARK_BEHIND;
+        struct node_event ev = {.kind = marks & MARK_SLOW ? NODE_SLOW : NODE_BEHIND,
+                                .peer = peer,
+                                .first = marks & MARK_FIRST,
+                                .left_out = marks & MARK_LEFT_OUT,
+                                .waiting = waiting_for(shell, peer, false)};
         node_stamp(shell, &ev);
         shell->app->step(shell, &ev);
         apply_once(shell);
@@ -168,6 +220,7 @@ static void on_close(void *arg, struct ws *ws, int code, const char *why)
     log_debug(&shell->log, "closed", "peer=%s code=%d why=%s", ws_peer(ws), code, why);
     node_step(shell, (struct node_event){.kind = NODE_CLOSE, .peer = slot});
     shell->sockets[slot] = NULL;
+    shell->marks[slot] = 0;
     shell->free_slots[shell->free_count++] = slot;
 }
 
@@ -178,11 +231,11 @@ static int allocate(struct node_shell *shell)
     uint32_t n = shell->peers_max;
     shell->sockets = calloc(n, sizeof *shell->sockets);
     shell->free_slots = malloc(n * sizeof *shell->free_slots);
-    shell->slow = malloc(n * sizeof *shell->slow);
-    shell->is_slow = calloc(n, 1);
+    shell->noted = malloc(n * sizeof *shell->noted);
+    shell->marks = calloc(n, 1);
     shell->frame_size = shell->effects->text_max + 2 * MESSAGE_NAME_MAX;
     shell->frame = malloc(shell->frame_size);
-    if (!shell->sockets || !shell->free_slots || !shell->slow || !shell->is_slow || !shell->frame)
+    if (!shell->sockets || !shell->free_slots || !shell->noted || !shell->marks || !shell->frame)
         return BERTH_ENOMEM;
     for (uint32_t i = 0; i < n; i++)
         shell->free_slots[i] = n - 1 - i;
@@ -219,6 +272,7 @@ int node_open_web(void *app, struct err *err)
         .body_max = (size_t)node->frame_max_bytes,
         .message_max = (size_t)node->frame_max_bytes,
         .send_max = (size_t)node->send_max_bytes,
+        .unsent_max = UNSENT_MAX,
         .ping_ms = node->ping_interval_ms,
     };
     if (shell->web)
@@ -239,11 +293,11 @@ void node_close_web(void *app)
     timer_stop(&shell->core_timer);
     free(shell->sockets);
     free(shell->free_slots);
-    free(shell->slow);
-    free(shell->is_slow);
+    free(shell->noted);
+    free(shell->marks);
     free(shell->frame);
     shell->sockets = NULL;
-    shell->free_slots = shell->slow = NULL;
-    shell->is_slow = NULL;
+    shell->free_slots = shell->noted = NULL;
+    shell->marks = NULL;
     shell->frame = NULL;
 }

@@ -18,6 +18,8 @@
 #include "store/node_report.h"
 #include "store/store.h"
 
+#define NODE_BEHIND_PART 4 /* a peer is behind when this part of send_max is waiting for it */
+
 /* A node's core as its shell sees it. `app` is the program's struct. */
 struct node_app {
     /* Step the core and leave what is to be done to the clients in shell->effects. */
@@ -28,6 +30,8 @@ struct node_app {
     size_t (*rooms)(void *app, struct span *ret_rooms, size_t max);
     void (*store_up)(void *app);   /* may be NULL */
     void (*store_down)(void *app); /* may be NULL */
+    /* The result of a match, a JSON object; may be NULL. Borrowed for the call. */
+    void (*result)(void *app, struct span result);
     /* More lines for /metrics; may be NULL. Returns the length written, at most size. */
     size_t (*metrics)(const void *app, char *buf, size_t size);
 };
@@ -75,9 +79,9 @@ struct node_shell {
     struct ws **sockets; /* by slot; owned. NULL: a Socket.IO session, or nobody */
     struct node_sio sio;
     uint32_t *free_slots, free_count, peers_max;
-    uint32_t *slow, slow_count; /* peers whose queue ran over in this turn */
-    unsigned char *is_slow;
-    char *frame; /* the last frame encoded, and what it says */
+    uint32_t *noted, noted_count; /* peers whose queue ran over or got long in this turn */
+    unsigned char *marks;         /* enum peer_mark of shell_io.c, by slot */
+    char *frame;                  /* the last frame encoded, and what it says */
     size_t frame_size, frame_len;
     const struct effect *framed;
 
@@ -121,6 +125,8 @@ void node_apply(struct node_shell *shell);
  * effect as a frame of /ws */
 int node_sio_send(struct node_shell *shell, uint32_t peer, const struct effect *effect,
                   struct span frame) BERTH_MUST_USE;
+/* Bytes that wait for it. flush: after handing over as many as the kernel takes. */
+size_t node_sio_waiting(struct node_shell *shell, uint32_t peer, bool flush);
 void node_sio_close(struct node_shell *shell, uint32_t peer, int code, const char *why);
 const char *node_sio_peer(const struct node_shell *shell, uint32_t peer);
 void node_sio_http(void *arg, const struct http_request *req, struct http_exchange *ex);

@@ -67,6 +67,13 @@ int node_sio_send(struct node_shell *shell, uint32_t peer, const struct effect *
     return rc;
 }
 
+size_t node_sio_waiting(struct node_shell *shell, uint32_t peer, bool flush)
+{
+    if (flush)
+        engine_flush(engine_of(shell), session_of(shell, peer));
+    return engine_queued(engine_of(shell), session_of(shell, peer));
+}
+
 /* `closed {code, reason}`, DISCONNECT (so that the client does not come back by itself), the end.
  */
 void node_sio_close(struct node_shell *shell, uint32_t peer, int code, const char *why)
@@ -111,6 +118,7 @@ static void on_close(void *arg, uint32_t session, const char *why)
         return;
     log_debug(&shell->log, "closed", "session=%u why=%s", session, why);
     node_step(shell, (struct node_event){.kind = NODE_CLOSE, .peer = peer});
+    shell->marks[peer] = 0;
     shell->free_slots[shell->free_count++] = peer;
 }
 

@@ -120,6 +120,21 @@ const struct option gamenode_options[] = {
      "How long a seat waits for a player whose connection broke.", 0},
     {"room_linger", OPT_DURATION, AT(room_linger_ms), "5s", "0s..1h",
      "How long a room stays open when everyone has left.", 0},
+    {"tick", OPT_DURATION, AT(tick_ms), "50ms", "5ms..1s",
+     "How long positions are gathered before they are passed on together.", 0},
+    {"position_max", OPT_SIZE, AT(position_max_bytes), "256", "16..4KiB",
+     "Largest position taken from a player; at most half of send_max.", 0},
+    {"late_join", OPT_BOOL, AT(late_join), "true", NULL,
+     "Whether new players may come into a match that has begun.", 0},
+    {"start_players", OPT_INT, AT(start_players), "0", "0..10000",
+     "A match begins by itself with so many players inside. 0: when a player says start.", 0},
+    {"room_idle", OPT_DURATION, AT(room_idle_ms), "30m", "0s..7d",
+     "A room without a word from anyone inside for so long is closed. 0s: never.", 0},
+    {"result_url", OPT_TEXT, AT(result_url), NULL, "1..512",
+     "URL that the result of each finished match is posted to, as JSON; not set: none.",
+     OPT_SECRET},
+    {"result_command", OPT_LIST, AT(result_command), NULL, "1..16",
+     "Command that gets the result of each finished match on standard input, as JSON.", 0},
     {0}};
 #undef AT
 
@@ -141,6 +156,16 @@ const struct option lobbynode_options[] = {
      "Bearer token for a game pool whose access is server.", OPT_SECRET},
     {0}};
 #undef AT
+
+int gamenode_check(const void *values, struct err *err)
+{
+    const struct gamenode_settings *s = values;
+    if (s->position_max_bytes > s->node.send_max_bytes / 2)
+        return err_set(err, BERTH_EINVAL,
+                       "position_max = %lld: must be at most half of send_max (%lld bytes)",
+                       (long long)s->position_max_bytes, (long long)s->node.send_max_bytes);
+    return 0;
+}
 
 int lobbynode_check(const void *values, struct err *err)
 {

@@ -120,6 +120,7 @@ const struct section settings_sections[] = {
      TOP(gamenode),
      .size = sizeof(struct gamenode_settings),
      .options = gamenode_options,
+     .check = gamenode_check,
      .help = "berth-gamenode."},
     {.name = "lobbynode",
      .shape = SECTION_ONE,

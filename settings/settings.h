@@ -179,6 +179,12 @@ struct gamenode_settings {
     int64_t rooms_max, room_players_max;
     int64_t grace_ms;       /* a seat waits so long for its player to come back */
     int64_t room_linger_ms; /* an empty room waits so long before it is closed */
+    int64_t tick_ms, position_max_bytes;
+    bool late_join;
+    int64_t start_players;  /* 0: a match begins when a player says so */
+    int64_t room_idle_ms;   /* 0: never */
+    const char *result_url; /* NULL: none */
+    struct text_list result_command;
 };
 
 struct lobbynode_settings {
@@ -267,6 +273,7 @@ int pool_check(const void *values, struct err *err);
 int scale_check(const void *values, struct err *err);
 int aws_check(const void *values, struct err *err);
 int lb_check(const void *values, struct err *err);
+int gamenode_check(const void *values, struct err *err);
 int lobbynode_check(const void *values, struct err *err);
 
 #endif

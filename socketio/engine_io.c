@@ -513,6 +513,18 @@ int engine_send_binary(struct engine *engine, uint32_t slot, struct span data)
                                                   : BERTH_ECLOSED;
 }
 
+size_t engine_queued(const struct engine *engine, uint32_t slot)
+{
+    const struct client *client = &engine->clients[slot];
+    return client->ws ? ws_queued(client->ws) : client->queue_len;
+}
+
+void engine_flush(struct engine *engine, uint32_t slot)
+{
+    if (engine->clients[slot].ws)
+        ws_flush(engine->clients[slot].ws);
+}
+
 void engine_close(struct engine *engine, uint32_t slot, int code, const char *why)
 {
     if (session_sends(&engine->sessions, slot))

@@ -47,6 +47,11 @@ struct ws_handlers engine_ws(struct engine *engine);
 int engine_send(struct engine *engine, uint32_t slot, struct span packet) BERTH_MUST_USE;
 int engine_send_binary(struct engine *engine, uint32_t slot, struct span data) BERTH_MUST_USE;
 
+/* Bytes queued and not yet handed to the kernel. */
+size_t engine_queued(const struct engine *engine, uint32_t slot);
+/* Hand them over now, as far as it can be done (ws_flush). */
+void engine_flush(struct engine *engine, uint32_t slot);
+
 /* What is queued is sent, then the session ends: `close` comes later, for a client that polls at
  * the latest after linger_ms. code: for the Close frame of a WebSocket. why: constant
  * text. Closing twice is a no-op. */

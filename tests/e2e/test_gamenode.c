@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char yaml[] =
@@ -31,7 +32,7 @@ static void test_players_meet_play_and_are_counted(void **state)
     (void)player_hear_with(bob, "event", "\"from\":\"ann\",\"data\":{\"x\":[1, 2.50]},\"id\":1}");
     (void)player_hear_with(bob, "event", "\"data\":\"second\"");
     player_closed(stranger, 4408);
-    player_drop(cid);
+    player_drop(cid); /* alone in its room: nobody is told */
     player_say(bob, "{\"type\":\"leave\"}");
     (void)player_hear(bob, "left");
     player_closed(bob, 1000);
@@ -253,11 +254,116 @@ static void test_a_slow_reader_is_dropped_and_nobody_else(void **state)
     for (int i = 0; i < 1000; i++)
         wire_ws_frame(ann, 0x81, (struct span){frame, sizeof frame});
     player_say(ann, "{\"type\":\"ping\",\"id\":1}");
+    (void)player_hear_with(ann, "player_away", "\"bob\"");
     (void)player_hear(ann, "pong");
     rig_wait_report(&rig, &node, "conns=1");
     (void)player_hear_with(ann, "player_left", "\"bob\""); /* after the grace */
     player_drop(bob);
     player_drop(ann);
+    rig_node_end(&node);
+    rig_stop(&rig);
+}
+
+static void test_positions_are_coalesced(void **state)
+{
+    struct rig rig;
+    rig_start(&rig, false, yaml);
+    const char *args[] = {"--gamenode.tick", "200ms", NULL};
+    struct rig_node node = rig_node_start(&rig, "game", "gn-1", args);
+    int ann = player_join(&node, "r1", "ann");
+    int bob = player_join(&node, "r1", "bob");
+    (void)player_hear(ann, "player_joined");
+    for (int i = 0; i < 50; i++)
+        player_say(ann, "{\"type\":\"position\",\"data\":{\"x\":%d}}", i);
+    player_say(ann, "{\"type\":\"event\",\"data\":\"now\"}");
+    (void)player_hear(bob, "event"); /* at once */
+    (void)player_hear_with(bob, "positions", "\"players\":{\"ann\":{\"x\":49}}}");
+    player_hear_nothing(bob, 300);
+    player_drop(bob);
+    player_drop(ann);
+    rig_node_end(&node);
+    rig_stop(&rig);
+}
+
+static void test_a_reader_who_is_behind_is_told_and_gets_the_latest_positions(void **state)
+{
+    struct rig rig;
+    rig_start(&rig, false, yaml);
+    const char *args[] = {"--gamenode.tick",
+                          "5ms",
+                          "--gamenode.position_max",
+                          "4KiB",
+                          "--gamenode.send_max",
+                          "1MiB",
+                          NULL};
+    struct rig_node node = rig_node_start(&rig, "game", "gn-1", args);
+    int ann = player_join(&node, "r1", "ann");
+    int bob = player_join(&node, "r1", "bob"); /* reads nothing for a while */
+    (void)player_hear(ann, "player_joined");
+    static char big[14000];
+    int n = snprintf(big, sizeof big, "{\"type\":\"event\",\"data\":\"");
+    memset(big + n, 'x', sizeof big - (size_t)n - 2);
+    memcpy(big + sizeof big - 2, "\"}", 2);
+    const char *metrics = "";
+    for (int64_t until = rig_now_ms() + 5000; rig_now_ms() < until;) {
+        wire_ws_frame(ann, 0x81, (struct span){big, sizeof big});
+        metrics = wire_ask(node.port, "GET /metrics HTTP/1.1\r\nHost: t\r\n\r\n");
+        if (strstr(metrics, "behind_total{pool=\"game\",node=\"gn-1\"} 1\n"))
+            break;
+    }
+    assert_non_null(strstr(metrics, "berth_node_behind_total{pool=\"game\",node=\"gn-1\"} 1\n"));
+    for (int i = 0; i < 200; i++) { /* 800 KiB of positions would not fit: the latest is kept */
+        player_say(ann, "{\"type\":\"position\",\"data\":{\"n\":%d,\"x\":\"%03900d\"}}", i, i);
+        rig_sleep_ms(i % 10 ? 0 : 6);
+    }
+    player_say(ann, "{\"type\":\"ping\"}");
+    (void)player_hear(ann, "pong"); /* everything above was heard; bob was not dropped */
+    bool told = false;
+    for (;;) {
+        const char *text = player_hear_any(bob);
+        told = told || strstr(text, "\"type\":\"slow\"");
+        if (strstr(text, "\"positions\"") && strstr(text, "\"n\":199,"))
+            break;
+    }
+    assert_true(told);
+    player_drop(bob);
+    player_drop(ann);
+    rig_node_end(&node);
+    rig_stop(&rig);
+}
+
+static void test_the_result_of_a_match_reaches_the_hook(void **state)
+{
+    struct rig rig;
+    rig_start(&rig, false, yaml);
+    char script[200], path[200], text[512];
+    (void)snprintf(path, sizeof path, "%s/result.json", rig.redis.dir);
+    (void)snprintf(script, sizeof script, "%s/hook.sh", rig.redis.dir);
+    FILE *f = fopen(script, "we"); /* it fails once, so that it is tried again */
+    assert_non_null(f);
+    (void)fprintf(
+        f, "#!/bin/sh\ntest -e %s.once || { : > %s.once; exit 1; }\ncat > %s.new && mv %s.new %s\n",
+        path, path, path, path, path);
+    (void)fchmod(fileno(f), 0755);
+    (void)fclose(f);
+    const char *args[] = {"--gamenode.result_command", script, NULL};
+    struct rig_node node = rig_node_start(&rig, "game", "gn-1", args);
+    int ann = player_join(&node, "r1", "ann");
+    player_say(ann, "{\"type\":\"finish\",\"result\":{\"score\": 7}}");
+    (void)player_hear(ann, "finished");
+    player_closed(ann, 1000);
+    rig_wait_report(&rig, &node, "conns=0");
+    for (int64_t until = rig_now_ms() + 5000; access(path, F_OK) != 0 && rig_now_ms() < until;)
+        rig_sleep_ms(10);
+    f = fopen(path, "re");
+    assert_non_null(f);
+    size_t len = fread(text, 1, sizeof text - 1, f);
+    text[len] = '\0';
+    (void)fclose(f);
+    assert_non_null(strstr(text, "{\"room\":\"r1\",\"node\":\"gn-1\",\"epoch\":"));
+    assert_non_null(strstr(text, "\"by\":\"ann\",\"players\":[\"ann\"],\"seconds\":0,"
+                                 "\"result\":{\"score\": 7}}"));
+    rig_wait_report(&rig, &node, "rooms=0");
     rig_node_end(&node);
     rig_stop(&rig);
 }
@@ -315,6 +421,9 @@ int main(void)
         cmocka_unit_test(
             test_a_newer_process_of_the_same_name_takes_over_only_when_the_old_one_is_silent),
         cmocka_unit_test(test_a_slow_reader_is_dropped_and_nobody_else),
+        cmocka_unit_test(test_positions_are_coalesced),
+        cmocka_unit_test(test_a_reader_who_is_behind_is_told_and_gets_the_latest_positions),
+        cmocka_unit_test(test_the_result_of_a_match_reaches_the_hook),
         cmocka_unit_test(test_files_take_a_node_out_of_rotation_and_back),
         cmocka_unit_test(test_healthz_and_metrics),
     };

@@ -206,8 +206,10 @@ static void test_players_find_back_and_finish_ends_it(void **state)
         assert_string_equal(rig_answer_text(a, "room"), "r1");
         assert_string_equal(rig_answer_text(a, "node"), m.node);
     }
+    (void)player_hear_with(bob, "player_away", "\"ann\"");
     ann = enter(node, "r1", "ann", ticket);
-    player_hear_nothing(bob, 300); /* bob has not noticed */
+    (void)player_hear_with(bob, "player_back", "\"ann\"");
+    player_hear_nothing(bob, 300);
     rig_wait_report(&rig, node, "conns=2");
 
     player_say(ann, "{\"type\":\"finish\",\"result\":{\"winner\":\"bob\"}}");

@@ -23,6 +23,12 @@ static inline void node_trace_add(struct node_trace *trace, const struct effects
         case EFFECT_SEND:
             n = snprintf(at, room, "%u %s %.*s\n", e->peer, e->event, SPAN_ARG(e->payload));
             break;
+        case EFFECT_SEND_STATE:
+            n = snprintf(at, room, "%u (%s) %.*s\n", e->peer, e->event, SPAN_ARG(e->payload));
+            break;
+        case EFFECT_RESULT:
+            n = snprintf(at, room, "result %.*s\n", SPAN_ARG(e->payload));
+            break;
         case EFFECT_SEND_ALL:
             n = snprintf(at, room, "all %s %.*s\n", e->event, SPAN_ARG(e->payload));
             break;

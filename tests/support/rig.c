@@ -300,6 +300,15 @@ const char *player_hear_with(int fd, const char *type, const char *with)
     return text;
 }
 
+const char *player_hear_any(int fd)
+{
+    static char text[65536];
+    int n = hear(fd, text, sizeof text);
+    if (n < 0 || n >= 1000000)
+        fail_msg("expected a frame, but the connection ended (%d)", n);
+    return text;
+}
+
 const char *player_hear(int fd, const char *type)
 {
     return player_hear_with(fd, type, "");

@@ -66,6 +66,8 @@ void player_say(int fd, const char *fmt, ...) BERTH_PRINTF(2, 3);
 const char *player_hear(int fd, const char *type);
 /* The same, and it must contain this text. */
 const char *player_hear_with(int fd, const char *type, const char *text);
+/* The next frame, of whatever type. */
+const char *player_hear_any(int fd);
 /* Nothing comes for so long. */
 void player_hear_nothing(int fd, int ms);
 /* The node closes with this code. */

@@ -52,6 +52,13 @@ for (const [way, options] of Object.entries(ways))
     assert.deepEqual(await bob.hear("event"), { type: "event", from: "ann", data: { x: 1.5, name: "é" }, id: 7 });
     bob.send('{"type":"event","data":[1,{}]}');
     assert.deepEqual(await heard(ann, "event"), [{ from: "bob", data: [1, {}] }]);
+    for (let x = 0; x < 20; x++) ann.emit("position", { data: { x } });
+    let at;
+    do at = (await bob.hear("positions")).players.ann.x; // of one tick; the first may come before the last was sent
+    while (at < 19);
+    const seen = heard(ann, "positions");
+    for (let x = 0; x < 20; x++) bob.send(JSON.stringify({ type: "position", data: [x] }));
+    assert.deepEqual(Object.keys((await seen)[0].players), ["bob"]);
     assert.deepEqual(await ann.emitWithAck("event", { data: 0 }), {});
     assert.deepEqual(await ann.emitWithAck("ping", { id: 3 }), { type: "pong", id: 3 });
     const closed = heard(ann, "closed");

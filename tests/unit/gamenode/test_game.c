@@ -22,6 +22,10 @@ static struct game_config config_default(void)
         .frame_max = 16384,
         .grace_ms = 10000,
         .room_linger_ms = 5000,
+        .tick_ms = 50,
+        .position_max = 64,
+        .positions_max = 4096,
+        .late_join = true,
         .over_ms = 30000,
         .seed = 1};
 }
@@ -213,11 +217,13 @@ static void test_full_node_and_full_room(void **state)
         enter(&w, i, "r", players[i]);
     open(&w, 4);
     say(&w, 4, "join", "{\"room\":\"r\",\"player\":\"e\"}"); /* a room of four */
-    expect(&w, "4 refused {\"reason\":\"full\"}\n4 close 4403 full\n");
+    expect(&w, "4 refused {\"reason\":\"full\",\"detail\":\"this room takes 4 players\"}\n"
+               "4 close 4403 full\n");
     enter(&w, 5, "s", "e");
     open(&w, 6);
     say(&w, 6, "join", "{\"room\":\"t\",\"player\":\"f\"}"); /* a node of five */
-    expect(&w, "6 refused {\"reason\":\"full\"}\n6 close 4403 full\n");
+    expect(&w, "6 refused {\"reason\":\"full\",\"detail\":\"this node takes 5 players\"}\n"
+               "6 close 4403 full\n");
     finish(&w);
 }
 
@@ -230,7 +236,8 @@ static void test_no_more_rooms_than_rooms_max(void **state)
     enter(&w, 2, "r3", "c");
     open(&w, 3);
     say(&w, 3, "join", "{\"room\":\"r4\",\"player\":\"d\"}");
-    expect(&w, "3 refused {\"reason\":\"full\"}\n3 close 4403 full\n");
+    expect(&w, "3 refused {\"reason\":\"full\",\"detail\":\"this node takes 3 rooms\"}\n"
+               "3 close 4403 full\n");
     say(&w, 0, "finish", "{}"); /* remembered as over, but it gives way to a new one */
     hang_up(&w, 0);
     node_trace_clear(&w.trace);
@@ -263,15 +270,28 @@ static void test_a_broken_connection_keeps_its_seat_for_a_while(void **state)
     enter(&w, 0, "r", "ann");
     enter(&w, 1, "r", "bob");
     hang_up(&w, 1);
-    expect(&w, ""); /* nobody has left yet */
+    expect(&w, "0 player_away {\"player\":\"bob\"}\n"); /* nobody has left yet */
     assert_int_equal(game_load(&w.game).conns, 1);
     pass(&w, 9000);
     open(&w, 2);
     say(&w, 2, "join", "{\"room\":\"r\",\"player\":\"bob\"}");
-    expect(&w,
-           "2 joined "
-           "{\"node\":\"gn-1\",\"room\":\"r\",\"player\":\"bob\",\"players\":[\"ann\",\"bob\"]}\n");
+    expect(&w, "2 joined "
+               "{\"node\":\"gn-1\",\"room\":\"r\",\"player\":\"bob\",\"players\":[\"ann\",\"bob\"],"
+               "\"resumed\":true}\n"
+               "0 player_back {\"player\":\"bob\"}\n");
     hang_up(&w, 2);
+    expect(&w, "0 player_away {\"player\":\"bob\"}\n");
+    enter(&w, 3, "r", "cid");
+    say(&w, 3, "leave", "{}");
+    hang_up(&w, 3);
+    node_trace_clear(&w.trace);
+    open(&w, 3);
+    say(&w, 3, "join", "{\"room\":\"r\",\"player\":\"dan\"}");
+    expect(&w, "3 joined {\"node\":\"gn-1\",\"room\":\"r\",\"player\":\"dan\","
+               "\"players\":[\"ann\",\"bob\",\"dan\"],\"away\":[\"bob\"]}\n"
+               "0 player_joined {\"player\":\"dan\"}\n");
+    say(&w, 3, "leave", "{}");
+    node_trace_clear(&w.trace);
     pass(&w, 9999);
     expect(&w, "");
     pass(&w, 1);
@@ -286,10 +306,10 @@ static void test_the_newest_connection_wins(void **state)
     enter(&w, 0, "r", "ann");
     open(&w, 1);
     say(&w, 1, "join", "{\"room\":\"r\",\"player\":\"ann\"}");
-    expect(
-        &w,
-        "0 close 4409 replaced\n"
-        "1 joined {\"node\":\"gn-1\",\"room\":\"r\",\"player\":\"ann\",\"players\":[\"ann\"]}\n");
+    expect(&w,
+           "0 close 4409 replaced\n"
+           "1 joined {\"node\":\"gn-1\",\"room\":\"r\",\"player\":\"ann\",\"players\":[\"ann\"],"
+           "\"resumed\":true}\n");
     hang_up(&w, 0);
     assert_int_equal(game_load(&w.game).conns, 1);
     enter(&w, 2, "r", "bob");
@@ -304,9 +324,12 @@ static void test_finish_ends_the_room_for_everyone(void **state)
     start(&w, false, config_default());
     enter(&w, 0, "r", "ann");
     enter(&w, 1, "r", "bob");
+    pass(&w, 7900);
     say(&w, 0, "finish", "{\"result\":{\"won\":\"ann\"}}");
     expect(&w, "0 finished {\"room\":\"r\",\"by\":\"ann\",\"result\":{\"won\":\"ann\"}}\n"
                "1 finished {\"room\":\"r\",\"by\":\"ann\",\"result\":{\"won\":\"ann\"}}\n"
+               "result {\"room\":\"r\",\"node\":\"gn-1\",\"epoch\":0,\"by\":\"ann\","
+               "\"players\":[\"ann\",\"bob\"],\"seconds\":7,\"result\":{\"won\":\"ann\"}}\n"
                "0 close 1000 finished\n1 close 1000 finished\n");
     struct node_load load = game_load(&w.game);
     assert_int_equal(load.conns + load.rooms, 0);
@@ -347,15 +370,241 @@ static void test_a_slow_reader_is_dropped_and_may_come_back(void **state)
     enter(&w, 0, "r", "ann");
     enter(&w, 1, "r", "bob");
     step(&w, (struct node_event){.kind = NODE_SLOW, .peer = 1});
-    expect(&w, "1 close 4413 slow_reader\n");
+    expect(&w, "0 player_away {\"player\":\"bob\"}\n1 close 4413 slow_reader\n");
     say(&w, 0, "event", "{\"data\":1}");
     expect(&w, ""); /* nothing more is queued for it */
     hang_up(&w, 1);
     open(&w, 2);
     say(&w, 2, "join", "{\"room\":\"r\",\"player\":\"bob\"}");
+    expect(&w, "2 joined "
+               "{\"node\":\"gn-1\",\"room\":\"r\",\"player\":\"bob\",\"players\":[\"ann\",\"bob\"],"
+               "\"resumed\":true}\n"
+               "0 player_back {\"player\":\"bob\"}\n");
+    finish(&w);
+}
+
+/* ---- positions ---- */
+
+static void test_positions_go_out_once_a_tick_the_latest_of_each(void **state)
+{
+    struct world w;
+    start(&w, false, config_default());
+    enter(&w, 0, "r", "ann");
+    enter(&w, 1, "r", "bob");
+    enter(&w, 2, "r", "cid");
+    say(&w, 0, "position", "{\"data\":[1,1]}");
+    say(&w, 0, "position", "{\"data\":[2,2]}");
+    say(&w, 0, "event", "{\"data\":\"jump\"}"); /* does not wait */
+    expect(&w, "1 event {\"from\":\"ann\",\"data\":\"jump\"}\n"
+               "2 event {\"from\":\"ann\",\"data\":\"jump\"}\n");
+    pass(&w, 30);
+    say(&w, 1, "position", "{\"data\":[3,3]}");
+    expect(&w, "");
+    pass(&w, 19);
+    expect(&w, "");
+    pass(&w, 1);
+    expect(&w, "0 (positions) {\"players\":{\"bob\":[3,3]}}\n"
+               "1 (positions) {\"players\":{\"ann\":[2,2]}}\n"
+               "2 (positions) {\"players\":{\"ann\":[2,2],\"bob\":[3,3]}}\n");
+    pass(&w, 1000);
+    expect(&w, ""); /* nobody moves: nothing is said */
+    assert_int_equal(game_deadline(&w.game).ms, MONO_NEVER.ms);
+    say(&w, 2, "position", "{}");
+    pass(&w, 50);
+    expect(&w, "0 (positions) {\"players\":{\"cid\":null}}\n"
+               "1 (positions) {\"players\":{\"cid\":null}}\n");
+    finish(&w);
+}
+
+static void test_who_comes_later_gets_everyones_latest_position(void **state)
+{
+    struct world w;
+    start(&w, false, config_default());
+    enter(&w, 0, "r", "ann");
+    say(&w, 0, "position", "{\"data\":1}");
+    pass(&w, 100);
+    expect(&w, "");
+    enter(&w, 1, "r", "bob");
+    pass(&w, 50);
+    expect(&w, "1 (positions) {\"players\":{\"ann\":1}}\n");
+    hang_up(&w, 1);
+    node_trace_clear(&w.trace);
+    say(&w, 0, "position", "{\"data\":2}");
+    pass(&w, 50);
+    expect(&w, "");
+    enter(&w, 2, "r", "bob"); /* back in the seat */
+    pass(&w, 50);
+    expect(&w, "2 (positions) {\"players\":{\"ann\":2}}\n");
+    finish(&w);
+}
+
+static void behind(struct world *w, uint32_t peer, bool first, bool left_out)
+{
+    step(w, (struct node_event){.kind = NODE_BEHIND,
+                                .peer = peer,
+                                .first = first,
+                                .left_out = left_out,
+                                .waiting = 70000});
+}
+
+static void test_a_reader_who_is_behind_is_told_once_and_gets_the_latest_when_it_can(void **state)
+{
+    struct world w;
+    start(&w, false, config_default());
+    enter(&w, 0, "r", "ann");
+    enter(&w, 1, "r", "bob");
+    say(&w, 0, "position", "{\"data\":1}");
+    pass(&w, 50);
+    node_trace_clear(&w.trace);
+    behind(&w, 1, true, true);
+    expect(&w, "1 slow {\"waiting\":70000}\n");
+    pass(&w, 49);
+    say(&w, 0, "position", "{\"data\":2}");
+    pass(&w, 1);
+    expect(&w, "1 (positions) {\"players\":{\"ann\":2}}\n");
+    behind(&w, 1, false, true);
+    expect(&w, "");
+    pass(&w, 50); /* tried again, though nobody moved */
+    expect(&w, "1 (positions) {\"players\":{\"ann\":2}}\n");
+    pass(&w, 1000);
+    expect(&w, "");
+    finish(&w);
+}
+
+static void test_a_position_over_the_limit_is_refused_and_the_player_stays(void **state)
+{
+    struct world w;
+    start(&w, false, config_default());
+    enter(&w, 0, "r", "ann");
+    enter(&w, 1, "r", "bob");
+    char payload[128];
+    (void)snprintf(payload, sizeof payload, "{\"data\":\"%062d\"}", 0);
+    say(&w, 0, "position", payload);
+    expect(&w, "");
+    (void)snprintf(payload, sizeof payload, "{\"data\":\"%063d\"}", 0);
+    say(&w, 0, "position", payload);
+    expect(&w, "0 error {\"reason\":\"position_too_long\",\"detail\":\"data: 65 bytes, at most "
+               "64\"}\n");
+    finish(&w);
+}
+
+static void test_many_positions_are_sent_in_several_frames(void **state)
+{
+    struct world w;
+    struct game_config config = config_default();
+    config.positions_max = 40;
+    start(&w, false, config);
+    enter(&w, 0, "r", "a");
+    enter(&w, 1, "r", "b");
+    enter(&w, 2, "r", "c");
+    enter(&w, 3, "r", "d");
+    say(&w, 1, "position", "{\"data\":\"bbbbbbbb\"}");
+    say(&w, 2, "position", "{\"data\":\"cccccccc\"}");
+    say(&w, 3, "position", "{\"data\":\"dddddddd\"}");
+    pass(&w, 50);
+    w.trace.text[strcspn(w.trace.text, "1")] = '\0'; /* those of a */
+    assert_string_equal(w.trace.text,
+                        "0 (positions) {\"players\":{\"b\":\"bbbbbbbb\",\"c\":\"cccccccc\"}}\n"
+                        "0 (positions) {\"players\":{\"d\":\"dddddddd\"}}\n");
+    finish(&w);
+}
+
+static void test_positions_of_many_rooms_are_sent_over_several_steps(void **state)
+{
+    struct world w;
+    struct game_config config = config_default();
+    config.front.peers_max = 2000;
+    config.front.capacity = 2000;
+    config.rooms_max = 600;
+    config.position_max = 256;
+    start(&w, false, config);
+    char room[16], player[16], data[256];
+    (void)snprintf(data, sizeof data, "{\"data\":\"%0200d\"}", 1);
+    for (uint32_t i = 0; i < 2000; i++) {
+        (void)snprintf(room, sizeof room, "r%u", i / 4);
+        (void)snprintf(player, sizeof player, "p%u", i);
+        enter(&w, i, room, player);
+        say(&w, i, "position", data);
+    }
+    w.now += 60;
+    int steps = 0;
+    uint64_t frames = w.game.position_frames_total;
+    while (game_deadline(&w.game).ms <= w.now) {
+        node_trace_clear(&w.trace);
+        w.trace.len = 0;
+        struct node_event ev = {.kind = NODE_TICK, .now = {w.now}};
+        effects_clear(&w.fx);
+        game_step(&w.game, &ev, &w.fx);
+        steps++;
+        if (steps == 1) /* someone leaves in the middle of it */
+            say(&w, 3, "leave", "{}");
+    }
+    assert_true(steps > 1 && steps < 100);
+    assert_int_equal(w.game.position_frames_total - frames, 2000);
+    finish(&w);
+}
+
+/* ---- the beginning and the end of a match ---- */
+
+static void test_a_match_begins_when_someone_says_so_or_when_enough_are_in(void **state)
+{
+    struct world w;
+    struct game_config config = config_default();
+    config.start_players = 3;
+    config.late_join = false;
+    start(&w, false, config);
+    enter(&w, 0, "r", "ann");
+    say(&w, 0, "start", "{}");
+    expect(&w, "0 started {\"room\":\"r\",\"by\":\"ann\"}\n");
+    say(&w, 0, "start", "{}");
+    expect(&w, "0 error {\"reason\":\"started_already\"}\n");
+    open(&w, 1);
+    say(&w, 1, "join", "{\"room\":\"r\",\"player\":\"bob\"}");
+    expect(&w, "1 refused {\"reason\":\"closed\",\"detail\":\"the match has begun\"}\n"
+               "1 close 4403 closed\n");
+    hang_up(&w, 0);
+    node_trace_clear(&w.trace);
+    open(&w, 2); /* the seat is there: that is not late */
+    say(&w, 2, "join", "{\"room\":\"r\",\"player\":\"ann\"}");
     expect(&w,
-           "2 joined "
-           "{\"node\":\"gn-1\",\"room\":\"r\",\"player\":\"bob\",\"players\":[\"ann\",\"bob\"]}\n");
+           "2 joined {\"node\":\"gn-1\",\"room\":\"r\",\"player\":\"ann\",\"players\":[\"ann\"],"
+           "\"resumed\":true,\"started\":true}\n");
+    enter(&w, 3, "s", "x");
+    enter(&w, 4, "s", "y");
+    open(&w, 5);
+    say(&w, 5, "join", "{\"room\":\"s\",\"player\":\"z\"}");
+    assert_non_null(strstr(w.trace.text, "3 started {\"room\":\"s\"}\n4 started {\"room\":\"s\"}\n"
+                                         "5 started {\"room\":\"s\"}\n"));
+    finish(&w);
+}
+
+static void test_late_players_may_come_by_default(void **state)
+{
+    struct world w;
+    start(&w, false, config_default());
+    enter(&w, 0, "r", "ann");
+    say(&w, 0, "start", "{}");
+    enter(&w, 1, "r", "bob");
+    finish(&w);
+}
+
+static void test_a_room_without_a_word_is_closed(void **state)
+{
+    struct world w;
+    struct game_config config = config_default();
+    config.room_idle_ms = 60000;
+    start(&w, false, config);
+    enter(&w, 0, "r", "ann");
+    enter(&w, 1, "r", "bob");
+    pass(&w, 59000);
+    say(&w, 1, "event", "{}");
+    node_trace_clear(&w.trace);
+    pass(&w, 59999);
+    expect(&w, "");
+    pass(&w, 1);
+    expect(&w, "0 room_closed {\"reason\":\"idle\"}\n1 room_closed {\"reason\":\"idle\"}\n"
+               "0 close 1000 idle\n1 close 1000 idle\n");
+    assert_int_equal(game_load(&w.game).rooms, 0);
     finish(&w);
 }
 
@@ -620,6 +869,15 @@ int main(void)
         cmocka_unit_test(test_finish_ends_the_room_for_everyone),
         cmocka_unit_test(test_an_empty_room_is_closed_after_a_while),
         cmocka_unit_test(test_a_slow_reader_is_dropped_and_may_come_back),
+        cmocka_unit_test(test_positions_go_out_once_a_tick_the_latest_of_each),
+        cmocka_unit_test(test_who_comes_later_gets_everyones_latest_position),
+        cmocka_unit_test(test_a_reader_who_is_behind_is_told_once_and_gets_the_latest_when_it_can),
+        cmocka_unit_test(test_a_position_over_the_limit_is_refused_and_the_player_stays),
+        cmocka_unit_test(test_many_positions_are_sent_in_several_frames),
+        cmocka_unit_test(test_positions_of_many_rooms_are_sent_over_several_steps),
+        cmocka_unit_test(test_a_match_begins_when_someone_says_so_or_when_enough_are_in),
+        cmocka_unit_test(test_late_players_may_come_by_default),
+        cmocka_unit_test(test_a_room_without_a_word_is_closed),
         cmocka_unit_test(test_draining_is_told_once_and_opens_no_new_rooms),
         cmocka_unit_test(test_a_room_claimed_elsewhere_moves_its_players),
         cmocka_unit_test(test_rooms_are_listed_a_slice_at_a_time),
