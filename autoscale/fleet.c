@@ -118,7 +118,7 @@ static void join_nodes(struct fleet *fleet, mono_ms_t now)
 {
     for (size_t i = 0; i < fleet->instance_count; i++) {
         struct fleet_instance *in = &fleet->instances[i];
-        in->nodes = in->in_service = in->own_out = in->drained = in->terminating =
+        in->nodes = in->ready = in->in_service = in->own_out = in->drained = in->terminating =
             in->end_asked_nodes = in->silent = in->other_out = in->lost = 0;
         in->conns = in->est = 0;
         in->old = false;
@@ -131,6 +131,7 @@ static void join_nodes(struct fleet *fleet, mono_ms_t now)
         if (!in)
             continue;
         in->nodes++;
+        in->ready += n->state == NODE_READY;
         in->in_service += (n->state == NODE_READY || n->state == NODE_JOINING) &&
                           !fleet_leaving(slot) && !n->want_other;
         in->own_out += fleet_leaving(slot) && !n->want_other;
@@ -260,6 +261,8 @@ void fleet_list(struct fleet *fleet, const struct fleet_listed *items, size_t co
                 continue;
             int64_t age = item->age_ms < 0 ? 0 : item->age_ms;
             in->since = (mono_ms_t){now.ms - age};
+            in->decided_at = item->age_ms < 0 ? (mono_ms_t){0} : in->since;
+            in->found = true;
             in->silent_since = now;
             in->unsure = fleet->inherits || age > fleet->boot_timeout_ms;
         }
@@ -281,14 +284,17 @@ void fleet_list(struct fleet *fleet, const struct fleet_listed *items, size_t co
 }
 
 void fleet_launched(struct fleet *fleet, const char *id, const char *token, const char *zone,
-                    mono_ms_t now)
+                    mono_ms_t decided_at, mono_ms_t now)
 {
     struct fleet_instance *in = fleet_instance_of(fleet, id);
-    if (in)
-        return; /* listed before the answer came */
+    if (in) { /* listed before the answer came */
+        in->decided_at = decided_at;
+        return;
+    }
     in = add_instance(fleet, id);
     if (!in)
         return;
+    in->decided_at = decided_at;
     copy_id(in->token, token);
     copy_id(in->zone, zone);
     in->since = in->silent_since = now;
@@ -364,6 +370,17 @@ void fleet_count(const struct fleet *fleet, int launching, mono_ms_t now,
     f.size = f.ready + f.coming;
     f.average = f.ready ? (double)f.est / f.ready : 0;
     *ret_figures = f;
+}
+
+int64_t fleet_players(const struct fleet *fleet)
+{
+    int64_t players = 0;
+    for (size_t i = 0; i < fleet->count; i++) {
+        const struct fleet_node *n = &fleet->nodes[i].node;
+        if (n->state != NODE_LOST && n->state != NODE_TERMINATING && n->state != NODE_GONE)
+            players += n->est;
+    }
+    return players;
 }
 
 int fleet_of_token(const struct fleet *fleet, const char *token, int *ret_reported)

@@ -84,7 +84,9 @@ struct fleet_instance {
     mono_ms_t silent_since; /* no node of it is in the pool since */
     mono_ms_t
         leaving_since; /* all its nodes are on their way out by our want since; 0: they are not */
-    bool reported;     /* a node of it has been in the pool */
+    mono_ms_t decided_at; /* its launch was, or (found in a list) it was made; 0: not known */
+    bool found, watched, measured; /* boot_time.c: first seen in a list; looked at; counted */
+    bool reported;                 /* a node of it has been in the pool */
     bool unsure; /* found by a new leader, or so old when it was first listed that a node of it may
                     have been in the pool before */
     int most;    /* nodes of it at once, ever seen */
@@ -96,7 +98,7 @@ struct fleet_instance {
     const char *end_why; /* constant word: why it is to be terminated though not drained; NULL */
     mono_ms_t end_again_at;
     /* Counted at each snapshot. */
-    int nodes, in_service, own_out, drained, terminating, other_out, lost;
+    int nodes, ready, in_service, own_out, drained, terminating, other_out, lost;
     int silent;          /* their reports are overdue */
     bool old;            /* a node of it is */
     int end_asked_nodes; /* asked to move to terminating, not seen yet */
@@ -161,7 +163,7 @@ void fleet_list(struct fleet *fleet, const struct fleet_listed *items, size_t co
 
 /* An instance that the provider has just launched. */
 void fleet_launched(struct fleet *fleet, const char *id, const char *token, const char *zone,
-                    mono_ms_t now);
+                    mono_ms_t decided_at, mono_ms_t now);
 
 /* Forget what was asked and expected: another leads now. Nodes and instances stay, to be counted.
  */
@@ -173,6 +175,10 @@ void fleet_restart_silence(struct fleet *fleet, mono_ms_t now);
 /* Count. `launching` is the nodes of launches that the provider has not yet answered. */
 void fleet_count(const struct fleet *fleet, int launching, mono_ms_t now,
                  struct fleet_figures *ret_figures);
+
+/* Players on all nodes, those on their way out too (they come back to the others), with those who
+ * hold a ticket where that is known. */
+int64_t fleet_players(const struct fleet *fleet);
 
 /* Nodes yet to come of this instance: 0 once its boot_timeout is over. */
 int fleet_coming(const struct fleet *fleet, const struct fleet_instance *instance, mono_ms_t now);

@@ -23,6 +23,7 @@ void forecast_init(struct forecast *f)
     memset(f, 0, sizeof *f);
     for (size_t i = 0; i < FORECAST_DAY; i++)
         f->day[i] = -1;
+    f->error_at_ms = f->clear_at_ms = INT64_MIN / 2; /* never */
 }
 
 /* The look that was nearest to, and not after, `ago_ms` ago; NULL: that is too long ago. */
@@ -83,6 +84,11 @@ static void note_day(struct forecast *f, const struct forecast_view *v)
     }
     if (v->players > f->bucket_most)
         f->bucket_most = (int32_t)v->players;
+}
+
+void forecast_remember(struct forecast *f, int64_t wall_ms, int64_t players)
+{
+    note_day(f, &(struct forecast_view){.wall_ms = wall_ms, .players = players});
 }
 
 /* Players more than now that yesterday had from now until `ahead` later, if today is to yesterday

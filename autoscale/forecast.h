@@ -58,7 +58,12 @@ struct forecast_says {
 
 void forecast_init(struct forecast *f);
 
-/* Look once; about once a second. ahead_ms >= 1000; percentile 50..100. */
+/* What was seen before it looks for the first time, oldest first: the most players of the minute
+ * (or less) that began at wall_ms. For yesterday alone. */
+void forecast_remember(struct forecast *f, int64_t wall_ms, int64_t players);
+
+/* Look once; now_ms must not go backwards, but may be negative; about once a second. ahead_ms >=
+ * 1000; percentile 50..100. */
 struct forecast_says forecast_look(struct forecast *f, const struct forecast_view *view,
                                    int64_t ahead_ms, double percentile);
 

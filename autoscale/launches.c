@@ -81,7 +81,8 @@ int launches_start(struct launches *ls, const struct policy *policy, int count, 
     if (count > LAUNCH_INSTANCES_MAX)
         count = LAUNCH_INSTANCES_MAX;
     struct launch *row = &ls->row[ls->count++];
-    *row = (struct launch){.count = count, .state = LAUNCH_WRITING, .sent_at = now, .at = wall};
+    *row = (struct launch){
+        .count = count, .state = LAUNCH_WRITING, .sent_at = now, .decided_at = now, .at = wall};
     make_token(ls, row->token, sizeof row->token);
     ls->next++;
     snprintf(row->zone, sizeof row->zone, "%s", zone);
@@ -126,6 +127,8 @@ static bool call(struct launch *row, mono_ms_t now, struct effects *fx)
     memcpy(e->zone, row->zone, sizeof e->zone);
     row->state = LAUNCH_CALLING;
     row->sent_at = now;
+    if (row->calls > 0 || row->decided_at.ms == 0)
+        row->decided_at = now;
     row->calls++;
     return true;
 }
@@ -178,7 +181,8 @@ void launches_made(struct launches *ls, struct fleet *fleet, const char *token,
 {
     struct launch *row = find(ls, token);
     for (size_t i = 0; i < count; i++)
-        fleet_launched(fleet, ids[i], token, row ? row->zone : "", now);
+        fleet_launched(fleet, ids[i], token, row ? row->zone : "", row ? row->decided_at : now,
+                       now);
     if (!row || row->state == LAUNCH_BOOTING)
         return;
     row->state = LAUNCH_BOOTING;

@@ -37,10 +37,11 @@ struct launch {
     char why[48];
     int count; /* instances */
     enum launch_state state;
-    int calls;          /* with this token */
-    mono_ms_t again_at; /* AGAIN */
-    mono_ms_t sent_at;  /* WRITING, CALLING */
-    wall_ms_t at;       /* when it was decided, Redis time */
+    int calls;            /* with this token */
+    mono_ms_t again_at;   /* AGAIN */
+    mono_ms_t sent_at;    /* WRITING, CALLING */
+    mono_ms_t decided_at; /* or called again: boot times count from here; 0: by a former leader */
+    wall_ms_t at;         /* when it was decided, Redis time */
     /* What the next leader must know, kept in the plan (launch_record.h). */
     int made;                          /* instances, by the provider's answer; 0: not known */
     uint32_t up[LAUNCH_INSTANCES_MAX]; /* checksums of those that have reported */

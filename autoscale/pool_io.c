@@ -98,6 +98,7 @@ static void on_end(void *arg)
 {
     struct pool_io *p = arg;
     view_end(&p->view);
+    pool_io_past_read(p);
     show(p);
 }
 

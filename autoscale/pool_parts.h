@@ -28,6 +28,8 @@ struct pool_io {
     struct view view;
     struct act_io *act;
     struct history history;
+    bool past_asked, past_minutes; /* a page of the history is awaited; it is of the minutes */
+    int64_t past_left;             /* entries that are still wanted */
     struct keys keys;
     struct store_follow *follow;
     struct lease lease;
@@ -95,6 +97,11 @@ void pool_io_effects_do(struct pool_io *p, const struct effect *e);
 void pool_io_tell(struct pool_io *p, struct notice notice);
 /* Into the pool's events or history; one that is lost is in the log. */
 void pool_io_write_event(struct pool_io *p, const struct call_event *req);
+
+/* ---- pool_past_io.c ---- */
+
+/* Read the pool's history; it goes to the core by pages. */
+void pool_io_past_read(struct pool_io *p);
 
 /* ---- pool_policy_io.c: settings ---- */
 

@@ -11,6 +11,7 @@
 #define BERTH_AUTOSCALE_RULE_H
 
 #include "autoscale/fleet.h"
+#include "autoscale/past.h"
 #include "autoscale/target.h"
 #include "core/cron.h"
 #include "core/rx.h"
@@ -39,6 +40,8 @@ static inline struct vote vote_none(void)
 struct rule_sight {
     struct fleet_figures figures;
     const struct fleet *fleet; /* borrowed for the call */
+    const struct past *past;   /* likewise: what was seen before this moment */
+    int64_t boot_ms;           /* from launch to ready, as measured; 0: not yet */
     mono_ms_t now;
     wall_ms_t wall; /* Redis time */
 };

@@ -15,7 +15,11 @@
 #include <string.h>
 
 #define LOOK_MS 1000
-#define FULL 0.99 /* of the places */
+#define FULL 0.99            /* of the places */
+#define AHEAD_BLIND_MS 60000 /* while no launch was measured */
+#define AHEAD_MIN_MS 2000
+#define AHEAD_MAX_MS 1800000
+#define RECALL_STEP_S 2 /* the past is looked at so often; its last two boot times each second */
 
 struct memory {
     struct forecast forecast;
@@ -23,20 +27,77 @@ struct memory {
     struct vote vote;
 };
 
-static int64_t all_players(const struct fleet *fleet)
-{
-    int64_t players = 0;
-    for (size_t i = 0; i < fleet->count; i++) {
-        const struct fleet_node *n = &fleet->nodes[i].node;
-        if (n->state != NODE_LOST && n->state != NODE_TERMINATING && n->state != NODE_GONE)
-            players += n->est;
-    }
-    return players;
-}
+/* What one look is about. */
+struct scene {
+    int64_t now_ms, wall_ms;
+    int64_t players, est, capacity;
+    int ready, coming;
+};
 
 static int nodes_for(double nodes)
 {
     return nodes < INT_MAX ? (int)ceil(nodes) : INT_MAX;
+}
+
+static int64_t ahead_of(const struct predict_settings *rule, const struct rule_sight *sight)
+{
+    if (rule->ahead_ms > 0)
+        return rule->ahead_ms;
+    int64_t ms = sight->boot_ms > 0 ? sight->boot_ms : AHEAD_BLIND_MS;
+    return ms < AHEAD_MIN_MS ? AHEAD_MIN_MS : ms > AHEAD_MAX_MS ? AHEAD_MAX_MS : ms;
+}
+
+static void reckon(struct memory *m, const struct predict_settings *rule, int64_t ahead_ms,
+                   const struct scene *scene)
+{
+    struct forecast_view view = {.now_ms = scene->now_ms,
+                                 .wall_ms = scene->wall_ms,
+                                 .players = scene->players,
+                                 .full = (double)scene->est >= FULL * (double)scene->capacity,
+                                 .coming = scene->coming > 0};
+    struct forecast_says says = forecast_look(&m->forecast, &view, ahead_ms, rule->confidence);
+    double places = (double)scene->capacity / scene->ready * rule->fill / 100;
+    int needed = nodes_for((says.players + says.margin) / places);
+    int kept = nodes_for((says.players + 2 * says.margin) / places + rule->slack / 100);
+    window_put(&m->kept, scene->now_ms, rule->shrink_after_ms + 2 * ahead_ms, kept);
+    m->vote.at_least = needed;
+    m->vote.at_most = window_largest(&m->kept, kept);
+    int size = scene->ready + scene->coming;
+    if (says.trend > 0 && m->vote.at_most < size)
+        m->vote.at_most = size; /* not while they grow: that is a trough, or noise */
+    snprintf(m->vote.reason, sizeof m->vote.reason, view.full ? "predict_full" : "predict");
+    snprintf(m->vote.inputs, sizeof m->vote.inputs,
+             "players=%lld foreseen=%.0f margin=%.0f trend=%.2f yesterday=%.0f ahead_s=%lld "
+             "needed=%d",
+             (long long)view.players, says.players, says.margin, says.trend, says.yesterday,
+             (long long)(ahead_ms / 1000), needed);
+}
+
+/* Begin with what was seen before: by this process or, as Redis kept it, by others. */
+static void recall(struct memory *m, const struct predict_settings *rule, int64_t ahead_ms,
+                   const struct rule_sight *sight)
+{
+    int64_t now_s = sight->wall.ms / 1000, first_s = now_s - PAST_SECONDS + 1;
+    forecast_init(&m->forecast);
+    for (int64_t minute = now_s / 60 - PAST_MINUTES + 1; minute < first_s / 60; minute++) {
+        const struct past_minute *p = past_minute(sight->past, minute);
+        if (p)
+            forecast_remember(&m->forecast, minute * 60000, p->most);
+    }
+    for (int64_t s = first_s; s < now_s; s++) {
+        const struct past_second *p = past_second(sight->past, s);
+        if (!p || p->ready <= 0 || p->capacity <= 0 ||
+            (s % RECALL_STEP_S && (now_s - s) * 1000 > 2 * ahead_ms))
+            continue;
+        reckon(m, rule, ahead_ms,
+               &(struct scene){.now_ms = sight->now.ms - (sight->wall.ms - s * 1000),
+                               .wall_ms = s * 1000,
+                               .players = p->players,
+                               .est = p->est,
+                               .capacity = p->capacity,
+                               .ready = p->ready,
+                               .coming = p->coming});
+    }
 }
 
 static struct rx_value look(void *ctx, struct rx_value before, struct rx_value value)
@@ -45,33 +106,22 @@ static struct rx_value look(void *ctx, struct rx_value before, struct rx_value v
     const struct predict_settings *rule = scope->settings;
     const struct rule_sight *sight = value.ptr;
     const struct fleet_figures *f = &sight->figures;
+    int64_t ahead_ms = ahead_of(rule, sight);
     struct memory m = {0};
     if (before.kind == RX_BOX)
         memcpy(&m, before.ptr, sizeof m);
     else
-        forecast_init(&m.forecast);
+        recall(&m, rule, ahead_ms, sight);
     m.vote = vote_none();
-    if (f->ready == 0 || f->capacity <= 0)
-        return rx_box(scope->rx, &m, sizeof m); /* nothing to reckon with: min_ready's case */
-    struct forecast_view view = {.now_ms = sight->now.ms,
-                                 .wall_ms = sight->wall.ms,
-                                 .players = all_players(sight->fleet),
-                                 .full = (double)f->est >= FULL * (double)f->capacity,
-                                 .coming = f->coming > 0};
-    struct forecast_says says = forecast_look(&m.forecast, &view, rule->ahead_ms, rule->confidence);
-    double places = (double)f->capacity / f->ready * rule->fill / 100;
-    int needed = nodes_for((says.players + says.margin) / places);
-    int kept = nodes_for((says.players + 2 * says.margin) / places + rule->slack / 100);
-    window_put(&m.kept, sight->now.ms, rule->shrink_after_ms, kept);
-    m.vote.at_least = needed;
-    m.vote.at_most = window_largest(&m.kept, kept);
-    if (says.trend > 0 && m.vote.at_most < f->size)
-        m.vote.at_most = f->size; /* not while they grow: that is a trough, or noise */
-    snprintf(m.vote.reason, sizeof m.vote.reason, view.full ? "predict_full" : "predict");
-    snprintf(m.vote.inputs, sizeof m.vote.inputs,
-             "players=%lld foreseen=%.0f margin=%.0f trend=%.2f yesterday=%.0f needed=%d",
-             (long long)view.players, says.players, says.margin, says.trend, says.yesterday,
-             needed);
+    if (f->ready > 0 && f->capacity > 0) /* else nothing to reckon with: min_ready's case */
+        reckon(&m, rule, ahead_ms,
+               &(struct scene){.now_ms = sight->now.ms,
+                               .wall_ms = sight->wall.ms,
+                               .players = fleet_players(sight->fleet),
+                               .est = f->est,
+                               .capacity = f->capacity,
+                               .ready = f->ready,
+                               .coming = f->coming});
     return rx_box(scope->rx, &m, sizeof m);
 }
 

@@ -23,7 +23,13 @@ struct scale *scale_create(const struct policy *policy)
         free(s);
         return NULL;
     }
+    if (past_init(&s->past) < 0) {
+        fleet_fini(&s->fleet);
+        free(s);
+        return NULL;
+    }
     if (signals_init(&s->signals, policy, (mono_ms_t){0}) < 0) {
+        past_fini(&s->past);
         fleet_fini(&s->fleet);
         free(s);
         return NULL;
@@ -36,6 +42,7 @@ void scale_destroy(struct scale *s)
     if (!s)
         return;
     signals_fini(&s->signals);
+    past_fini(&s->past);
     fleet_fini(&s->fleet);
     free(s);
 }
@@ -99,12 +106,25 @@ static void ask_provider(struct scale *s, struct effects *fx)
     s->list_asked_at = s->now;
 }
 
+static void keep_boot_time(struct scale *s, struct effects *fx)
+{
+    if (!effects_room(fx, 1) || !boot_time_watch(&s->boot, &s->fleet, s->now))
+        return;
+    struct effect *e = effects_add(fx, EFFECT_PLAN_SET, BOOT_TIME_FIELD, "measured");
+    boot_time_write(&s->boot, e->record);
+}
+
 /* Let the rules look at what is seen now. */
 static void look(struct scale *s)
 {
-    struct rule_sight sight = {
-        .figures = s->figures, .fleet = &s->fleet, .now = s->now, .wall = s->wall};
+    struct rule_sight sight = {.figures = s->figures,
+                               .fleet = &s->fleet,
+                               .past = &s->past,
+                               .boot_ms = boot_time_ms(&s->boot),
+                               .now = s->now,
+                               .wall = s->wall};
     signals_see(&s->signals, &sight);
+    past_see(&s->past, s->wall, &s->figures, fleet_players(&s->fleet));
 }
 
 void scale_step(struct scale *s, const struct scale_event *event, struct effects *fx)
@@ -124,6 +144,7 @@ void scale_step(struct scale *s, const struct scale_event *event, struct effects
         s->held_by = "follower";
     } else {
         ask_provider(s, fx);
+        keep_boot_time(s, fx);
         if (!holds) {
             scale_act(s, fx);
         } else {
@@ -164,6 +185,7 @@ void scale_status(const struct scale *s, struct scale_status *ret_status)
         .failures = s->launches.failures,
         .halted = s->launches.halted,
         .instances = s->fleet.instance_count,
+        .boot_ms = boot_time_ms(&s->boot),
         .outs = s->outs,
         .ins = s->ins,
         .launched_total = s->launched_total,

@@ -13,6 +13,7 @@
 
 #include "autoscale/arbiter.h"
 #include "autoscale/effects.h"
+#include "autoscale/past.h"
 
 enum scale_event_kind {
     SCALE_CLOCK,      /* time has passed */
@@ -26,6 +27,7 @@ enum scale_event_kind {
     SCALE_REFUSED,    /* a want or move was refused: look again soon */
     SCALE_OPERATOR,   /* what operators want of the pool */
     SCALE_ADVICE,     /* a rule's service has answered, or has not */
+    SCALE_PAST,       /* some of the pool's history, as Redis kept it */
     SCALE_ACTED,      /* a rule's action is done, or has failed (EFFECT_ACT) */
 };
 
@@ -73,6 +75,11 @@ struct scale_event {
             const char *error;
         } listed;
         struct {
+            const struct past_entry *entries; /* in any order */
+            size_t count;
+            bool last; /* that was all: the rules begin anew with it */
+        } past;
+        struct {
             bool paused;
             bool sized; /* `size` nodes are wanted, by a want that ends by itself */
             int size;
@@ -111,6 +118,7 @@ struct scale_status {
     int launches, failures;
     bool halted;
     size_t instances;
+    int64_t boot_ms; /* from the launch until ready, as measured; 0: not yet */
     uint64_t outs, ins, launched_total, terminated_total;
 };
 void scale_status(const struct scale *scale, struct scale_status *ret_status);

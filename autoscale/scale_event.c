@@ -44,6 +44,8 @@ static void on_plan(struct scale *s, const struct scale_plan_field *fields, size
                 s->memory.out_at.ms = record_int_or(record, "out", 0);
             if (s->memory.in_at.ms == 0)
                 s->memory.in_at.ms = record_int_or(record, "in", 0);
+        } else if (strcmp(fields[i].name, BOOT_TIME_FIELD) == 0) {
+            boot_time_read(&s->boot, fields[i].record);
         } else if (strcmp(fields[i].name, ROLL_FIELD) == 0) {
             s->roll.base = (int)record_int_or(record, "base", 0);
         } else if (launches_load(&s->launches, fields[i].name, fields[i].record, fx) < 0) {
@@ -183,6 +185,12 @@ void scale_take_event(struct scale *s, const struct scale_event *ev, struct effe
         break;
     case SCALE_ADVICE:
         on_advice(s, ev, fx);
+        break;
+    case SCALE_PAST:
+        for (size_t i = 0; i < ev->past.count; i++)
+            past_put(&s->past, &ev->past.entries[i]);
+        if (ev->past.last)
+            signals_restart(&s->signals, s->now);
         break;
     case SCALE_ACTED:
         actions_done(&s->actions, s->policy, ev->told.rule, ev->told.error, s->now, fx);

@@ -5,7 +5,9 @@
 #define BERTH_AUTOSCALE_SCALE_PARTS_H
 
 #include "autoscale/actions.h"
+#include "autoscale/boot_time.h"
 #include "autoscale/launches.h"
+#include "autoscale/past.h"
 #include "autoscale/roll.h"
 #include "autoscale/scale.h"
 #include "autoscale/signals.h"
@@ -24,6 +26,8 @@ struct scale {
     struct arbiter_memory memory;
     struct arbiter_wish wish;
     struct roll roll;
+    struct boot_time boot;
+    struct past past;
     bool paused;
 
     bool leading, plan_read, settled;

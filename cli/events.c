@@ -2,6 +2,7 @@
  * events. */
 #include "cli/store_session.h"
 #include "cli/why.h"
+#include "core/record.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -110,9 +111,9 @@ static void on_past(void *arg, int code, const struct resp *reply)
     boot_exit(&berth->boot, 0);
 }
 
-static void on_up(struct store_session *session)
+static void ask_past(struct events *events)
 {
-    struct events *events = (struct events *)session; /* its first member */
+    struct store_session *session = &events->session;
     char count[24];
     int64_t lines = session->berth->settings->cli.lines;
     (void)snprintf(count, sizeof count, "%" PRId64, events->why ? lines * 50 : lines);
@@ -120,6 +121,29 @@ static void on_up(struct store_session *session)
                                 SPAN("+"),         SPAN("-"),
                                 SPAN("COUNT"),     span_of(count)};
     if (redis_command(session->redis, argv, sizeof argv / sizeof *argv, 0, on_past, events) < 0)
+        store_session_fail(session, "Redis was lost");
+}
+
+/* How long a node takes, as the plan keeps it. */
+static void on_boot_time(void *arg, int code, const struct resp *reply)
+{
+    struct events *events = arg;
+    int64_t seconds, launches;
+    if (code == 0 && reply->type == RESP_TEXT && record_int(reply->text, "seconds", &seconds) &&
+        record_int(reply->text, "launches", &launches))
+        (void)printf("a node takes %" PRId64 " s from its launch until it is ready (three of four "
+                     "of the last %" PRId64 ")\n",
+                     seconds, launches);
+    ask_past(events);
+}
+
+static void on_up(struct store_session *session)
+{
+    struct events *events = (struct events *)session; /* its first member */
+    const struct span argv[] = {SPAN("HGET"), keys_get(&session->keys, KEY_PLAN), SPAN("boot")};
+    if (!events->why)
+        ask_past(events);
+    else if (redis_command(session->redis, argv, 3, 0, on_boot_time, events) < 0)
         store_session_fail(session, "Redis was lost");
 }
 

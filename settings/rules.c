@@ -271,8 +271,10 @@ static int webhook_check(const void *values, struct err *err)
 
 #define AT(field) offsetof(struct predict_settings, field)
 static const struct option predict_options[] = {
-    {"ahead", OPT_DURATION, AT(ahead_ms), "60s", "2s..30m",
-     "How far to look ahead: the time a node takes from its launch until it is ready.", 0},
+    {"ahead", OPT_DURATION, AT(ahead_ms), "0s", "0s..30m",
+     "How far to look ahead: the time a node takes from its launch until it is ready. 0s: as long "
+     "as the last launches took (60s before there was one).",
+     0},
     {"confidence", OPT_NUMBER, AT(confidence), "95", "50..100",
      "The margin covers so many percent of the forecast's own errors of the last hour.", 0},
     {"fill", OPT_NUMBER, AT(fill), "100", "1..100",
@@ -280,7 +282,9 @@ static const struct option predict_options[] = {
     {"slack", OPT_NUMBER, AT(slack), "50", "0..1000",
      "Shrinking leaves twice the margin, and so many percent of a node besides.", 0},
     {"shrink_after", OPT_DURATION, AT(shrink_after_ms), "10m", "0s..1d",
-     "Nodes are drained when they were not needed for so long.", 0},
+     "Nodes are drained when they were not needed for so long, and twice the time looked ahead "
+     "besides.",
+     0},
     ACTION_OPTIONS(struct predict_settings),
     URL_OPTIONS(struct predict_settings),
     {0}};
@@ -288,7 +292,11 @@ static const struct option predict_options[] = {
 
 static int predict_check(const void *values, struct err *err)
 {
-    return action_check(&((const struct predict_settings *)values)->action, err);
+    const struct predict_settings *rule = values;
+    if (rule->ahead_ms > 0 && rule->ahead_ms < 2000)
+        return err_set(err, BERTH_EINVAL, "ahead = %lldms: must be 0s (as measured) or at least 2s",
+                       (long long)rule->ahead_ms);
+    return action_check(&rule->action, err);
 }
 
 const struct section_kind scale_rule_kinds[] = {

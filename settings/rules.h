@@ -91,7 +91,7 @@ struct webhook_settings {
 };
 
 struct predict_settings {
-    int64_t ahead_ms;  /* from launch to ready */
+    int64_t ahead_ms;  /* from launch to ready; 0: as measured */
     double confidence; /* percentile of its own errors that the margin covers */
     double fill;       /* percent of a node's places that are reckoned with */
     double slack;      /* percent of a node that stays besides when the pool shrinks */

@@ -49,6 +49,9 @@ pass "a killed node is replaced"
 
 kill -KILL "$first"
 until_true 5 metric_is "$as_2" leading 1 || fail "as-2 does not take over within 5 s of kill -9"
+knows_boot_time() { [ "$(metric "$as_2" boot_seconds)" -ge 1 ] 2>/dev/null; }
+until_true 5 knows_boot_time || fail "the new leader does not know how long a node takes: $(metric "$as_2" boot_seconds)"
+grep -q "ev=past_read.*pool=game" "$work/up/log/as-2.log" || fail "as-2 has not read the pool's history"
 before=$(nodes)
 sleep 3
 [ "$(nodes)" = "$before" ] || fail "the new leader touched the nodes"
@@ -100,6 +103,7 @@ pass "the wish ends by itself; the pool drains to its minimum, no node is killed
 for told in "out 2 -> 4, launches 2: operator" "the provider made 2 " " is ended: drained" "votes: min_ready at least 2"; do
     grep -q "$told" "$work/why" || fail "berth why does not tell '$told': $(tail -20 "$work/why")"
 done
+grep -q "^a node takes [0-9]* s from its launch until it is ready" "$work/why" || fail "berth why does not tell the boot time: $(head -3 "$work/why")"
 grep -q "why=joined\|from=" "$work/why" && fail "berth why tells of more than decisions"
 "$BERTH_BIN/berth" record game --config "$work/berth.yaml" >"$work/trace.csv" || fail "berth record"
 grep -qx "second,players" "$work/trace.csv" || fail "no heading in the trace: $(head -5 "$work/trace.csv")"

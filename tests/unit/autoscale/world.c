@@ -72,7 +72,9 @@ static void plan_del(struct world *w, const char *name)
 static void do_plan_set(struct world *w, struct world_side *side, const struct effect *e)
 {
     bool ok = !is_fenced(w, side) && !w->plan_fails;
-    if (ok)
+    if (ok && strcmp(e->name, "boot") == 0)
+        memcpy(w->boot_record, e->record, sizeof w->boot_record);
+    else if (ok)
         plan_set(w, e->name, e->record);
     if (strcmp(e->name, "memory") == 0)
         return;
@@ -83,10 +85,13 @@ static void do_plan_set(struct world *w, struct world_side *side, const struct e
 
 static void do_plan_read(struct world *w, struct world_side *side)
 {
-    struct scale_plan_field fields[WORLD_PLAN];
-    for (size_t i = 0; i < w->plan_count; i++)
-        fields[i] = (struct scale_plan_field){w->plan[i].name, w->plan[i].record};
-    struct scale_event ev = {.kind = SCALE_PLAN, .plan = {fields, w->plan_count}};
+    struct scale_plan_field fields[WORLD_PLAN + 1];
+    size_t count = 0;
+    for (; count < w->plan_count; count++)
+        fields[count] = (struct scale_plan_field){w->plan[count].name, w->plan[count].record};
+    if (w->boot_record[0])
+        fields[count++] = (struct scale_plan_field){"boot", w->boot_record};
+    struct scale_event ev = {.kind = SCALE_PLAN, .plan = {fields, count}};
     feed(w, side, &ev);
 }
 
@@ -387,6 +392,12 @@ void world_roll(struct world *w, int which, bool wanted)
     struct scale_event ev = {.kind = SCALE_OPERATOR, .operators = {.rolling = wanted}};
     for (size_t i = 0; i < w->node_count; i++)
         w->nodes[i].node.old = wanted && w->nodes[i].present;
+    feed(w, &w->side[which], &ev);
+}
+
+void world_past(struct world *w, int which, const struct past_entry *entries, size_t count)
+{
+    struct scale_event ev = {.kind = SCALE_PAST, .past = {entries, count, true}};
     feed(w, &w->side[which], &ev);
 }
 

@@ -45,7 +45,8 @@ struct world {
     struct {
         char name[NAME_SIZE], record[448];
     } plan[WORLD_PLAN];
-    size_t plan_count;
+    size_t plan_count;     /* the field "boot" is not among them */
+    char boot_record[448]; /* but here */
     int64_t fence;
     struct world_side side[2];
     /* How this world behaves. */
@@ -77,6 +78,8 @@ void world_advise(struct world *w, size_t rule, int desired, const char *reason,
 void world_acted(struct world *w, size_t rule, const char *error);
 /* An operator wants the nodes that are there replaced (or no more). */
 void world_roll(struct world *w, int which, bool wanted);
+/* What Redis kept of the pool's past, told to a side. */
+void world_past(struct world *w, int which, const struct past_entry *entries, size_t count);
 void world_run(struct world *w, int64_t ms);
 /* Players on every ready node. */
 void world_load(struct world *w, int64_t conns);
