@@ -33,6 +33,9 @@ bench-%: build ## a benchmark, for example bench-pick
 takeover: build ## the leading autoscaler killed and stopped at every moment of its work; closing line "takeover: passed"
 	@BERTH_BIN=$(CURDIR)/$(BIN) tests/e2e/takeover.sh --every
 
+redis-away: build ## Redis away for 10 s under load: nobody lost, nothing launched, no room moved; closing line "redis-away: passed"
+	@BERTH_BIN=$(CURDIR)/$(BIN) tests/e2e/redis_away.sh --away 10 --lost-after 3
+
 fuzz: deps-dev ## fuzz the parsers for a minute each (clang)
 	@tests/fuzz/run.sh
 
@@ -51,4 +54,4 @@ install: build ## install programs, units and the example configuration (DESTDIR
 clean: ## remove everything that was built
 	@rm -rf build
 
-.PHONY: help deps deps-dev build up demo test takeover fuzz format lint manual install clean
+.PHONY: help deps deps-dev build up demo test takeover redis-away fuzz format lint manual install clean

@@ -165,7 +165,7 @@ void pool_place(struct pool *pool, uint32_t slot)
 {
     struct node *n = &pool->nodes[slot];
     uint32_t est = node_est(n);
-    if (n->state != NODE_READY || est >= n->capacity) {
+    if (n->state != NODE_READY || n->doubted || est >= n->capacity) {
         pool_leave_order(pool, slot);
         return;
     }
@@ -283,6 +283,15 @@ void pool_state(struct pool *pool, struct pool_now now, uint32_t slot, enum node
         fresh_link(pool, slot, mono_add(now.mono, -(age_ms < 0 ? 0 : age_ms)));
     else
         fresh_unlink(pool, slot);
+    pool_place(pool, slot);
+}
+
+void pool_doubt(struct pool *pool, uint32_t slot, bool doubted)
+{
+    assert(pool_has(pool, slot));
+    if (pool->nodes[slot].doubted == doubted)
+        return;
+    pool->nodes[slot].doubted = doubted;
     pool_place(pool, slot);
 }
 

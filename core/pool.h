@@ -121,6 +121,10 @@ int pool_join(struct pool *pool, struct pool_now now, const struct pool_info *in
 int pool_report(struct pool *pool, struct pool_now now, uint32_t slot,
                 const struct pool_report *report);
 
+/* Do not choose this node for now, whatever its state; or do again. It stays in the sums. A new
+ * epoch is not doubted. */
+void pool_doubt(struct pool *pool, uint32_t slot, bool doubted);
+
 /* The node's state by the owner. age_ms: for how long it has been in it (0: just now): a node that
  * became ready less than slow_start ago is fresh. */
 void pool_state(struct pool *pool, struct pool_now now, uint32_t slot, enum node_state state,

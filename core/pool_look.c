@@ -81,6 +81,8 @@ static const char *verdict(const struct pool *pool, const struct pool_query *que
         return "version";
     if (n->state != NODE_READY)
         return state_word(n->state);
+    if (n->doubted)
+        return "doubted";
     if (is_excluded(pool, query, slot))
         return "excluded";
     if ((uint64_t)node_est(n) + seats > n->capacity)

@@ -34,7 +34,7 @@ struct node {
     uint16_t group;
     uint8_t state; /* enum node_state */
     uint8_t place; /* enum node_place */
-    bool used, settles, fresh;
+    bool used, settles, fresh, doubted;
     struct bag_place in_order; /* the order's */
 } __attribute__((aligned(64)));
 

@@ -71,6 +71,8 @@ static json_t *pool_json(const struct app *app, size_t pool)
     set(root, "view_live", json_boolean(v.live));
     set(root, "view_age_ms", json_integer(v.view_age_ms));
     set(root, "holding", json_boolean(v.holding));
+    set(root, "guarded", json_boolean(v.guarded));
+    set(root, "doubted", json_integer(v.doubted));
     return root;
 }
 
@@ -517,6 +519,7 @@ static void get_metrics(void *arg, const struct http_request *req, struct http_e
         .requests = app->requests,
         .public_connections = web_server_connections(app->public_server),
         .admin_connections = web_server_connections(app->admin_server),
+        .probes_held = probes_held(app->probes),
         .log_dropped = app->log.dropped,
         .events_dropped = app->events_dropped,
     };

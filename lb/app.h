@@ -98,11 +98,11 @@ void app_record(struct app *app, struct app_pool *pool, const char *kind, const 
 struct probes *probes_create(struct app *app, struct err *err);
 /* Ends what is under way without telling the core. */
 void probes_destroy(struct probes *probes);
-/* The core is told by LB_PROBE_REPLY, never from within. */
-void probes_start(struct probes *probes, size_t pool, const struct node_info *info,
-                  const char *node, int64_t epoch);
-/* BERTH_EINVAL when a pool asks for a kind of probe that this program cannot make. */
-int probes_check(const struct pool_settings *pool, struct err *err) BERTH_MUST_USE;
+/* The core is told by LB_PROBE_REPLY, never from within; and by LB_PROBE_CUT when a socket that was
+ * kept has ended. */
+void probes_start(struct probes *probes, const struct lb_effect *fx);
+/* Sockets held open. */
+size_t probes_held(const struct probes *probes);
 
 /* ---- peer_io.c ---- */
 

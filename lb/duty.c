@@ -1,75 +1,8 @@
-/* duty.c - what a pool's owner does: prove nodes by probes, move their states, sweep the silent. */
+/* duty.c - what a pool's owner does: move the states of nodes by what is known of them, sweep the
+ * silent. */
 #include "lb/internal.h"
 
 #include <stdio.h>
-
-/* ---- probes ---- */
-
-static bool probe_allowed(struct lb *lb)
-{
-    if (mono_sub(lb->now, lb->probe_second_at) >= 1000) {
-        lb->probe_second_at = lb->now;
-        lb->probes_this_second = 0;
-    }
-    if (lb->probes_this_second >= lb->config.lb->probe_rate)
-        return false;
-    lb->probes_this_second++;
-    return true;
-}
-
-bool duty_probe(struct lb *lb, struct lb_pool *pool, struct lb_node *node, const char *why,
-                struct lb_effects *fx)
-{
-    const struct probe_settings *s = &pool->config.settings->probe;
-    if (node->probe.under_way) {
-        if (mono_sub(lb->now, node->probe.sent_at) < s->timeout_ms + PROBE_SLACK_MS)
-            return false;
-        node->probe.under_way = false; /* its answer never came: ask anew */
-    }
-    if (!fx_room(lb, fx, 1) || !probe_allowed(lb))
-        return false;
-    node->probe.under_way = true;
-    node->probe.sent_at = lb->now;
-    struct lb_effect *effect = fx_add(fx, LB_DO_PROBE, pool->index, why);
-    effect->info = &node->info;
-    (void)snprintf(effect->move.node, sizeof effect->move.node, "%s", node->name);
-    effect->move.epoch = node->info.epoch;
-    return true;
-}
-
-static int64_t probe_interval(struct lb *lb, const struct lb_pool *pool, const struct lb_node *node)
-{
-    const struct probe_settings *s = &pool->config.settings->probe;
-    if (node->state.state == NODE_JOINING || node->probe.failures > 0)
-        return s->joining_interval_ms;
-    /* Jitter, so that a thousand nodes that joined together are not probed together. */
-    return s->ready_interval_ms -
-           (int64_t)rng_below(&lb->rng, (uint64_t)s->ready_interval_ms / 8 + 1);
-}
-
-void duty_probe_reply(struct lb *lb, struct lb_pool *pool, const struct lb_event *ev,
-                      struct lb_effects *fx)
-{
-    struct lb_node *node = view_find(pool, ev->node);
-    if (node == NULL || node->info.epoch != ev->node_epoch || !node->probe.under_way)
-        return;
-    struct lb_probe *probe = &node->probe;
-    probe->under_way = false;
-    (void)snprintf(probe->why, sizeof probe->why, "%s", ev->why ? ev->why : "");
-    if (ev->ok) {
-        probe->successes++;
-        probe->failures = 0;
-    } else {
-        if (probe->failures++ == 0)
-            fx_note(fx, LB_WARN, pool->index, "probe_failed", node->name, false, probe->why,
-                    "state=%s", state_word(node->state.state));
-        probe->successes = 0;
-    }
-    probe->next_at = mono_add(probe->sent_at, probe_interval(lb, pool, node));
-    if (mono_before(probe->next_at, lb->now))
-        probe->next_at = lb->now;
-    pool->duty_at = mono_min(pool->duty_at, lb->now); /* what it proved is acted on at once */
-}
 
 /* ---- moves: the one way a state changes ---- */
 
@@ -119,33 +52,6 @@ void duty_move_reply(struct lb *lb, struct lb_pool *pool, const struct lb_event 
                 answer_word_text(a->word), "from=%s to=%s", state_word(ev->move.from),
                 state_word(ev->move.to));
     }
-}
-
-/* ---- the mass-loss guard ---- */
-
-static void tell_guard(struct lb *lb, struct lb_pool *pool, const char *why, int64_t count,
-                       int64_t total, struct lb_effects *fx)
-{
-    if (pool->guard_told && mono_sub(lb->now, pool->guard_told_at) < GUARD_NOTE_EVERY_MS)
-        return;
-    pool->guard_told = true;
-    pool->guard_told_at = lb->now;
-    fx_note(fx, LB_ERROR, pool->index, "guard", NULL, true, why, "would_lose=%lld of=%lld",
-            (long long)count, (long long)total);
-}
-
-/* When probes of more than the guard's share of the pool fail at once, it is us who should be
- * doubted. */
-static bool loss_allowed(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
-{
-    const struct pool_settings *s = pool->config.settings;
-    const struct pool_sums *sums = pool_sums(pool->table);
-    int64_t total = (int64_t)sums->nodes[NODE_READY] + sums->nodes[NODE_HELD];
-    int64_t failing = pool->failing > pool->failing_now ? pool->failing : pool->failing_now;
-    if (s->guard_percent == 0 || failing <= 1 || failing * 100 <= total * s->guard_percent)
-        return true;
-    tell_guard(lb, pool, "probes_fail_everywhere", failing, total, fx);
-    return false;
 }
 
 /* ---- one node ---- */
@@ -212,8 +118,11 @@ static void in_service(struct lb *lb, struct lb_pool *pool, struct lb_node *node
         move(lb, pool, node, NODE_HELD, "wanted", fx);
     else if (want != WANT_HELD && is_held)
         move(lb, pool, node, NODE_JOINING, "want_over", fx);
-    else if (failed && !mono_before(lb->now, pool->hold_until) && loss_allowed(lb, pool, fx))
+    else if (failed && !mono_before(lb->now, pool->hold_until) && guard_allows(lb, pool, fx) &&
+             probe_proves_loss(lb, pool, node, fx)) {
+        guard_count_loss(lb, pool);
         move(lb, pool, node, NODE_LOST, "probe_failed", fx);
+    }
 }
 
 static void joining(struct lb *lb, struct lb_pool *pool, struct lb_node *node, enum want_kind want,
@@ -280,22 +189,6 @@ static bool is_probed(const struct lb_pool *pool, const struct lb_node *node)
 
 /* ---- rounds ---- */
 
-void duty_wanted_probes(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
-{
-    if (!pool->probes_wanted)
-        return;
-    pool->probes_wanted = false;
-    for (uint32_t slot = 0; slot < pool_slots(pool->table); slot++) {
-        struct lb_node *node = &pool->nodes[slot];
-        if (!node->used || !node->probe.wanted)
-            continue;
-        if (node->probe.under_way || duty_probe(lb, pool, node, "room_asked", fx))
-            node->probe.wanted = false;
-        else
-            pool->probes_wanted = true;
-    }
-}
-
 static void sweep(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
 {
     if (mono_before(lb->now, pool->sweep_at) || !fx_room(lb, fx, 1))
@@ -305,7 +198,7 @@ static void sweep(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
         return;
     struct lb_effect *effect = fx_add(fx, LB_DO_SWEEP, pool->index, "due");
     effect->token = lease_token(&pool->lease);
-    effect->guard_percent = pool->config.settings->guard_percent;
+    effect->guard_percent = guard_percent(lb, pool);
 }
 
 void duty_sweep_reply(struct lb *lb, struct lb_pool *pool, const struct lb_event *ev,
@@ -320,7 +213,7 @@ void duty_sweep_reply(struct lb *lb, struct lb_pool *pool, const struct lb_event
     }
     if (a->word != ANSWER_GUARD)
         return; /* what was lost or forgotten comes by the feed */
-    tell_guard(lb, pool, "silence_everywhere", a->count, a->total, fx);
+    guard_hold(lb, pool, "silence_everywhere", a->count, a->total, fx);
 }
 
 void duty_tick(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
@@ -338,11 +231,14 @@ void duty_tick(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
             pool->cursor = slot;
             return;
         }
-        pool->failing_now += node->probe.failures > 0 && in_rotation(node);
+        pool->failing_now += (node->probe.failures > 0 || node->probe.cut) && in_rotation(node);
         decide(lb, pool, node, fx);
         if (is_probed(pool, node) && !mono_before(lb->now, node->probe.next_at))
-            (void)duty_probe(lb, pool, node, node->state.state == NODE_JOINING ? "joining" : "due",
-                             fx);
+            (void)probe_start(lb, pool, node,
+                              node->probe.cut                     ? "cut"
+                              : node->state.state == NODE_JOINING ? "joining"
+                                                                  : "due",
+                              fx);
     }
     pool->cursor = 0;
     pool->failing = pool->failing_now;

@@ -222,6 +222,10 @@ static void do_tell(struct app *app, struct app_pool *pool, const struct lb_effe
         peers_tell(app->peers, link_count(line, pool->settings->name, &fx->count));
     else if (strcmp(fx->event, "released") == 0)
         peers_tell(app->peers, link_released(line, pool->settings->name));
+    else if (strcmp(fx->event, "confirm") == 0 || strcmp(fx->event, "verdict") == 0)
+        peers_tell(app->peers,
+                   link_node(line, fx->event[0] == 'c' ? LINK_CONFIRM : LINK_VERDICT,
+                             pool->settings->name, fx->move.node, fx->move.epoch, fx->able));
     else if (strcmp(fx->event, "able") == 0)
         peers_tell(app->peers, link_able(line, fx->able));
     else if (strcmp(fx->event, "rooms") == 0)
@@ -296,7 +300,7 @@ static void carry_out(struct app *app)
             do_sweep(app, pool, fx);
             break;
         case LB_DO_PROBE:
-            probes_start(app->probes, fx->pool, fx->info, fx->move.node, fx->move.epoch);
+            probes_start(app->probes, fx);
             break;
         case LB_DO_COUNT:
         case LB_DO_TELL:

@@ -23,6 +23,11 @@ enum {
     MOVE_RETRY_MS = 200,    /* after a refused move: the feed brings the truth first */
     CLOSING_PATIENCE_MS = 10000,
     GUARD_NOTE_EVERY_MS = 10000,
+    GUARD_OVER_MS = 3000,   /* it has held nothing back for so long: it is over */
+    GUARD_OPEN_MS = 30000,  /* let go: what it held is lost meanwhile */
+    LOSSES_SPAN_MS = 10000, /* losses by probes within this count as one round's */
+    DOUBT_EVERY_MS = 500,
+    FALSE_CUTS_MAX = 3,     /* a node that ends idle sockets so often is not held any more */
     REWANT_AFTER_MS = 1500, /* after handing a pool back, try for it again when nobody took it */
     RANK_DELAY_MS = 200,    /* a second choice lets the first one go first */
     START_GRACE_MS = 1000,  /* and at the start, too */
@@ -33,6 +38,13 @@ enum {
 
 struct lb_probe {
     bool under_way;
+    bool asked;         /* by a peer that wants to know whether we reach the node */
+    bool cut;           /* its held socket ended at cut_at, and no probe has answered since */
+    bool confirming;    /* we have asked the peers, until confirm_until */
+    bool disputed_told; /* they reach it, and people know */
+    unsigned confirm_asked, confirm_failed;
+    unsigned false_cuts; /* sockets that ended though the node lived */
+    mono_ms_t cut_at, confirm_until;
     bool wanted; /* by someone who asks for a room on this node, which is lost: whoever the owner is
                   */
     mono_ms_t sent_at, next_at;
@@ -57,6 +69,7 @@ struct lb_node {
     struct lb_move move;
     bool moving;
     mono_ms_t move_at; /* moving: when it was sent; else: not before this */
+    bool doubted;      /* silent while others are heard: not handed out here */
     bool quiet;        /* empty since quiet_at */
     mono_ms_t quiet_at;
     bool stuck_told;
@@ -97,10 +110,15 @@ struct lb_pool {
 
     mono_ms_t duty_at, sweep_at;
     uint32_t cursor; /* where an unfinished round goes on */
-    mono_ms_t guard_told_at;
-    bool guard_told;
+    bool guarded;    /* since guarded_since, last at guarded_at */
+    mono_ms_t guarded_since, guarded_at, guard_told_at;
+    mono_ms_t guard_open_until; /* let go until then */
     int64_t failing,
         failing_now; /* nodes in rotation whose probes fail: of the last round, of this one */
+    int64_t losses;  /* by probes since losses_since */
+    mono_ms_t losses_since;
+    int64_t doubted; /* nodes */
+    mono_ms_t doubt_at;
 
     bool counts_due; /* tell the peers at counts_at */
     mono_ms_t counts_at;
@@ -210,18 +228,45 @@ bool own_may_act(const struct lb *lb, const struct lb_pool *pool);
 /* ---- duty.c ---- */
 
 void duty_tick(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx);
-void duty_probe_reply(struct lb *lb, struct lb_pool *pool, const struct lb_event *ev,
-                      struct lb_effects *fx);
 void duty_move_reply(struct lb *lb, struct lb_pool *pool, const struct lb_event *ev,
                      struct lb_effects *fx);
 void duty_sweep_reply(struct lb *lb, struct lb_pool *pool, const struct lb_event *ev,
                       struct lb_effects *fx);
 mono_ms_t duty_deadline(const struct lb *lb, const struct lb_pool *pool);
-/* Probes of lost nodes that hold rooms: every LB's business. */
-void duty_wanted_probes(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx);
+
+/* ---- probe.c ---- */
+
 /* Start a probe of this node now, if none is under way and the rate allows. */
-bool duty_probe(struct lb *lb, struct lb_pool *pool, struct lb_node *node, const char *why,
+bool probe_start(struct lb *lb, struct lb_pool *pool, struct lb_node *node, const char *why,
+                 struct lb_effects *fx);
+void probe_reply(struct lb *lb, struct lb_pool *pool, const struct lb_event *ev,
+                 struct lb_effects *fx);
+void probe_cut(struct lb *lb, struct lb_pool *pool, const struct lb_event *ev);
+/* A peer asks what we see; a peer says what it saw. */
+void probe_asked(struct lb *lb, struct lb_pool *pool, const struct lb_event *ev,
+                 struct lb_effects *fx);
+void probe_verdict(struct lb *lb, struct lb_pool *pool, const struct lb_event *ev,
+                   struct lb_effects *fx);
+/* Probes of lost nodes that hold rooms, or that a peer asked for: every LB's business. */
+void probe_wanted(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx);
+/* Its probes failed often enough: is that proof of its end? Asks the peers if need be. */
+bool probe_proves_loss(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
+                       struct lb_effects *fx);
+
+/* ---- guard.c ---- */
+
+/* May this node be lost by probes now? */
+bool guard_allows(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx);
+/* A node was lost by probes. */
+void guard_count_loss(struct lb *lb, struct lb_pool *pool);
+/* What sweeps are to be sent with. */
+int64_t guard_percent(const struct lb *lb, const struct lb_pool *pool);
+/* Something would have been lost, and was not. */
+void guard_hold(struct lb *lb, struct lb_pool *pool, const char *why, int64_t count, int64_t total,
                 struct lb_effects *fx);
+/* Is it over; has it lasted long enough? And who is silent while others are heard? */
+void guard_tick(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx);
+mono_ms_t guard_deadline(const struct lb *lb, const struct lb_pool *pool);
 
 /* ---- place.c ---- */
 

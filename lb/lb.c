@@ -81,7 +81,8 @@ static int pool_open(struct lb *lb, struct lb_pool *pool, struct err *err)
                        c->nodes_max);
     pool->absent_until = pool->vouch_until = MONO_NEVER;
     pool->rooms_told_until = lb->now;
-    pool->duty_at = pool->sweep_at = lb->now;
+    pool->duty_at = pool->sweep_at = pool->doubt_at = pool->losses_since = lb->now;
+    pool->guard_open_until = lb->now;
     own_init(lb, pool);
     return 0;
 }
@@ -194,7 +195,16 @@ static void on_event(struct lb *lb, const struct lb_event *ev, struct lb_effects
         duty_sweep_reply(lb, pool, ev, fx);
         break;
     case LB_PROBE_REPLY:
-        duty_probe_reply(lb, pool, ev, fx);
+        probe_reply(lb, pool, ev, fx);
+        break;
+    case LB_PROBE_CUT:
+        probe_cut(lb, pool, ev);
+        break;
+    case LB_PEER_CONFIRM:
+        probe_asked(lb, pool, ev, fx);
+        break;
+    case LB_PEER_VERDICT:
+        probe_verdict(lb, pool, ev, fx);
         break;
     case LB_PEER_UP:
         peer_up(lb, ev, fx);
@@ -255,7 +265,8 @@ void lb_step(struct lb *lb, const struct lb_event *ev, struct lb_effects *fx)
         view_tick(lb, pool, fx);
         own_tick(lb, pool, fx);
         duty_tick(lb, pool, fx);
-        duty_wanted_probes(lb, pool, fx);
+        guard_tick(lb, pool, fx);
+        probe_wanted(lb, pool, fx);
         place_tick(lb, pool, fx);
         peer_tick(lb, pool, fx);
     }
@@ -280,6 +291,7 @@ mono_ms_t lb_deadline(const struct lb *lb)
         const struct lb_pool *pool = &lb->pools[i];
         at = mono_min(at, own_deadline(lb, pool));
         at = mono_min(at, duty_deadline(lb, pool));
+        at = mono_min(at, guard_deadline(lb, pool));
         at = mono_min(at, place_deadline(pool));
         at = mono_min(at, peer_deadline(pool));
         at = mono_min(at, pool->absent_until);
@@ -346,6 +358,8 @@ void lb_pool_view(const struct lb *lb, size_t index, mono_ms_t now, struct lb_po
         .capacity = sums->capacity[NODE_READY],
         .rooms_known = pool->rooms.map.count,
         .holding = mono_before(now, pool->hold_until),
+        .guarded = pool->guarded,
+        .doubted = pool->doubted,
         .tilts = lease_tilts(&pool->lease),
     };
     if (closed->kind == WANT_CLOSED && !want_expired(closed, lb_store_now(lb, now))) {

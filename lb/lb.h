@@ -66,9 +66,12 @@ enum lb_event_kind {
     LB_MOVE_REPLY,     /* pool: move, code, answer */
     LB_SWEEP_REPLY,    /* pool: code, answer */
     LB_PROBE_REPLY,    /* pool: node, node_epoch, ok, why */
+    LB_PROBE_CUT,      /* pool: node, node_epoch: the socket of a probe, held since, has ended */
     LB_PEER_UP,        /* peer: the link stands */
     LB_PEER_DOWN,      /* peer: the link is cut or silent */
     LB_PEER_ABLE,      /* peer, ok: could it own a pool now? */
+    LB_PEER_CONFIRM,   /* peer asks: pool, node, node_epoch: can you reach it? */
+    LB_PEER_VERDICT,   /* peer answers: pool, node, node_epoch, ok */
     LB_PEER_COUNT,     /* pool, count: a peer handed out tickets */
     LB_PEER_RELEASED,  /* pool: a peer gave up the ownership */
     LB_PEER_ROOMS,     /* pool: a peer hands out tickets with a room */
@@ -107,7 +110,7 @@ struct lb_event {
     struct lease_request lease_request;
     struct lb_move move;
     struct lb_count count;
-    struct span node; /* PROBE_REPLY */
+    struct span node; /* PROBE_REPLY, PROBE_CUT, PEER_CONFIRM, PEER_VERDICT */
     int64_t node_epoch;
     bool ok;
     struct span room;
@@ -124,7 +127,7 @@ enum lb_effect_kind {
     LB_DO_PROBE,  /* connect as a player would and say `probe` */
     LB_DO_COUNT,  /* tell the peers; several may share a message */
     LB_DO_TELL, /* tell the peers: event is `released`, `rooms` (of the pool), `room_over` (room in
-                   node), `able` */
+                   node), `able`, `confirm` and `verdict` (of the node in move) */
     LB_DO_NOTE, /* log it; with `record` also append it to the events of the pool */
 };
 
@@ -135,12 +138,13 @@ struct lb_effect {
     size_t pool;
     char why[NODE_WHY_MAX]; /* a word */
     struct lease_request lease_request;
-    struct lb_move move;          /* MOVE; PROBE: node and epoch */
+    struct lb_move move;          /* MOVE; PROBE, TELL confirm and verdict: node and epoch */
+    bool hold;                    /* PROBE: keep the socket when it answers */
     int64_t token;                /* SWEEP */
     int64_t guard_percent;        /* SWEEP */
     bool leave;                   /* ENROLL: give the name back */
     int64_t held_epoch;           /* ENROLL */
-    bool able;                    /* TELL able */
+    bool able;                    /* TELL able; verdict: it answered */
     struct lb_count count;        /* COUNT */
     const struct node_info *info; /* PROBE: borrowed until the next step */
     enum lb_level level;          /* NOTE */
@@ -188,7 +192,9 @@ struct lb_pool_view {
     int64_t conns, pending, capacity; /* of ready nodes */
     int64_t conns_all, pending_all;   /* of all nodes */
     int64_t rooms_known;
-    bool holding; /* sweeps hold: the store was away a moment ago */
+    bool holding;    /* sweeps hold: the store was away a moment ago */
+    bool guarded;    /* the mass-loss guard holds nodes back from being lost */
+    int64_t doubted; /* nodes not handed out here, whatever their state: they are silent */
     uint64_t tilts;
 };
 void lb_pool_view(const struct lb *lb, size_t pool, mono_ms_t now, struct lb_pool_view *ret_view);
@@ -222,6 +228,9 @@ struct lb_node_view {
 size_t lb_node_slots(const struct lb *lb, size_t pool);
 bool lb_node_view(const struct lb *lb, size_t pool, size_t slot, mono_ms_t now,
                   struct lb_node_view *ret_view);
+/* Is a socket of a probe of this process worth keeping? Not where another LB probes. */
+bool lb_probe_holds(const struct lb *lb, size_t pool, struct span name, int64_t epoch,
+                    mono_ms_t now);
 /* BERTH_ENOENT: no such node. */
 int lb_node_find(const struct lb *lb, size_t pool, struct span name) BERTH_MUST_USE;
 

@@ -5,8 +5,8 @@
 
 #include <stdio.h>
 
-static const char *const words[] = {"hello",     "beat",  "count", "released",
-                                    "room_over", "rooms", "able"};
+static const char *const words[] = {"hello", "beat", "count",   "released", "room_over",
+                                    "rooms", "able", "confirm", "verdict"};
 
 static int get_name(struct span record, const char *field, char *buf, size_t size, bool id,
                     struct err *err)
@@ -44,6 +44,20 @@ static int parse_count(struct span record, struct lb_count *count, struct err *e
     return code;
 }
 
+static int parse_node(struct span record, struct link_line *l, struct err *err)
+{
+    int64_t yes = 0;
+    int code = get_name(record, "pool", l->pool, sizeof l->pool, false, err);
+    if (code == 0)
+        code = get_name(record, "node", l->node, sizeof l->node, false, err);
+    if (code == 0)
+        code = get_int(record, "ne", INT64_MAX, &l->epoch, err);
+    if (code == 0 && l->kind == LINK_VERDICT)
+        code = get_int(record, "yes", 1, &yes, err);
+    l->yes = yes == 1;
+    return code;
+}
+
 int link_parse(struct span line, struct link_line *ret_line, struct err *err)
 {
     struct link_line l = {.kind = LINK_OTHER};
@@ -60,6 +74,8 @@ int link_parse(struct span line, struct link_line *ret_line, struct err *err)
         int64_t yes = 0;
         code = get_int(line, "yes", 1, &yes, err);
         l.yes = yes == 1;
+    } else if (l.kind == LINK_CONFIRM || l.kind == LINK_VERDICT) {
+        code = parse_node(line, &l, err);
     } else if (l.kind == LINK_COUNT || l.kind == LINK_RELEASED || l.kind == LINK_ROOM_OVER ||
                l.kind == LINK_ROOMS) {
         code = get_name(line, "pool", l.pool, sizeof l.pool, false, err);
@@ -107,6 +123,16 @@ struct span link_rooms(char buf[LINK_LINE_MAX], const char *pool)
 struct span link_able(char buf[LINK_LINE_MAX], bool yes)
 {
     return written(buf, snprintf(buf, LINK_LINE_MAX, "able yes=%d", yes));
+}
+
+struct span link_node(char buf[LINK_LINE_MAX], enum link_kind kind, const char *pool,
+                      const char *node, int64_t epoch, bool yes)
+{
+    int n = snprintf(buf, LINK_LINE_MAX, "%s pool=%s node=%s ne=%lld", words[kind], pool, node,
+                     (long long)epoch);
+    if (kind == LINK_VERDICT)
+        n += snprintf(buf + n, LINK_LINE_MAX - (size_t)n, " yes=%d", yes);
+    return written(buf, n);
 }
 
 struct span link_room_over(char buf[LINK_LINE_MAX], const char *pool, const char *room)

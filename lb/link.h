@@ -9,12 +9,15 @@
  *     room_over pool=game room=r-17
  *     rooms pool=game
  *     able yes=1
+ *     confirm pool=game node=gn-1 ne=1700000000001
+ *     verdict pool=game node=gn-1 ne=1700000000001 yes=0
  *
  * `count` is absolute: so many seats of this node (epoch ne) were handed out by this LB (epoch ie)
  * in this second; `rooms`, before them, says that tickets with a room, which live longer, are among
  * those of the pool. `able` says whether the sender could own a pool: who is cut off from the store
- * is handed none. A line whose word is not known is passed over, so that a newer LB can talk to
- * an older one. */
+ * is handed none. `confirm` asks the other to probe a node that the sender cannot reach; `verdict`
+ * says whether it did. A line whose word is not known is passed over, so that a newer LB can talk
+ * to an older one. */
 #ifndef BERTH_LB_LINK_H
 #define BERTH_LB_LINK_H
 
@@ -30,6 +33,8 @@ enum link_kind {
     LINK_ROOM_OVER,
     LINK_ROOMS,
     LINK_ABLE,
+    LINK_CONFIRM,
+    LINK_VERDICT,
     LINK_OTHER
 };
 
@@ -40,7 +45,9 @@ struct link_line {
     int64_t contract;             /* HELLO */
     char room[KEYS_ID_MAX + 1];   /* ROOM_OVER */
     struct lb_count count;        /* COUNT */
-    bool yes;                     /* ABLE */
+    bool yes;                     /* ABLE, VERDICT */
+    char node[KEYS_NAME_MAX + 1]; /* CONFIRM, VERDICT */
+    int64_t epoch;                /* of the node */
 };
 
 /* Read one line (without its end). BERTH_EPROTO: a known word with a field that is missing or
@@ -54,6 +61,9 @@ struct span link_count(char buf[LINK_LINE_MAX], const char *pool, const struct l
 struct span link_released(char buf[LINK_LINE_MAX], const char *pool);
 struct span link_rooms(char buf[LINK_LINE_MAX], const char *pool);
 struct span link_able(char buf[LINK_LINE_MAX], bool yes);
+/* verdict: yes or no; confirm: yes is not used. */
+struct span link_node(char buf[LINK_LINE_MAX], enum link_kind kind, const char *pool,
+                      const char *node, int64_t epoch, bool yes);
 struct span link_room_over(char buf[LINK_LINE_MAX], const char *pool, const char *room);
 
 #endif

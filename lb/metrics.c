@@ -48,6 +48,14 @@ static double holding(const struct lb_pool_view *v, const struct lb_place_stats 
 {
     return v->holding;
 }
+static double guarded(const struct lb_pool_view *v, const struct lb_place_stats *s)
+{
+    return v->guarded;
+}
+static double doubted(const struct lb_pool_view *v, const struct lb_place_stats *s)
+{
+    return (double)v->doubted;
+}
 static double closed(const struct lb_pool_view *v, const struct lb_place_stats *s)
 {
     return v->closed;
@@ -76,6 +84,10 @@ static const struct figure figures[] = {
     {"owner", "gauge", "1 while this balancer owns the pool and may move its nodes.", owner},
     {"fencing_token", "gauge", "Token of the lease last held here; 0: none.", token},
     {"holding", "gauge", "1 while sweeps hold because the store was away a moment ago.", holding},
+    {"guarded", "gauge",
+     "1 while the mass-loss guard holds nodes back from being lost: look at once.", guarded},
+    {"doubted", "gauge", "Ready nodes that are silent while others are heard: not handed out.",
+     doubted},
     {"closed", "gauge", "1 while the pool is closed for maintenance.", closed},
     {"tilts_total", "counter", "Times the clock or a pause made this balancer stop deciding.",
      tilts},
@@ -169,6 +181,8 @@ void metrics_write(FILE *out, const struct lb *lb, const struct metrics_shell *s
                   shell->public_connections);
     (void)fprintf(out, "berth_lb_connections_open{listener=\"admin\"} %zu\n",
                   shell->admin_connections);
+    head(out, "probes_held", "gauge", "Sockets of probes kept open.");
+    (void)fprintf(out, "berth_lb_probes_held %zu\n", shell->probes_held);
     head(out, "requests_total", "counter", "Requests of the endpoint API by status class.");
     for (int i = 2; i < 6; i++)
         (void)fprintf(out, "berth_lb_requests_total{status=\"%dxx\"} %llu\n", i,

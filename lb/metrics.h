@@ -15,6 +15,7 @@ struct metrics_shell {
     const struct histogram *latency_us;
     const uint64_t *requests; /* by status class, [0, 6) */
     size_t public_connections, admin_connections;
+    size_t probes_held;
     uint64_t log_dropped, events_dropped;
 };
 

@@ -138,22 +138,23 @@ static void on_line(struct peer_link *link, struct span text)
                   (struct lb_event){.kind = LB_PEER_ABLE, .peer = link->index, .ok = line.yes});
         return;
     }
-    bool about_pool = line.kind >= LINK_COUNT && line.kind <= LINK_ROOMS;
+    bool about_pool = line.kind >= LINK_COUNT && line.kind != LINK_OTHER;
     int pool = about_pool ? lb_pool_find(app->lb, span_of(line.pool)) : BERTH_ENOENT;
     if (pool < 0 || !link->greeted)
         return; /* a pool that only the other one has */
-    struct lb_event ev = {.pool = (size_t)pool, .peer = link->index};
-    if (line.kind == LINK_COUNT) {
-        ev.kind = LB_PEER_COUNT;
-        ev.count = line.count;
-    } else if (line.kind == LINK_RELEASED) {
-        ev.kind = LB_PEER_RELEASED;
-    } else if (line.kind == LINK_ROOMS) {
-        ev.kind = LB_PEER_ROOMS;
-    } else {
-        ev.kind = LB_PEER_ROOM_OVER;
-        ev.room = span_of(line.room);
-    }
+    static const enum lb_event_kind kinds[] = {
+        [LINK_COUNT] = LB_PEER_COUNT,         [LINK_RELEASED] = LB_PEER_RELEASED,
+        [LINK_ROOM_OVER] = LB_PEER_ROOM_OVER, [LINK_ROOMS] = LB_PEER_ROOMS,
+        [LINK_CONFIRM] = LB_PEER_CONFIRM,     [LINK_VERDICT] = LB_PEER_VERDICT,
+    };
+    struct lb_event ev = {.kind = kinds[line.kind],
+                          .pool = (size_t)pool,
+                          .peer = link->index,
+                          .count = line.count,
+                          .room = span_of(line.room),
+                          .node = span_of(line.node),
+                          .node_epoch = line.epoch,
+                          .ok = line.yes};
     app_event(app, ev);
 }
 

@@ -190,7 +190,8 @@ static bool place_repeated(struct lb *lb, struct lb_pool *pool, const struct lb_
     if (a == NULL || is_excluded(ask, a->node))
         return false;
     struct lb_node *node = view_find(pool, span_of(a->node));
-    if (node == NULL || node->info.epoch != a->epoch || node->state.state != NODE_READY)
+    if (node == NULL || node->info.epoch != a->epoch || node->state.state != NODE_READY ||
+        node->doubted)
         return false;
     if (ask->version.len > 0 && !span_is(ask->version, node->info.version))
         return false;
@@ -412,6 +413,20 @@ static void claim_again(struct lb *lb, struct lb_pool *pool, const struct lb_ask
     claim(lb, pool, ask, NULL, before.has_dead ? before.dead_node : NULL, before.dead_epoch, p);
 }
 
+/* The store did not answer. Where a known room is does not hang on that. */
+static void remember_or_refuse(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask,
+                               struct lb_placed *p)
+{
+    struct room_entry *r = room_get(lb, pool, ask->room);
+    struct lb_node *node = r == NULL ? NULL : view_find(pool, span_of(r->node));
+    if (r == NULL || site_of(lb, pool, node, r->epoch) != SITE_GOOD) {
+        refuse(pool, p, "store_away", &pool->stats.store_away);
+        return;
+    }
+    p->moved = mono_before(lb->now, r->moved_until);
+    seat(lb, pool, ask, node, "known_room", p);
+}
+
 void lb_claimed(struct lb *lb, mono_ms_t now, const struct lb_ask *ask, struct lb_placed *p,
                 int code, const struct store_answer *answer)
 {
@@ -432,7 +447,7 @@ void lb_claimed(struct lb *lb, mono_ms_t now, const struct lb_ask *ask, struct l
         claim_again(lb, pool, ask, p);
         break;
     default:
-        refuse(pool, p, "store_away", &pool->stats.store_away);
+        remember_or_refuse(lb, pool, ask, p);
         break;
     }
     give_back(pool, &reserved); /* after the seats were counted: nobody slips in between */

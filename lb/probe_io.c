@@ -1,30 +1,22 @@
-/* probe_io.c - proving that a node works: connecting as a player would, and asking.
+/* probe_io.c - proving that a node works: begin and end of every probe, sockets that are held, and
+ * the kind http.
  *
- * ws: a WebSocket to probe_url (or the endpoint), `probe`, and the answer `probe_ok` with the right
- * node and epoch. http: a GET that is answered 2xx. none: the core does not ask. */
-#include "lb/app.h"
+ * A probe shows a ticket of the player `berth-probe` where its kind can carry one, so that servers
+ * which are strict about tickets let it in, and know it for what it is. */
+#include "lb/probe_io.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { PROBE_MESSAGE_MAX = 4096 };
+enum { PROBE_SAY_MS = 2000, PROBE_TICKET_S = 30 };
 
-struct probe {
-    struct probes *owner;
-    struct probe *next, **link;
-    size_t pool;
-    char node[KEYS_NAME_MAX + 1];
-    int64_t epoch;
-    struct ws *ws;
-    struct fetch *fetch;
-    struct timer timer;
-};
+static const char probe_player[] = "berth-probe";
 
-struct probes {
-    struct app *app;
-    struct probe *first;
+static const struct probe_way *const ways[] = {
+    [PROBE_WS] = &probe_ws,     [PROBE_SOCKETIO] = &probe_socketio, [PROBE_TCP] = &probe_tcp,
+    [PROBE_HTTP] = &probe_http, [PROBE_EXEC] = &probe_exec,         [PROBE_NONE] = NULL,
 };
 
 /* ---- the end of one ---- */
@@ -34,6 +26,7 @@ static void drop(struct probe *p)
     *p->link = p->next;
     if (p->next != NULL)
         p->next->link = p->link;
+    p->owner->held -= p->held;
     timer_stop(&p->timer);
     if (p->ws != NULL) {
         ws_set_user(p->ws, NULL);
@@ -41,85 +34,73 @@ static void drop(struct probe *p)
     }
     if (p->fetch != NULL)
         fetch_cancel(p->fetch);
+    if (p->resolve != NULL)
+        resolve_cancel(p->resolve);
+    if (p->fd >= 0) {
+        ev_io_stop(loop_ev(p->owner->app->loop), &p->io);
+        (void)close(p->fd);
+    }
+    if (p->command != NULL) {
+        p->owner->commands--;
+        command_cancel(p->command);
+    }
     free(p);
 }
 
-static void finish(struct probe *p, bool ok, const char *why)
+/* A socket of this node that is held from before: the newer one is as good. */
+static void drop_older(struct probe *newer)
+{
+    for (struct probe *p = newer->owner->first, *next; p != NULL; p = next) {
+        next = p->next;
+        if (p != newer && p->held && p->pool == newer->pool && strcmp(p->node, newer->node) == 0)
+            drop(p);
+    }
+}
+
+static void keep(struct probe *p)
+{
+    drop_older(p);
+    p->held = true;
+    p->owner->held++;
+    timer_start(&p->timer, PROBE_SAY_MS, PROBE_SAY_MS);
+}
+
+void probe_end(struct probe *p, bool ok, const char *why)
 {
     struct app *app = p->owner->app;
     char node[KEYS_NAME_MAX + 1];
     (void)snprintf(node, sizeof node, "%s", p->node);
-    struct lb_event ev = {.kind = LB_PROBE_REPLY,
+    struct lb_event ev = {.kind = p->held ? LB_PROBE_CUT : LB_PROBE_REPLY,
                           .pool = p->pool,
                           .node = span_of(node),
                           .node_epoch = p->epoch,
                           .ok = ok,
                           .why = why};
-    drop(p);
+    if (ok && !p->held && p->hold && p->owner->held < (size_t)app->settings->lb.probe_hold_max)
+        keep(p);
+    else
+        drop(p);
     app_event(app, ev);
 }
 
-static void on_timeout(void *arg)
+static void on_timer(void *arg)
 {
-    finish(arg, false, "timeout");
-}
-
-/* ---- ws ---- */
-
-static void on_open(void *arg, struct ws *ws)
-{
-    struct probe *p = ws_user(ws);
-    if (p != NULL && ws_send(ws, SPAN("{\"type\":\"probe\"}")) < 0)
-        finish(p, false, "not_sent");
-}
-
-/* NULL: this is the answer that was hoped for; else what is wrong with it. */
-static const char *fault_of(const struct probe *p, struct span data)
-{
-    json_t *root = json_loadb(data.ptr, data.len, 0, NULL);
-    const char *type = json_string_value(json_object_get(root, "type"));
-    const char *node = json_string_value(json_object_get(root, "node"));
-    json_int_t epoch = json_integer_value(json_object_get(root, "epoch"));
-    const char *fault = NULL;
-    if (type == NULL || strcmp(type, "probe_ok") != 0)
-        fault = "not_probe_ok";
-    else if (node == NULL || strcmp(node, p->node) != 0)
-        fault = "wrong_node";
-    else if (epoch != p->epoch)
-        fault = "wrong_epoch";
-    json_decref(root);
-    return fault;
-}
-
-static void on_message(void *arg, struct ws *ws, struct span data, bool binary)
-{
-    struct probe *p = ws_user(ws);
-    if (p == NULL)
+    struct probe *p = arg;
+    struct probes *probes = p->owner;
+    struct app *app = probes->app;
+    if (p->waiting) {
+        drop(p);
         return;
-    const char *fault = binary ? "not_probe_ok" : fault_of(p, data);
-    finish(p, fault == NULL, fault == NULL ? "ok" : fault);
-}
-
-static void on_close(void *arg, struct ws *ws, int code, const char *why)
-{
-    struct probe *p = ws_user(ws);
-    if (p == NULL)
+    }
+    if (!p->held) {
+        probe_end(p, false, "timeout");
+        probe_exec_next(probes);
         return;
-    p->ws = NULL;
-    finish(p, false, why);
-}
-
-static const struct ws_handlers ws_probe = {
-    .open = on_open, .message = on_message, .close = on_close};
-
-static bool start_ws(struct probe *p, const char *url, int64_t timeout_ms, struct err *err)
-{
-    const struct ws_client_config config = {
-        .url = url, .connect_timeout_ms = timeout_ms, .message_max = PROBE_MESSAGE_MAX};
-    p->ws = ws_connect(p->owner->app->web, &config, &ws_probe, err);
-    if (p->ws != NULL)
-        ws_set_user(p->ws, p);
-    return p->ws != NULL;
+    }
+    if (!lb_probe_holds(app->lb, p->pool, span_of(p->node), p->epoch, loop_now(app->loop)))
+        drop(p);
+    else if (ways[probe_settings(p)->kind]->say != NULL)
+        ways[probe_settings(p)->kind]->say(p);
 }
 
 /* ---- http ---- */
@@ -130,84 +111,118 @@ static void on_response(void *arg, int code, const struct fetch_response *respon
     struct probe *p = arg;
     p->fetch = NULL;
     if (code < 0)
-        finish(p, false, err_word(code));
+        probe_end(p, false, err_word(code));
     else
-        finish(p, response->status / 100 == 2, response->status / 100 == 2 ? "ok" : "status");
+        probe_end(p, response->status / 100 == 2, response->status / 100 == 2 ? "ok" : "status");
 }
 
-/* Players' ws:// and wss:// stand for http:// and https:// here; the path is the setting's. */
-static void http_url(const char *url, const char *path, char *buf, size_t size)
+void probe_url(const char *url, const char *plain, const char *tls, const char *path, char *buf,
+               size_t size)
 {
     const char *rest = strstr(url, "://");
-    bool tls = strncmp(url, "wss:", 4) == 0 || strncmp(url, "https:", 6) == 0;
+    bool secure = strncmp(url, "wss:", 4) == 0 || strncmp(url, "https:", 6) == 0;
     rest = rest == NULL ? url : rest + 3;
-    (void)snprintf(buf, size, "%s://%.*s%s", tls ? "https" : "http", (int)strcspn(rest, "/?"), rest,
+    (void)snprintf(buf, size, "%s://%.*s%s", secure ? tls : plain, (int)strcspn(rest, "/?"), rest,
                    path);
 }
 
-static bool start_http(struct probe *p, const char *url, const struct probe_settings *s,
-                       struct err *err)
+static bool start_http(struct probe *p, const struct probe_settings *s, struct err *err)
 {
-    char text[NODE_URL_MAX + 520];
-    http_url(url, s->path, text, sizeof text);
+    char url[PROBE_URL_MAX], bearer[TICKET_TEXT_MAX + 32];
+    probe_url(p->url, "http", "https", s->path, url, sizeof url);
+    (void)snprintf(bearer, sizeof bearer, "Authorization: Bearer %s", p->ticket);
+    const char *const headers[] = {p->ticket[0] ? bearer : NULL, NULL};
     const struct fetch_request request = {.method = "GET",
-                                          .url = text,
+                                          .url = url,
+                                          .headers = headers,
                                           .timeout_ms = s->timeout_ms,
                                           .response_max = PROBE_MESSAGE_MAX};
     p->fetch = fetch_start(p->owner->app->fetcher, &request, on_response, p, err);
     return p->fetch != NULL;
 }
 
-/* ---- all ---- */
+const struct probe_way probe_http = {.start = start_http};
 
-int probes_check(const struct pool_settings *pool, struct err *err)
-{
-    int kind = pool->probe.kind;
-    if (kind == PROBE_WS || kind == PROBE_HTTP || kind == PROBE_NONE)
-        return 0;
-    return err_set(err, BERTH_EINVAL,
-                   "pools.%s.probe.kind: this version probes by ws, http or none", pool->name);
-}
+/* ---- all ---- */
 
 struct probes *probes_create(struct app *app, struct err *err)
 {
     struct probes *probes = calloc(1, sizeof *probes);
-    if (probes == NULL)
+    if (probes == NULL) {
         (void)err_set(err, BERTH_ENOMEM, "no memory for probes");
-    else
-        probes->app = app;
-    return probes;
+        return NULL;
+    }
+    probes->app = app;
+    probes->resolver = resolver_create(app->loop, err);
+    if (probes->resolver != NULL)
+        return probes;
+    free(probes);
+    return NULL;
 }
 
 void probes_destroy(struct probes *probes)
 {
-    while (probes != NULL && probes->first != NULL)
+    if (probes == NULL)
+        return;
+    while (probes->first != NULL)
         drop(probes->first); /* NOLINT(clang-analyzer-unix.Malloc): it takes itself off the list */
+    resolver_destroy(probes->resolver);
     free(probes);
 }
 
-void probes_start(struct probes *probes, size_t pool, const struct node_info *info,
-                  const char *node, int64_t epoch)
+size_t probes_held(const struct probes *probes)
+{
+    return probes->held;
+}
+
+static void make_ticket(struct probe *p)
+{
+    struct app *app = p->owner->app;
+    char jti[TICKET_JTI_SIZE];
+    struct lb_pool_view view;
+    lb_pool_view(app->lb, p->pool, loop_now(app->loop), &view);
+    ticket_jti(jti, ~app->jti_start, ++p->owner->serial);
+    int64_t now_s = lb_store_now(app->lb, loop_now(app->loop)).ms / 1000;
+    const struct ticket_grant grant = {.issuer = span_of(app->me->name),
+                                       .node = span_of(p->node),
+                                       .pool = span_of(view.name),
+                                       .player = span_of(probe_player),
+                                       .jti = span_of(jti),
+                                       .issuer_epoch = view.epoch,
+                                       .node_epoch = p->epoch,
+                                       .issued_s = now_s,
+                                       .expires_s = now_s + PROBE_TICKET_S};
+    if (app->keys == NULL || ticket_sign(app->keys, &grant, p->ticket, sizeof p->ticket) < 0)
+        p->ticket[0] = '\0';
+}
+
+void probes_start(struct probes *probes, const struct lb_effect *fx)
 {
     struct app *app = probes->app;
-    const struct probe_settings *s = &app->pools[pool].settings->probe;
+    const struct probe_settings *s = &app->pools[fx->pool].settings->probe;
     struct probe *p = calloc(1, sizeof *p);
     if (p == NULL)
         return; /* the core asks again */
-    *p = (struct probe){.owner = probes, .next = probes->first, .pool = pool, .epoch = epoch};
-    (void)snprintf(p->node, sizeof p->node, "%s", node);
+    *p = (struct probe){.owner = probes,
+                        .next = probes->first,
+                        .pool = fx->pool,
+                        .epoch = fx->move.epoch,
+                        .hold = fx->hold,
+                        .fd = -1};
+    (void)snprintf(p->node, sizeof p->node, "%s", fx->move.node);
+    (void)snprintf(p->endpoint, sizeof p->endpoint, "%s", fx->info->endpoint);
+    (void)snprintf(p->url, sizeof p->url, "%s",
+                   fx->info->probe_url[0] ? fx->info->probe_url : fx->info->endpoint);
     p->link = &probes->first;
     if (p->next != NULL)
         p->next->link = &p->next;
     probes->first = p;
-    timer_init(&p->timer, app->loop, on_timeout, p);
+    timer_init(&p->timer, app->loop, on_timer, p);
     timer_start(&p->timer, s->timeout_ms, 0);
-    const char *url = info->probe_url[0] ? info->probe_url : info->endpoint;
+    make_ticket(p);
     struct err err = {0};
-    bool started =
-        s->kind == PROBE_HTTP ? start_http(p, url, s, &err) : start_ws(p, url, s->timeout_ms, &err);
-    if (!started) {
-        log_warn(&app->log, "probe", "node=%s url=%s why=%s", node, url, err.text);
-        finish(p, false, "bad_url");
+    if (!ways[s->kind]->start(p, s, &err)) {
+        log_warn(&app->log, "probe", "node=%s url=%s why=%s", p->node, p->url, err.text);
+        probe_end(p, false, "bad_url");
     }
 }

@@ -56,7 +56,7 @@ const char *trace_effect(const struct lb *lb, const struct lb_effect *effect,
         put_move(&w, &effect->move);
     else if (effect->kind == LB_DO_COUNT)
         put_count(&w, &effect->count);
-    else if (effect->kind == LB_DO_PROBE)
+    else if (effect->kind == LB_DO_PROBE || effect->move.node[0] != '\0')
         record_put_text(&w, "node", effect->move.node);
     else if (effect->kind == LB_DO_LEASE)
         record_put_text(&w, "op", lease_ops[effect->lease_request.op]);
@@ -72,6 +72,7 @@ const char *trace_effect(const struct lb *lb, const struct lb_effect *effect,
 bool trace_is_routine(const struct lb_effect *effect)
 {
     if (effect->kind == LB_DO_TELL)
-        return strcmp(effect->event, "rooms") == 0 || strcmp(effect->event, "able") == 0;
+        return strcmp(effect->event, "verdict") == 0 || strcmp(effect->event, "rooms") == 0 ||
+               strcmp(effect->event, "able") == 0;
     return effect->kind != LB_DO_NOTE;
 }

@@ -26,6 +26,8 @@ const struct option lb_options[] = {
     {"hooks", OPT_TEXT, AT(hooks), NULL, "1..512",
      "Directory of executables that are run on events.", 0},
     {"probe_rate", OPT_INT, AT(probe_rate), "500", "1..10000", "Probes a second in all.", 0},
+    {"probe_hold_max", OPT_INT, AT(probe_hold_max), "2000", "0..100000",
+     "Sockets of probes held open at a time (probe.hold), each a descriptor.", 0},
     {"body_max", OPT_SIZE, AT(body_max_bytes), "64KiB", "1KiB..16MiB", "Largest request body.", 0},
     {"connections_max", OPT_INT, AT(connections_max), "0", "0..1000000",
      "Connections at a time on the public port. 0: what descriptors allow.", 0},

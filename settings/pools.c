@@ -34,8 +34,12 @@ const struct option pool_options[] = {
      0},
     {"fall", OPT_INT, AT(fall), "3", "1..20", "Failed probes that make a ready node lost.", 0},
     {"guard_percent", OPT_INT, AT(guard_percent), "34", "0..100",
-     "One sweep that would lose more than this share of the pool is held and people are called. 0: "
-     "no guard.",
+     "One sweep or probe round that would lose more than this share of the pool is held and people "
+     "are called. 0: no guard.",
+     0},
+    {"guard_release", OPT_DURATION, AT(guard_release_ms), "5m", "0s..1d",
+     "What the guard has held back for so long without a break is lost after all. 0s: only when an "
+     "operator says so (berth accept).",
      0},
     {"probe.kind", OPT_CHOICE, AT(probe.kind), "ws", "ws|socketio|tcp|http|exec|none",
      "How a node is proved to work.", 0},
@@ -48,7 +52,13 @@ const struct option pool_options[] = {
     {"probe.path", OPT_TEXT, AT(probe.path), "/healthz", "1..512",
      "kind http: the path asked; any 2xx is a success.", 0},
     {"probe.command", OPT_TEXT, AT(probe.command), NULL, "1..1024",
-     "kind exec: the command run with the node in its environment; exit code 0 is a success.", 0},
+     "kind exec: the command, for /bin/sh, with the node in its environment (BERTH_NODE, "
+     "BERTH_ENDPOINT ...); exit code 0 is a success.",
+     0},
+    {"probe.hold", OPT_BOOL, AT(probe.hold), "true", NULL,
+     "kinds ws and tcp: keep the socket of the last probe, so that a killed process is out in "
+     "milliseconds.",
+     0},
     {"access", OPT_CHOICE, AT(access), "open", "open|server|player",
      "Who may ask for an endpoint: anyone, servers with a token, or players with the studio's JWT.",
      0},

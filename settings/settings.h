@@ -57,6 +57,7 @@ struct probe_settings {
     int64_t joining_interval_ms, ready_interval_ms, timeout_ms;
     const char *path;    /* http: the path asked */
     const char *command; /* exec */
+    bool hold;           /* ws, tcp: keep the socket, to hear at once when the process ends */
 };
 
 struct scale_settings {
@@ -85,7 +86,8 @@ struct pool_settings {
     int strategy;      /* enum pool_strategy */
     int64_t slow_start_ms;
     int64_t rise, fall;
-    int64_t guard_percent; /* 0: no mass-loss guard */
+    int64_t guard_percent;    /* 0: no mass-loss guard */
+    int64_t guard_release_ms; /* 0: only an operator lets it go */
     struct probe_settings probe;
     int access; /* enum pool_access */
     struct text_list access_tokens;
@@ -122,6 +124,7 @@ struct lb_settings {
     int64_t failback_after_ms;
     const char *hooks;  /* directory, or NULL */
     int64_t probe_rate; /* probes a second in all */
+    int64_t probe_hold_max;
     int64_t body_max_bytes, connections_max, idle_ms;
     const char *tls_cert, *tls_key;
 };

@@ -154,6 +154,19 @@ const struct rig_answer *rig_lb_ask(int port, const char *method, const char *pa
     return &answer;
 }
 
+char *rig_lb_text(int port, const char *path)
+{
+    char text[512];
+    (void)snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: lb\r\nConnection: close\r\n\r\n",
+                   path);
+    const char *head = wire_ask(port, text), *content = strstr(head, "\r\n\r\n");
+    assert_int_equal(atoi(head + strlen("HTTP/1.1 ")), 200);
+    assert_non_null(content);
+    char *copy = strdup(content + 4);
+    assert_non_null(copy);
+    return copy;
+}
+
 const char *rig_answer_text(const struct rig_answer *answer, const char *key)
 {
     const char *text = json_string_value(json_object_get(answer->body, key));

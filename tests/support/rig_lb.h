@@ -38,6 +38,8 @@ struct rig_answer {
 /* Ask on a connection of its own. Valid until the next ask. bearer, body: NULL for none. */
 const struct rig_answer *rig_lb_ask(int port, const char *method, const char *path,
                                     const char *bearer, const char *body);
+/* The body of a GET, which must be answered 200, to be freed. */
+char *rig_lb_text(int port, const char *path);
 /* A text of the answer; "" when it has none of this name. */
 const char *rig_answer_text(const struct rig_answer *answer, const char *key);
 

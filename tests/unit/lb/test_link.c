@@ -42,6 +42,19 @@ static void test_lines_come_back_as_they_were(void **state)
     assert_int_equal(link_parse(link_room_over(buf, "game", "r:1@x"), &line, NULL), 0);
     assert_int_equal(line.kind, LINK_ROOM_OVER);
     assert_string_equal(line.room, "r:1@x");
+    assert_int_equal(link_parse(link_able(buf, true), &line, NULL), 0);
+    assert_int_equal(line.kind, LINK_ABLE);
+    assert_true(line.yes);
+    assert_int_equal(
+        link_parse(link_node(buf, LINK_CONFIRM, "game", "gn-1", 17, true), &line, NULL), 0);
+    assert_int_equal(line.kind, LINK_CONFIRM);
+    assert_string_equal(line.pool, "game");
+    assert_string_equal(line.node, "gn-1");
+    assert_int_equal(line.epoch, 17);
+    assert_int_equal(
+        link_parse(link_node(buf, LINK_VERDICT, "game", "gn-1", 17, true), &line, NULL), 0);
+    assert_int_equal(line.kind, LINK_VERDICT);
+    assert_true(line.yes);
     assert_int_equal(link_parse(SPAN("beat"), &line, NULL), 0);
     assert_int_equal(line.kind, LINK_BEAT);
 }
@@ -79,6 +92,10 @@ static void test_malformed_lines_are_refused_by_field(void **state)
         {"released", "released: pool"},
         {"released pool=a/b", "released: pool"},
         {"room_over pool=game", "room_over: room"},
+        {"able", "able: yes"},
+        {"able yes=2", "able: yes"},
+        {"confirm pool=game node=a/b ne=1", "confirm: node"},
+        {"verdict pool=game node=n ne=1", "verdict: yes"},
         {"count pool=game node=n by=l ne=1 ie=1 s=1", "count: c"},
         {"count pool=game node=n by=l ne=1 ie=1 s=1 c=-1", "count: c"},
         {"count pool=game node=n by=l ne=1 ie=1 s=1 c=4294967296", "count: c"},

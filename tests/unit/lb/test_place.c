@@ -225,6 +225,24 @@ static void test_without_the_store_known_rooms_are_answered_and_new_ones_wait(vo
     assert_true(placed.retry_after_ms > 0);
 }
 
+/* It stopped answering a moment ago, and nobody knows yet. */
+static void test_a_claim_that_is_not_answered_is_answered_from_memory(void **state)
+{
+    struct span p[1] = {SPAN("a")}, q[1] = {SPAN("b")};
+    struct lb_ask a = ask_of("r1", p, 1), b = ask_of("r1", q, 1), c = ask_of("r2", q, 1);
+    ask(&a);
+    claimed(&a, ANSWER_OK, NULL);
+    char home[KEYS_NAME_MAX + 1];
+    (void)snprintf(home, sizeof home, "%s", placed.node);
+    assert_int_equal(ask(&b), LB_CLAIM);
+    lb_claimed(w.lbs[0].lb, world_mono(&w), &b, &placed, BERTH_ETIMEOUT, NULL);
+    assert_int_equal(placed.verdict, LB_PLACED);
+    assert_string_equal(placed.node, home);
+    assert_int_equal(ask(&c), LB_CLAIM);
+    lb_claimed(w.lbs[0].lb, world_mono(&w), &c, &placed, BERTH_ETIMEOUT, NULL);
+    assert_string_equal(placed.why, "store_away");
+}
+
 static void test_no_room_left_is_said_and_nobody_is_squeezed_in(void **state)
 {
     for (int i = 1; i <= 3; i++) {
@@ -326,6 +344,7 @@ int main(void)
         T(test_silence_alone_splits_no_friends),
         T(test_a_room_whose_node_is_dead_moves_and_says_so),
         T(test_without_the_store_known_rooms_are_answered_and_new_ones_wait),
+        T(test_a_claim_that_is_not_answered_is_answered_from_memory),
         T(test_no_room_left_is_said_and_nobody_is_squeezed_in),
         T(test_a_closed_pool_hands_out_nobody),
         T(test_rooms_beyond_memory_are_asked_of_the_store_again),

@@ -234,7 +234,8 @@ static void do_probe(struct world *w, int i, const struct lb_effect *fx)
     struct world_node *node = world_find(w, fx->move.node);
     (void)snprintf(m->node, sizeof m->node, "%s", fx->move.node);
     m->ev.node_epoch = fx->move.epoch;
-    m->ev.ok = node != NULL && node->reachable && node->epoch == fx->move.epoch;
+    m->ev.ok = node != NULL && node->reachable && node->epoch == fx->move.epoch &&
+               (node->out_of_reach >> i & 1) == 0;
     m->ev.why = m->ev.ok ? "ok" : "refused";
     w->lbs[i].probes++;
 }
@@ -289,7 +290,11 @@ static struct world_message *tell_peer(struct world *w, int to, const struct lb_
     static const struct {
         const char *event;
         enum lb_event_kind kind;
-    } events[] = {{"released", LB_PEER_RELEASED}, {"rooms", LB_PEER_ROOMS}, {"able", LB_PEER_ABLE}};
+    } events[] = {{"released", LB_PEER_RELEASED},
+                  {"rooms", LB_PEER_ROOMS},
+                  {"able", LB_PEER_ABLE},
+                  {"confirm", LB_PEER_CONFIRM},
+                  {"verdict", LB_PEER_VERDICT}};
     if (fx->kind == LB_DO_COUNT)
         return post(w, to, LB_PEER_COUNT, HOP_MS);
     for (size_t i = 0; i < sizeof events / sizeof *events; i++)
@@ -307,6 +312,8 @@ static void tell_peers(struct world *w, int from, const struct lb_effect *fx)
         m->ev.peer = (size_t)from;
         m->ev.count = fx->count;
         m->ev.ok = fx->able;
+        (void)snprintf(m->node, sizeof m->node, "%s", fx->move.node);
+        m->ev.node_epoch = fx->move.epoch;
     }
 }
 
@@ -446,11 +453,13 @@ static void settings(struct world *w, int lb_count)
         .rise = 2,
         .fall = 3,
         .guard_percent = 34,
+        .guard_release_ms = 300000,
         .retry_after_ms = 2000,
         .probe = {.kind = PROBE_WS,
                   .joining_interval_ms = 1000,
                   .ready_interval_ms = 10000,
-                  .timeout_ms = 2000},
+                  .timeout_ms = 2000,
+                  .hold = true},
     };
     w->tickets = (struct ticket_settings){.mode = TICKETS_REQUIRED, .skew_ms = 1000};
     w->owns[0] = "game";
@@ -517,6 +526,16 @@ void world_restart_lb(struct world *w, int i, int64_t name_free_at)
             w->queue[kept++] = w->queue[n];
     w->queued = kept;
     open_lb(w, i);
+}
+
+void world_cut(struct world *w, const char *name)
+{
+    for (int i = 0; i < w->lb_count; i++)
+        if (w->lbs[i].runs)
+            world_event(w, i,
+                        (struct lb_event){.kind = LB_PROBE_CUT,
+                                          .node = span_of(name),
+                                          .node_epoch = world_find(w, name)->epoch});
 }
 
 void world_link(struct world *w, int a, int b, bool up)

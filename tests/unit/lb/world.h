@@ -19,11 +19,12 @@ struct world_node {
     char name[KEYS_NAME_MAX + 1];
     int64_t epoch;
     char nonce[24];
-    bool reports;     /* its reports arrive */
-    bool reachable;   /* a probe succeeds */
-    bool closes;      /* closes its door when told closing */
-    bool drain;       /* wishes to leave */
-    bool says_closed; /* in each report, told or not */
+    bool reports;          /* its reports arrive */
+    bool reachable;        /* a probe succeeds */
+    unsigned out_of_reach; /* of these LBs (bit i: lb i), whatever else */
+    bool closes;           /* closes its door when told closing */
+    bool drain;            /* wishes to leave */
+    bool says_closed;      /* in each report, told or not */
     int64_t conns, rooms, seq, next_report_at;
     bool known; /* the store knows it */
     enum node_state state;
@@ -97,6 +98,9 @@ void world_run(struct world *w, int64_t until);
 void world_restart_lb(struct world *w, int i, int64_t name_free_at);
 /* The link between two of them stands, or is cut. */
 void world_link(struct world *w, int a, int b, bool up);
+
+/* Every socket that is held to it ends. */
+void world_cut(struct world *w, const char *name);
 
 /* Forget what was traced so far. */
 void world_clear_trace(struct world *w);
