@@ -316,8 +316,9 @@ static void on_down(void *arg, const char *why)
 static int open_urls(struct node_shell *shell, struct err *err)
 {
     char port[8], own[256];
-    const char *host = shell->node->listen.host;
-    (void)snprintf(port, sizeof port, "%d", web_server_port(shell->server));
+    const char *host = shell->players_host ? shell->players_host : shell->node->listen.host;
+    (void)snprintf(port, sizeof port, "%d",
+                   shell->players_port ? shell->players_port : web_server_port(shell->server));
     if (strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0)
         host = gethostname(own, sizeof own) == 0 ? own : host; /* any address: then by name */
     const struct template_word words[] = {{"host", host},

@@ -247,6 +247,10 @@ static const char *wish_word(const struct reporter *r)
         return "sigterm";
     if (r->wishes & REPORTER_WISH_MAINTENANCE)
         return "maintenance";
+    if (r->wishes & REPORTER_WISH_UNHEALTHY)
+        return "unhealthy";
+    if (r->wishes & REPORTER_WISH_ASKED)
+        return "asked";
     return r->wishes ? "not_in_service" : "in_service";
 }
 

@@ -26,6 +26,8 @@ enum reporter_wish {
     REPORTER_WISH_SIGTERM = 1,
     REPORTER_WISH_MAINTENANCE = 2,    /* the maintenance file is there */
     REPORTER_WISH_NOT_IN_SERVICE = 4, /* the in-service file is not */
+    REPORTER_WISH_UNHEALTHY = 64,     /* the server that an agent reports for does not work */
+    REPORTER_WISH_ASKED = 128,        /* it asked for it */
 };
 
 enum reporter_call { REPORTER_CALL_JOIN, REPORTER_CALL_REPORT, REPORTER_CALL_WANT };

@@ -57,6 +57,10 @@ struct node_shell {
     const struct node_settings *(*pick)(const struct settings *settings); /* its section */
     struct front *front;                                                  /* of its core */
     struct effects *effects;                                              /* filled by app->step */
+    bool foreign;             /* the players are on another process's sockets (berth-agent) */
+    const char *players_host; /* {host} in advertise; NULL: that of `listen` */
+    int players_port;         /* {port} in advertise; 0: that of `server` */
+    void (*stop)(void *app);  /* instead of node_stop(), which it calls; or NULL */
 
     /* The rest is the shell's own. */
     struct log log;

@@ -60,6 +60,10 @@ static int open_limits(struct node_shell *shell, struct err *err)
         (void)setrlimit(RLIMIT_NOFILE, &limit);
         (void)getrlimit(RLIMIT_NOFILE, &limit);
     }
+    if (shell->foreign) {
+        shell->peers_max = (uint32_t)shell->capacity;
+        return 0;
+    }
     int64_t most = (int64_t)limit.rlim_cur - OTHER_DESCRIPTORS;
     if (shell->capacity > most)
         return err_set(err, BERTH_EINVAL,
@@ -110,7 +114,7 @@ int node_open_loop(void *app, struct err *err)
     shell->log.level = (enum log_level)shell->settings->log.level;
     shell->log.json = shell->settings->log.format == 1;
     shell->boot.log = &shell->log;
-    shell->boot.stop = node_stop;
+    shell->boot.stop = shell->stop ? shell->stop : node_stop;
     shell->loop = loop_create(err);
     shell->boot.loop = shell->loop;
     return shell->loop ? 0 : err->code;
@@ -157,13 +161,16 @@ int node_open_door(void *app, struct err *err)
     if (rc < 0)
         return rc;
     const struct gamenode_settings *game = &shell->settings->gamenode;
-    bool is_game = shell->node == &game->node;
+    const struct agent_settings *agent = &shell->settings->agent;
+    int64_t grace_ms = shell->node == &game->node    ? game->grace_ms
+                       : shell->node == &agent->node ? agent->grace_ms
+                                                     : 0;
     struct ticket_door_config config = {
         .keys = shell->ticket_keys,
         .node = span_of(shell->name),
         .pool = span_of(shell->node->pool),
         .tickets_max = 2 * shell->peers_max + 256,
-        .grace_ms = is_game ? game->grace_ms : 0,
+        .grace_ms = grace_ms,
         .window_ms = admitted_window_ms(shell),
         .seed = shell->seed,
     };

@@ -202,6 +202,42 @@ struct lobbynode_settings {
     const char *token;    /* bearer for pools with access: server */
 };
 
+enum agent_count_kind {
+    COUNT_TCP,
+    COUNT_PROCESS,
+    COUNT_JSON,
+    COUNT_PROMETHEUS,
+    COUNT_COMMAND,
+    COUNT_TOLD
+};
+enum agent_check_kind { CHECK_TCP, CHECK_WS, CHECK_SOCKETIO, CHECK_HTTP, CHECK_NONE };
+
+struct agent_settings {
+    struct node_settings node; /* listen: the local API */
+    struct host_port server;   /* where the server listens, as the agent reaches it */
+    struct text_list run;      /* the server's command; none: somebody else starts it */
+    int64_t stop_timeout_ms;   /* how long the server may take to end */
+    int64_t grace_ms;          /* a ticket resumes its seat for so long */
+    const char *token;         /* bearer of the local API; NULL: none is asked for */
+    struct {
+        int kind; /* enum agent_count_kind */
+        const char *pid_file, *url, *value;
+        struct text_list command, exclude;
+        int64_t interval_ms, stale_ms, timeout_ms;
+    } count;
+    struct {
+        int kind;        /* enum agent_check_kind */
+        const char *url; /* NULL: made from server */
+        int64_t interval_ms, timeout_ms, rise, fall;
+    } check;
+    struct {
+        int signal; /* enum agent_drain_signal */
+        const char *url;
+        struct text_list command;
+        int64_t timeout_ms;
+    } drain;
+};
+
 /* ---- tools ---- */
 
 struct swarm_settings {
@@ -253,6 +289,7 @@ struct settings {
     struct autoscale_settings autoscale;
     struct gamenode_settings gamenode;
     struct lobbynode_settings lobbynode;
+    struct agent_settings agent;
     struct swarm_settings swarm;
     struct up_settings up;
     struct cli_settings cli;
@@ -269,7 +306,8 @@ const struct pool_settings *settings_pool(const struct settings *settings, struc
 extern const struct option redis_options[], log_options[], ticket_options[], ticket_key_options[],
     pool_options[], scale_options[], lb_options[], lb_peer_options[], autoscale_options[],
     local_options[], local_program_options[], aws_options[], gamenode_options[],
-    lobbynode_options[], swarm_options[], up_options[], cli_options[], simulate_options[];
+    lobbynode_options[], agent_options[], swarm_options[], up_options[], cli_options[],
+    simulate_options[];
 /* Checks that see a whole section. */
 int ticket_check(const void *values, struct err *err);
 int pool_check(const void *values, struct err *err);
@@ -278,5 +316,6 @@ int aws_check(const void *values, struct err *err);
 int lb_check(const void *values, struct err *err);
 int gamenode_check(const void *values, struct err *err);
 int lobbynode_check(const void *values, struct err *err);
+int agent_check(const void *values, struct err *err);
 
 #endif
