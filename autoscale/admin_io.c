@@ -47,7 +47,7 @@ static void on_metrics(void *arg, const struct http_request *req, struct http_ex
         pools[i].name = pool_io_name(admin->pools[i]);
         pool_io_status(admin->pools[i], &pools[i].status);
     }
-    struct metrics_process process = {.redis_up = redis_is_up(admin->redis)};
+    struct metrics_process process = {.redis_up = admin->redis_up(admin->redis_arg)};
     memcpy(process.notices, admin->notices, sizeof process.notices);
     http_reply(ex, 200, "text/plain; version=0.0.4; charset=utf-8", NULL,
                metrics_write(pools, admin->count, &process, text, size));

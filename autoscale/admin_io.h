@@ -11,11 +11,12 @@ struct admin_io {
     struct web_server *server;
     struct pool_io *const *pools; /* borrowed */
     size_t count;
-    const struct redis *redis;
+    bool (*redis_up)(void *arg);
+    void *redis_arg;
     const uint64_t *notices; /* NOTICE_KINDS counters, borrowed */
 };
 
-/* Listen. Borrows pools and redis for life; pools may still be filled in later. */
+/* Listen. Borrows pools for life; pools may still be filled in later. */
 int admin_io_open(struct admin_io *admin, struct web *web, const struct host_port *listen,
                   struct err *err) BERTH_MUST_USE;
 void admin_io_close(struct admin_io *admin);

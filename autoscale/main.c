@@ -4,11 +4,22 @@
 #include "io/boot.h"
 #include "io/config.h"
 #include "io/redis.h"
-#include "store/scripts.h"
+#include "store/store.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+
+/* A pool's Redis. */
+struct store_of {
+    struct app *app;
+    struct keys keys;
+    const struct redis_settings *server;
+    struct redis_config config;
+    struct redis *redis;
+    bool lost;
+    char why[128];
+};
 
 struct app {
     struct boot boot; /* first: boot_run's */
@@ -20,8 +31,8 @@ struct app {
     struct log log;
     struct loop *loop;
     struct web *web;
-    struct redis_config redis_config;
-    struct redis *redis;
+    struct store_of stores[POOLS_MAX]; /* of the pools that are scaled, in their order */
+    size_t store_count;
     struct fetcher *fetcher;
     struct providers providers; /* one of each kind that a pool uses */
     struct pool_io *pools[POOLS_MAX];
@@ -29,7 +40,7 @@ struct app {
     size_t resigning;
     struct admin_io admin;
     uint64_t notices[NOTICE_KINDS];
-    bool store_lost; /* people were told */
+    /* people were told */
     char nonce[33];
     char url[128];
 };
@@ -178,48 +189,91 @@ static void tell(struct app *app, struct notice notice)
 
 /* ---- store and pools ---- */
 
+/* Can every pool's Redis be asked? */
+static bool redis_up(void *arg)
+{
+    const struct app *app = arg;
+    for (size_t i = 0; i < app->store_count; i++)
+        if (!redis_is_up(app->stores[i].redis))
+            return false;
+    return true;
+}
+
+static const char *why_of(const struct store_of *store)
+{
+    return store->why[0] ? store->why : NULL;
+}
+
+/* Is another pool of the same Redis without it, too? Then people have been told. */
+static bool told_already(const struct app *app, const struct store_of *store)
+{
+    for (size_t i = 0; i < app->store_count; i++) {
+        const struct store_of *other = &app->stores[i];
+        bool same = other->server == store->server;
+        if (other != store && same && other->lost)
+            return true;
+    }
+    return false;
+}
+
 static void on_redis_up(void *arg)
 {
-    struct app *app = arg;
-    log_info(&app->log, "redis_up", "host=%s", app->redis_config.host);
-    if (app->store_lost)
+    struct store_of *store = arg;
+    struct app *app = store->app;
+    size_t pool = (size_t)(store - app->stores);
+    bool was_lost = store->lost;
+    store->lost = false;
+    if (was_lost && !told_already(app, store))
         tell(app, notice_make(NOTICE_STORE_BACK, NOTICE_INFO, NULL));
-    app->store_lost = false;
-    for (size_t i = 0; i < app->pool_count; i++)
-        pool_io_redis_up(app->pools[i]);
+    if (pool < app->pool_count)
+        pool_io_redis_up(app->pools[pool]);
 }
 
 static void on_redis_down(void *arg, const char *why)
 {
-    struct app *app = arg;
-    log_warn(&app->log, "redis_down", "why=%s", why);
-    if (!app->store_lost)
-        tell(app, notice_make(NOTICE_STORE_LOST, NOTICE_WARNING, why));
-    app->store_lost = true;
-}
-
-static int open_store(void *arg, struct err *err)
-{
-    struct app *app = arg;
-    const struct redis_settings *s = &app->settings->redis;
-    app->redis_config = (struct redis_config){.host = s->host,
-                                              .port = (int)s->port,
-                                              .user = s->user,
-                                              .password = s->password,
-                                              .db = (int)s->db,
-                                              .connect_timeout_ms = s->connect_timeout_ms,
-                                              .command_timeout_ms = s->command_timeout_ms};
-    struct redis_events events = {on_redis_up, on_redis_down, app};
-    app->redis =
-        redis_create(app->loop, &app->log, &app->redis_config, scripts_table, &events, err);
-    app->admin.redis = app->redis;
-    return app->redis ? 0 : BERTH_ESYS;
+    struct store_of *store = arg;
+    (void)snprintf(store->why, sizeof store->why, "%s", why);
+    if (!store->lost && !told_already(store->app, store))
+        tell(store->app, notice_make(NOTICE_STORE_LOST, NOTICE_WARNING, why_of(store)));
+    store->lost = true;
 }
 
 static void close_store(void *arg)
 {
     struct app *app = arg;
-    redis_destroy(app->redis);
+    for (size_t i = 0; i < app->store_count; i++)
+        redis_destroy(app->stores[i].redis);
+    app->store_count = 0;
+}
+
+/* A connection for each pool: they may be in different places. */
+static int open_store(void *arg, struct err *err)
+{
+    struct app *app = arg;
+    for (size_t i = 0; i < app->settings->pools.count; i++) {
+        const struct pool_settings *pool = pool_at(app, i);
+        struct store_of *store = &app->stores[app->store_count];
+        struct redis_events events = {on_redis_up, on_redis_down, store};
+        if (!pool->scale.provider)
+            continue;
+        int code = keys_init(&store->keys, app->settings->redis.name_space, pool->name, err);
+        if (code == 0) {
+            store->app = app;
+            store->server = settings_redis(app->settings, pool->redis);
+            store->config = store_redis_config(app->settings, pool->redis, &store->keys);
+            store->redis =
+                redis_create(app->loop, &app->log, &store->config, scripts_table, &events, err);
+            code = store->redis ? 0 : BERTH_ESYS;
+        }
+        if (code < 0) {
+            close_store(app);
+            return code;
+        }
+        app->store_count++;
+    }
+    app->admin.redis_up = redis_up;
+    app->admin.redis_arg = app;
+    return 0;
 }
 
 static int open_fetch(void *arg, struct err *err)
@@ -261,8 +315,8 @@ static int open_pools(void *arg, struct err *err)
             providers_named(&app->providers, pool_at(app, i)->scale.provider);
         struct pool_io_config config = {.loop = app->loop,
                                         .log = &app->log,
-                                        .redis = app->redis,
-                                        .redis_config = &app->redis_config,
+                                        .redis = app->stores[app->pool_count].redis,
+                                        .redis_config = &app->stores[app->pool_count].config,
                                         .name_space = app->settings->redis.name_space,
                                         .autoscale = &app->settings->autoscale,
                                         .pool = pool_at(app, i),

@@ -16,7 +16,7 @@ struct pool_io;
 struct pool_io_config {
     struct loop *loop;
     struct log *log;
-    struct redis *redis;                     /* shared by all pools; made with scripts_table */
+    struct redis *redis;                     /* of this pool; made with scripts_table */
     const struct redis_config *redis_config; /* for the follower's own connection */
     const char *name_space;
     const struct autoscale_settings *autoscale;

@@ -36,10 +36,12 @@ static void on_down(void *arg, const char *why)
 static void on_limit(void *arg)
 {
     struct store_session *session = arg;
-    const struct redis_settings *s = &session->berth->settings->redis;
-    store_session_fail(
-        session, "Redis at %s port %d does not answer (redis.host and redis.port say where it is)",
-        s->host, (int)s->port);
+    const struct redis_config config =
+        store_redis_config(session->berth->settings, session->pool->redis, &session->keys);
+    char text[300];
+    store_session_fail(session,
+                       "Redis at %s does not answer (redis.host and redis.port say where it is)",
+                       redis_config_text(&config, text, sizeof text));
 }
 
 static int check_pool(const struct settings *settings, const char *pool, struct err *err)
@@ -59,22 +61,17 @@ static int check_pool(const struct settings *settings, const char *pool, struct 
 int store_session_open(struct store_session *session, struct berth *berth, const char *pool,
                        void (*up)(struct store_session *session), struct err *err)
 {
-    const struct redis_settings *s = &berth->settings->redis;
     int code = check_pool(berth->settings, pool, err);
     if (code < 0)
         return code;
+    session->pool = settings_pool(berth->settings, span_of(pool));
     session->berth = berth;
     session->up = up;
-    code = keys_init(&session->keys, s->name_space, pool, err);
+    code = keys_init(&session->keys, berth->settings->redis.name_space, pool, err);
     if (code < 0)
         return code;
-    const struct redis_config config = {.host = s->host,
-                                        .port = (int)s->port,
-                                        .user = s->user,
-                                        .password = s->password,
-                                        .db = (int)s->db,
-                                        .connect_timeout_ms = s->connect_timeout_ms,
-                                        .command_timeout_ms = s->command_timeout_ms};
+    const struct redis_config config =
+        store_redis_config(berth->settings, session->pool->redis, &session->keys);
     const struct redis_events events = {.up = on_up, .down = on_down, .arg = session};
     berth->log.level = LOG_ERROR; /* a person reads our own words */
     session->redis = redis_create(berth->loop, &berth->log, &config, scripts_table, &events, err);

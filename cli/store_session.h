@@ -4,12 +4,13 @@
 
 #include "cli/berth.h"
 #include "io/redis.h"
-#include "store/keys.h"
+#include "store/store.h"
 
 struct store_session {
     struct berth *berth;
     struct redis *redis;
-    struct keys keys; /* of the pool that the verb is about */
+    const struct pool_settings *pool; /* that the verb is about */
+    struct keys keys;                 /* of it */
     struct timer limit;
     void (*up)(struct store_session *session);
     bool begun;

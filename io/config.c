@@ -304,6 +304,21 @@ static void read_flags(struct config *config, struct request *request)
 
 /* ---- all together ---- */
 
+/* A pool's Redis must be one of redis.servers. */
+static void check_servers(struct config *config)
+{
+    if (config->error_count || !config_reads(config, &settings_sections[0])) /* redis */
+        return;
+    const struct settings *settings = &config->settings;
+    for (size_t i = 0; i < settings->pools.count; i++) {
+        const struct pool_settings *pool = SECTION_AT(settings->pools, struct pool_settings, i);
+        if (!settings_redis(settings, pool->redis))
+            config_complain(config, config_where(config, &pool->redis), "",
+                            "pools.%s.redis = %s: must be one of redis.servers", pool->name,
+                            pool->redis);
+    }
+}
+
 static struct config *load(const struct config_program *program, int argc, char *const argv[],
                            char *const envp[], FILE *errors, struct request *ret_request)
 {
@@ -337,6 +352,7 @@ static struct config *load(const struct config_program *program, int argc, char 
     read_environment(config);
     read_flags(config, NULL);
     config_finish(config, &top);
+    check_servers(config);
     if (config->error_count > CONFIG_ERRORS_MAX)
         (void)fprintf(errors, "... and %zu more\n", config->error_count - CONFIG_ERRORS_MAX);
     return config;

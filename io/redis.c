@@ -1,91 +1,89 @@
-/* redis.c - one pipelined connection to Redis: connect, greet, send, receive, give up, come back.
+/* redis.c - finds the primary, keeps a link to it, sends commands where they belong, comes back.
  *
- * hiredis parses (io/redis_reply.c); the socket, the queue and the deadlines are ours, so that a
- * command ends exactly once and everything may be destroyed from within any callback. */
+ * io/redis_find.h says where, io/redis_link.h is one connection, io/redis_command.h what is under
+ * way. A command ends exactly once, and everything may be destroyed from within any callback. */
 #include "io/redis.h"
 
 #include "core/rng.h"
-#include "io/redis_out.h"
-#include "io/redis_reply.h"
-#include "io/redis_socket.h"
-#include "io/resolve.h"
+#include "io/redis_find.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#define BACKOFF_MIN_MS 100
-#define BACKOFF_MAX_MS 3000
-#define STEADY_MS 5000 /* up for this long: the next fault begins again at BACKOFF_MIN_MS */
-#define READ_BYTES (64u << 10)
-#define READS_PER_TURN 16 /* then others of the loop get their turn */
-#define NO_SCRIPT SIZE_MAX
-
-enum phase {
-    REDIS_WAITING,    /* for the back-off to end */
-    REDIS_RESOLVING,  /* the host's name */
-    REDIS_CONNECTING, /* the socket */
-    REDIS_GREETING,   /* AUTH, SELECT, SCRIPT LOAD */
-    REDIS_UP,
-    REDIS_DROPPING, /* redis_reconnect() was called: at the next turn of the loop */
+enum {
+    BACKOFF_MIN_MS = 100,
+    STEADY_MS = 5000, /* up for this long: the next fault begins again at BACKOFF_MIN_MS */
+    LOOK_MS = 500,
+    QUIET_MS = 900, /* nothing was written for so long: try */
+    AGAIN_MS = 20,  /* between two attempts while keys move */
+    WHY_MAX = 200,
 };
 
-struct command {
-    struct command *next;
-    redis_reply_fn *fn;
-    void *arg;
-    mono_ms_t deadline;
-    int64_t block_ms;
-    bool greeting;
-    size_t script; /* NO_SCRIPT, or an EVALSHA that is sent again as EVAL when Redis does not know
-                      the script */
-    size_t tail_parts, tail_len;
-    char tail[]; /* of a script: what follows the digest, formatted */
+enum phase {
+    REDIS_WAITING, /* for the back-off to end */
+    REDIS_FINDING,
+    REDIS_LINKING,
+    REDIS_UP,
+    REDIS_MOVING,   /* the slot lives elsewhere: what is under way is awaited, then linked there */
+    REDIS_DROPPING, /* at the next turn of the loop */
+};
+
+/* Another node of the cluster, asked for keys that went ahead. */
+struct aside {
+    struct redis *redis;
+    struct redis_link *link; /* NULL: none */
+    struct wire_redis_place place;
+    struct redis_commands queue; /* until it is up */
 };
 
 struct redis {
     struct loop *loop;
     struct log *log;
-    struct redis_config config;
-    char *host, *user, *password;
+    struct redis_config *config;
     const struct redis_script *scripts;
     struct redis_events events;
+    struct resolver *resolver;
+    struct secure_context *secure;
+    const struct redis_finder *finder;
+    void *find;
     enum phase phase;
-    struct resolver *resolver; /* NULL: the host is an address */
-    struct resolve *question;  /* while resolving */
-    int fd;
-    ev_io readable, writable;
-    ev_prepare flush;            /* active while there are commands that no write was tried for */
-    struct timer phase_timer;    /* back-off, or the limit of connecting and greeting */
-    struct timer deadline_timer; /* the oldest command's */
-    struct redis_reply_reader *reader;
-    struct command *oldest, **newest;
-    size_t pending;
-    struct redis_out out;
+    struct redis_link *link;       /* LINKING, UP, MOVING, DROPPING */
+    struct wire_redis_place place; /* where it leads; port 0: nowhere yet */
+    bool directed;                 /* the next link goes to `place`, without a search */
+    struct aside aside;
+    struct redis_commands held;  /* MOVING: for the new link */
+    struct redis_commands again; /* TRYAGAIN */
+    size_t pending;              /* all accepted commands without an end */
+    bool told_up;
+    struct timer timer; /* of the phase */
+    struct timer again_timer;
+    struct timer look_timer;   /* while told up: may it be written, is it the primary? */
+    bool writing, asking_role; /* such questions are out */
+    mono_ms_t written_at, role_at;
     unsigned attempts; /* since it was last steady */
     mono_ms_t up_since;
     struct rng rng;
-    uint64_t connection; /* number of this connection: tells callbacks' callers that it changed */
-    unsigned busy;       /* callbacks on the stack */
-    bool dead;           /* destroyed, freed when the last callback has returned */
-    char why[160];       /* of redis_reconnect() */
+    unsigned busy; /* callbacks on the stack */
+    bool dead;     /* destroyed, freed when the last callback has returned */
+    char why[WHY_MAX];
 };
 
-static void drop(struct redis *r, const char *why);
+static void drop(struct redis *r, const char *why, bool at_once);
 
 /* ---- memory and life ---- */
 
 static void free_all(struct redis *r)
 {
-    free(r->host);
-    free(r->user);
-    free(r->password);
-    redis_out_fini(&r->out);
-    redis_reply_reader_destroy(r->reader);
+    redis_commands_free(&r->held);
+    redis_commands_free(&r->again);
+    redis_commands_free(&r->aside.queue);
+    if (r->finder)
+        r->finder->destroy(r->find);
     resolver_destroy(r->resolver);
+    secure_context_free(r->secure);
+    free(r->config);
     free(r);
 }
 
@@ -100,524 +98,545 @@ static void leave(struct redis *r)
         free_all(r);
 }
 
-/* ---- commands out ---- */
-
-static void enqueue(struct redis *r, struct command *c)
+static void finish(struct redis *r, struct redis_command *c, int code, const struct resp *reply)
 {
-    mono_ms_t deadline = mono_add(loop_now(r->loop), r->config.command_timeout_ms + c->block_ms);
-    /* Replies come in order, so nobody is late before the one in front of it is. */
-    if (r->oldest) {
-        const struct command *last =
-            (const struct command *)((const char *)r->newest - offsetof(struct command, next));
-        if (mono_before(deadline, last->deadline))
-            deadline = last->deadline;
-    }
-    c->deadline = deadline;
-    c->next = NULL;
-    *r->newest = c;
-    r->newest = &c->next;
-    r->pending++;
-    if (!timer_active(&r->deadline_timer))
-        timer_at(&r->deadline_timer, deadline);
-    /* The commands of one turn leave in one write at its end, without asking whether the socket is
-     * writable; a command that comes after `flush` has had its turn waits for `writable`. */
-    ev_prepare_start(loop_ev(r->loop), &r->flush);
-    ev_io_start(loop_ev(r->loop), &r->writable);
+    redis_command_fn *fn = c->fn;
+    void *arg = c->arg;
+    r->pending--;
+    free(c);
+    if (fn)
+        fn(arg, code, reply);
 }
 
-static struct command *command_new(size_t tail_len, redis_reply_fn *fn, void *arg)
-{
-    struct command *c = malloc(sizeof *c + tail_len);
-    if (c)
-        *c = (struct command){.fn = fn, .arg = arg, .script = NO_SCRIPT, .tail_len = tail_len};
-    return c;
-}
+/* ---- commands in ---- */
 
-static int send_parts(struct redis *r, const struct span *parts, size_t count, int64_t block_ms,
-                      bool greeting, redis_reply_fn *fn, void *arg)
+static int submit(struct redis *r, struct redis_command *c, int64_t block_ms, redis_reply_fn *fn,
+                  void *arg)
 {
-    if (!redis_out_reserve(&r->out, redis_out_size(parts, count) + 32))
-        return BERTH_EAGAIN;
-    struct command *c = command_new(0, fn, arg);
     if (!c)
         return BERTH_EAGAIN;
-    redis_out_count(&r->out, count);
-    for (size_t i = 0; i < count; i++)
-        redis_out_part(&r->out, parts[i]);
+    c->fn = fn;
+    c->arg = arg;
     c->block_ms = block_ms;
-    c->greeting = greeting;
-    enqueue(r, c);
+    c->deadline = mono_add(loop_now(r->loop), r->config->command_timeout_ms + block_ms);
+    if (r->phase == REDIS_UP && !redis_link_send(r->link, c)) {
+        free(c);
+        return BERTH_EAGAIN;
+    }
+    if (r->phase != REDIS_UP)
+        redis_commands_add(&r->held, c);
+    r->pending++;
     return 0;
+}
+
+static bool takes(const struct redis *r)
+{
+    return redis_is_up(r) && r->pending < r->config->pending_max;
 }
 
 int redis_command(struct redis *r, const struct span *argv, size_t argc, int64_t block_ms,
                   redis_reply_fn *fn, void *arg)
 {
     assert(argc > 0 && block_ms >= 0);
-    if (r->phase != REDIS_UP || r->dead || r->pending >= r->config.pending_max)
-        return BERTH_EAGAIN;
-    return send_parts(r, argv, argc, block_ms, false, fn, arg);
+    return takes(r) ? submit(r, redis_command_new(argv, argc), block_ms, fn, arg) : BERTH_EAGAIN;
 }
 
 int redis_eval(struct redis *r, size_t script, const struct span *keys, size_t nkeys,
                const struct span *argv, size_t argc, redis_reply_fn *fn, void *arg)
 {
-    char number[24];
-    int number_len = snprintf(number, sizeof number, "%zu", nkeys);
-    struct span count = {number, (size_t)number_len};
-    if (r->phase != REDIS_UP || r->dead || r->pending >= r->config.pending_max)
-        return BERTH_EAGAIN;
-    size_t most =
-        redis_out_size(&count, 1) + redis_out_size(keys, nkeys) + redis_out_size(argv, argc) + 128;
-    if (!redis_out_reserve(&r->out, most))
-        return BERTH_EAGAIN;
-    size_t begin = r->out.len;
-    redis_out_count(&r->out, 3 + nkeys + argc);
-    redis_out_part(&r->out, SPAN("EVALSHA"));
-    redis_out_part(&r->out, span_of(r->scripts[script].sha1));
-    size_t tail = r->out.len;
-    redis_out_part(&r->out, count);
-    for (size_t i = 0; i < nkeys; i++)
-        redis_out_part(&r->out, keys[i]);
-    for (size_t i = 0; i < argc; i++)
-        redis_out_part(&r->out, argv[i]);
-    struct command *c = command_new(r->out.len - tail, fn, arg);
-    if (!c) {
-        r->out.len = begin;
-        return BERTH_EAGAIN;
-    }
-    c->script = script;
-    c->tail_parts = 1 + nkeys + argc;
-    memcpy(c->tail, r->out.text + tail, c->tail_len);
-    enqueue(r, c);
-    return 0;
-}
-
-/* Redis does not know the script (it was restarted or flushed): send the text. False: it could not
- * be sent. */
-static bool send_text(struct redis *r, struct command *c)
-{
-    struct span text = span_of(r->scripts[c->script].text);
-    if (!redis_out_reserve(&r->out, text.len + c->tail_len + 128))
-        return false;
-    redis_out_count(&r->out, 2 + c->tail_parts);
-    redis_out_part(&r->out, SPAN("EVAL"));
-    redis_out_part(&r->out, text);
-    redis_out_raw(&r->out, c->tail, c->tail_len);
-    c->script = NO_SCRIPT; /* not a second time */
-    enqueue(r, c);
-    return true;
+    return takes(r) ? submit(r, redis_command_script(script, keys, nkeys, argv, argc), 0, fn, arg)
+                    : BERTH_EAGAIN;
 }
 
 /* ---- the end of a connection ---- */
 
-static void close_socket(struct redis *r)
-{
-    ev_io_stop(loop_ev(r->loop), &r->readable);
-    ev_io_stop(loop_ev(r->loop), &r->writable);
-    ev_prepare_stop(loop_ev(r->loop), &r->flush);
-    timer_stop(&r->phase_timer);
-    timer_stop(&r->deadline_timer);
-    if (r->question)
-        resolve_cancel(r->question);
-    r->question = NULL;
-    if (r->fd >= 0)
-        (void)close(r->fd);
-    r->fd = -1;
-    redis_out_clear(&r->out);
-    r->connection++;
-}
-
-/* Ends every command. The connection is closed already, so nothing new can be queued meanwhile. */
-static void fail_pending(struct redis *r)
+/* Ends every command. The connection is closed already, so nothing new can be accepted meanwhile.
+ */
+static void fail_all(struct redis *r, struct redis_commands *all)
 {
     mono_ms_t now = loop_now(r->loop);
-    struct command *list = r->oldest;
-    r->oldest = NULL;
-    r->newest = &r->oldest;
-    r->pending = 0;
-    while (list) {
-        struct command *c = list;
-        list = c->next;
-        if (c->fn)
-            c->fn(c->arg, mono_before(now, c->deadline) ? BERTH_ECLOSED : BERTH_ETIMEOUT, NULL);
-        free(c);
-    }
+    struct redis_command *c;
+    while ((c = redis_commands_take(all)) != NULL)
+        finish(r, c, mono_before(now, c->deadline) ? BERTH_ECLOSED : BERTH_ETIMEOUT, NULL);
 }
 
-static void wait_and_retry(struct redis *r)
+static void close_aside(struct redis *r, struct redis_commands *to)
 {
-    int64_t limit = BACKOFF_MIN_MS;
-    for (unsigned i = 0; i < r->attempts && limit < BACKOFF_MAX_MS; i++)
+    if (r->aside.link)
+        redis_link_take(r->aside.link, to);
+    redis_link_destroy(r->aside.link);
+    r->aside.link = NULL;
+    redis_commands_move(to, &r->aside.queue);
+}
+
+static void close_all(struct redis *r, struct redis_commands *to)
+{
+    timer_stop(&r->timer);
+    timer_stop(&r->again_timer);
+    timer_stop(&r->look_timer);
+    r->finder->stop(r->find);
+    if (r->link)
+        redis_link_take(r->link, to);
+    redis_link_destroy(r->link);
+    r->link = NULL;
+    redis_commands_move(to, &r->held);
+    redis_commands_move(to, &r->again);
+    close_aside(r, to);
+    r->writing = r->asking_role = false;
+}
+
+static void wait_and_retry(struct redis *r, bool at_once)
+{
+    int64_t limit = BACKOFF_MIN_MS, most = r->finder->backoff_max_ms;
+    for (unsigned i = 0; i < r->attempts && limit < most; i++)
         limit *= 2;
-    if (limit > BACKOFF_MAX_MS)
-        limit = BACKOFF_MAX_MS;
+    if (limit > most)
+        limit = most;
     r->attempts++;
     /* Half fixed, half random: a thousand nodes must not come back at the same instant. */
     int64_t delay = limit / 2 + (int64_t)rng_below(&r->rng, (uint64_t)(limit / 2 + 1));
     r->phase = REDIS_WAITING;
-    timer_start(&r->phase_timer, delay, 0);
+    timer_start(&r->timer, at_once ? 0 : delay, 0);
 }
 
-static void drop(struct redis *r, const char *why)
+static void drop(struct redis *r, const char *why, bool at_once)
 {
-    char text[160];
+    struct redis_commands all = {NULL, NULL, 0};
+    char text[WHY_MAX];
     (void)snprintf(text, sizeof text, "%s", why); /* why may live in what is closed now */
-    bool was_up = r->phase == REDIS_UP || r->phase == REDIS_DROPPING;
+    bool was_up = r->told_up;
     if (was_up && mono_sub(loop_now(r->loop), r->up_since) >= STEADY_MS)
         r->attempts = 0;
-    close_socket(r);
-    wait_and_retry(r);
+    r->told_up = false;
+    close_all(r, &all);
+    wait_and_retry(r, at_once);
     log_warn(r->log, was_up ? "redis_down" : "redis_connect_failed", "host=%s port=%d why=%s",
-             r->host, r->config.port, text);
+             r->place.port || r->place.host[0] ? r->place.host : "-", r->place.port, text);
     enter(r);
-    fail_pending(r);
+    fail_all(r, &all);
     if (was_up && !r->dead && r->events.down)
         r->events.down(r->events.arg, text);
     leave(r);
 }
 
-void redis_reconnect(struct redis *r, const char *why)
+/* The same at the next turn of the loop: whoever is on the stack goes on with what there is. */
+static void drop_soon(struct redis *r, const char *why)
 {
-    if (r->phase != REDIS_UP || r->dead)
+    if (r->dead || !r->told_up || r->phase == REDIS_DROPPING)
         return;
     (void)snprintf(r->why, sizeof r->why, "%s", why);
     r->phase = REDIS_DROPPING;
-    timer_start(&r->phase_timer, 0, 0);
+    timer_start(&r->timer, 0, 0);
 }
 
-/* ---- greeting ---- */
-
-static int greet(struct redis *r, const struct span *parts, size_t count)
+void redis_reconnect(struct redis *r, const char *why)
 {
-    return send_parts(r, parts, count, 0, true, NULL, NULL);
+    drop_soon(r, why);
 }
 
-static void begin_greeting(struct redis *r)
+/* ---- cluster: keys that are elsewhere ---- */
+
+static void link_to(struct redis *r);
+
+/* Everything under way on the old link has its answer: go. */
+static void move_on(struct redis *r)
 {
-    char db[16];
-    int code = 0;
-    r->phase = REDIS_GREETING;
-    if (r->password) {
-        struct span with_user[] = {SPAN("AUTH"), span_of(r->user), span_of(r->password)};
-        struct span without[] = {SPAN("AUTH"), span_of(r->password)};
-        code = r->user ? greet(r, with_user, 3) : greet(r, without, 2);
-    }
-    (void)snprintf(db, sizeof db, "%d", r->config.db);
-    struct span select[] = {SPAN("SELECT"), span_of(db)};
-    if (code == 0)
-        code =
-            greet(r, select, 2); /* also without a choice: there is always one answer to wait for */
-    for (const struct redis_script *s = r->scripts; s && s->name && code == 0; s++) {
-        struct span load[] = {SPAN("SCRIPT"), SPAN("LOAD"), span_of(s->text)};
-        code = greet(r, load, 3);
-    }
-    if (code < 0)
-        drop(r, "no memory for the greeting");
+    if (r->phase != REDIS_MOVING || redis_link_pending(r->link))
+        return;
+    redis_link_destroy(r->link);
+    r->link = NULL;
+    log_info(r->log, "redis_moved", "host=%s port=%d", r->place.host, r->place.port);
+    link_to(r);
 }
 
-/* An answer to the greeting; when it was the last one, the connection is up. */
-static void greeted(struct redis *r, const struct resp *reply)
+static void moved(struct redis *r, struct redis_command *c, const struct wire_redis_place *place)
 {
-    if (reply->type == RESP_ERROR) {
-        char why[160];
-        (void)snprintf(why, sizeof why, "%.*s", SPAN_ARG(reply->text));
-        drop(r, why);
+    redis_commands_add(&r->held, c);
+    if (r->phase != REDIS_UP)
+        return;
+    r->place.port = place->port;
+    if (place->host[0])
+        r->place = *place;
+    if (r->config->reader || c->block_ms) {
+        r->directed = true;
+        (void)snprintf(r->why, sizeof r->why, "the slot has moved");
+        r->phase = REDIS_DROPPING;
+        timer_start(&r->timer, 0, 0);
         return;
     }
-    if (r->pending)
-        return;
-    timer_stop(&r->phase_timer);
-    r->phase = REDIS_UP;
-    r->up_since = loop_now(r->loop);
-    log_info(r->log, "redis_up", "host=%s port=%d", r->host, r->config.port);
-    if (r->events.up)
-        r->events.up(r->events.arg);
+    r->phase = REDIS_MOVING;
+    timer_start(&r->timer, r->config->command_timeout_ms, 0);
 }
 
-/* ---- bytes ---- */
+static void answered(void *arg, struct redis_command *c, const struct resp *reply);
 
-static void answer(struct redis *r, const struct resp *reply)
+static void on_aside_up(void *arg)
 {
-    struct command *c = r->oldest;
-    if (!c) {
-        drop(r, "a reply that nobody asked for");
-        return;
-    }
-    r->oldest = c->next;
-    if (!r->oldest)
-        r->newest = &r->oldest;
-    r->pending--;
-    bool unknown = reply->type == RESP_ERROR && reply->text.len >= 8 &&
-                   memcmp(reply->text.ptr, "NOSCRIPT", 8) == 0;
-    if (unknown && c->script != NO_SCRIPT && send_text(r, c))
-        return;
-    bool greeting = c->greeting;
-    redis_reply_fn *fn = c->fn;
-    void *arg = c->arg;
-    free(c);
-    if (greeting)
-        greeted(r, reply);
-    else if (fn)
-        fn(arg, 0, reply);
-}
-
-/* Hands out every whole reply. False: the connection is not the same any more. */
-static bool answer_all(struct redis *r, uint64_t connection)
-{
-    const struct resp *reply;
-    int code;
-    while ((code = redis_reply_next(r->reader, &reply)) == 1) {
-        answer(r, reply);
-        if (r->dead || r->connection != connection)
-            return false;
-        if (r->phase == REDIS_DROPPING)
-            return true; /* the rest fails in a moment */
-    }
-    if (code < 0) {
-        drop(r, code == BERTH_EFULL ? "a reply over the limit" : "not the Redis protocol");
-        return false;
-    }
-    return true;
-}
-
-static void receive(struct redis *r)
-{
-    char bytes[READ_BYTES];
-    uint64_t connection = r->connection;
-    for (int i = 0; i < READS_PER_TURN; i++) {
-        ssize_t n = read(r->fd, bytes, sizeof bytes);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
-            return;
-        if (n <= 0) {
-            drop(r, n == 0 ? "closed by Redis" : strerror(errno));
-            return;
-        }
-        if (redis_reply_feed(r->reader, bytes, (size_t)n) < 0) {
-            drop(r, "not the Redis protocol");
-            return;
-        }
-        if (!answer_all(r, connection) || (size_t)n < sizeof bytes)
-            return;
-    }
-}
-
-static void on_readable(struct ev_loop *ev, ev_io *w, int events)
-{
-    struct redis *r = w->data;
+    struct redis *r = ((struct aside *)arg)->redis;
+    struct redis_commands all = {NULL, NULL, 0};
+    struct redis_command *c;
+    redis_commands_move(&all, &r->aside.queue);
     enter(r);
-    receive(r);
+    while ((c = redis_commands_take(&all)) != NULL)
+        if (r->dead || !r->aside.link || !redis_link_send_asking(r->aside.link, c))
+            finish(r, c, BERTH_ECLOSED, NULL);
     leave(r);
 }
 
-static void write_out(struct redis *r)
+static void on_aside_answer(void *arg, struct redis_command *c, const struct resp *reply)
 {
-    ev_prepare_stop(loop_ev(r->loop), &r->flush);
-    while (r->fd >= 0 && r->out.sent < r->out.len) {
-        ssize_t n = write(r->fd, r->out.text + r->out.sent, r->out.len - r->out.sent);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
-            break;
-        if (n < 0) {
-            drop(r, strerror(errno));
-            break;
-        }
-        r->out.sent += (size_t)n;
-    }
-    if (r->out.sent == r->out.len) {
-        r->out.sent = r->out.len = 0;
-        ev_io_stop(loop_ev(r->loop), &r->writable);
-    }
+    struct redis *r = ((struct aside *)arg)->redis;
+    answered(r, c, reply);
 }
 
-static void on_turn_end(struct ev_loop *ev, ev_prepare *w, int events)
+static void on_aside_ended(void *arg, const char *why)
 {
-    struct redis *r = w->data;
+    struct redis *r = ((struct aside *)arg)->redis;
+    struct redis_commands all = {NULL, NULL, 0};
+    close_aside(r, &all);
     enter(r);
-    write_out(r);
+    fail_all(r, &all);
     leave(r);
 }
 
-static void on_writable(struct ev_loop *ev, ev_io *w, int events)
+static void open_aside(struct redis *r, const struct wire_redis_place *place)
 {
-    struct redis *r = w->data;
+    const struct redis_link_events events = {
+        .up = on_aside_up, .answer = on_aside_answer, .ended = on_aside_ended, .arg = &r->aside};
+    const struct redis_link_config config = {.loop = r->loop,
+                                             .resolver = r->resolver,
+                                             .secure = r->secure,
+                                             .redis = r->config,
+                                             .scripts = r->scripts,
+                                             .kind = REDIS_LINK_ASIDE,
+                                             .place = *place,
+                                             .limit_ms = r->config->connect_timeout_ms};
+    r->aside.place = *place;
+    r->aside.link = redis_link_create(&config, &events);
+}
+
+static void ask_again(struct redis *r, struct redis_command *c)
+{
+    redis_commands_add(&r->again, c);
+    if (!timer_active(&r->again_timer))
+        timer_start(&r->again_timer, AGAIN_MS, 0);
+}
+
+/* The key has gone ahead: ask there, this once. */
+static void ask_aside(struct redis *r, struct redis_command *c, const struct wire_redis_place *to)
+{
+    struct wire_redis_place place = *to;
+    if (!place.host[0])
+        memcpy(place.host, r->place.host, sizeof place.host);
+    if (redis_command_mid_scan(c)) { /* its cursor means nothing there */
+        ask_again(r, c);
+        drop_soon(r, "keys moved during a scan");
+        return;
+    }
+    bool other = r->aside.link && !wire_redis_place_eq(&r->aside.place, &place);
+    if (other && !redis_link_pending(r->aside.link) && !r->aside.queue.count) {
+        redis_link_destroy(r->aside.link);
+        r->aside.link = NULL;
+        other = false;
+    }
+    if (other) {
+        ask_again(r, c);
+        return;
+    }
+    if (!r->aside.link)
+        open_aside(r, &place);
+    if (!r->aside.link ||
+        (redis_link_is_up(r->aside.link) && !redis_link_send_asking(r->aside.link, c)))
+        ask_again(r, c);
+    else if (!redis_link_is_up(r->aside.link))
+        redis_commands_add(&r->aside.queue, c);
+}
+
+static void on_again(void *arg)
+{
+    struct redis *r = arg;
+    struct redis_commands all = {NULL, NULL, 0};
+    struct redis_command *c;
+    redis_commands_move(&all, &r->again);
     enter(r);
-    int error = r->phase == REDIS_CONNECTING ? redis_socket_error(r->fd) : 0;
-    if (error) {
-        drop(r, strerror(error));
+    while ((c = redis_commands_take(&all)) != NULL) {
+        if (r->dead || !mono_before(loop_now(r->loop), c->deadline))
+            finish(r, c, r->dead ? BERTH_ECLOSED : BERTH_ETIMEOUT, NULL);
+        else if (r->phase != REDIS_UP)
+            redis_commands_add(&r->held, c);
+        else if (!redis_link_send(r->link, c))
+            finish(r, c, BERTH_ECLOSED, NULL);
+    }
+    leave(r);
+}
+
+/* ---- answers ---- */
+
+static void answered(void *arg, struct redis_command *c, const struct resp *reply)
+{
+    struct redis *r = arg;
+    struct wire_redis_place place = {.port = 0};
+    enum wire_redis_verdict verdict = wire_redis_verdict(reply, &place);
+    bool cluster = r->config->cluster.count > 0;
+    enter(r);
+    if (verdict == WIRE_REDIS_NO_SCRIPT && c->script != REDIS_NO_SCRIPT && !c->whole && r->link) {
+        c->whole = true;
+        if (r->phase != REDIS_UP)
+            redis_commands_add(&r->held, c);
+        else if (!redis_link_send(r->link, c))
+            finish(r, c, 0, reply);
+    } else if (cluster && verdict == WIRE_REDIS_MOVED) {
+        moved(r, c, &place);
+    } else if (cluster && verdict == WIRE_REDIS_ASK) {
+        ask_aside(r, c, &place);
+    } else if (cluster && verdict == WIRE_REDIS_AGAIN) {
+        ask_again(r, c);
     } else {
-        if (r->phase == REDIS_CONNECTING)
-            begin_greeting(r);
-        write_out(r);
+        if (reply->type != RESP_ERROR && c->script != REDIS_NO_SCRIPT)
+            r->written_at = loop_now(r->loop);
+        char why[WHY_MAX];
+        (void)snprintf(why, sizeof why, "%.*s",
+                       reply->type == RESP_ERROR ? (int)reply->text.len : 0,
+                       reply->type == RESP_ERROR ? reply->text.ptr : "");
+        finish(r, c, 0, reply);
+        if (verdict == WIRE_REDIS_LOST)
+            drop_soon(r, why);
     }
+    if (!r->dead)
+        move_on(r);
     leave(r);
+}
+
+/* ---- is it still a primary that can write? ---- */
+
+static void on_written(void *arg, int code, const struct resp *reply)
+{
+    struct redis *r = arg;
+    r->writing = false;
+    if (code == 0 && reply->type != RESP_ERROR) {
+        r->written_at = loop_now(r->loop);
+    } else if (code == 0) {
+        char why[WHY_MAX];
+        (void)snprintf(why, sizeof why, "%.*s", SPAN_ARG(reply->text));
+        drop_soon(r, why);
+    }
+}
+
+static void on_role(void *arg, int code, const struct resp *reply)
+{
+    struct redis *r = arg;
+    struct wire_redis_place primary;
+    char why[WHY_MAX];
+    r->asking_role = false;
+    if (code != 0 || wire_redis_role(reply, &primary) != WIRE_REDIS_REPLICA)
+        return;
+    (void)snprintf(why, sizeof why, "it is a replica of %.100s:%d now", primary.host, primary.port);
+    drop_soon(r, why);
+}
+
+static void on_look(void *arg)
+{
+    struct redis *r = arg;
+    mono_ms_t now = loop_now(r->loop);
+    struct span write[] = {SPAN("SET"), span_of(r->config->pool_key), SPAN("1"), SPAN("PX"),
+                           SPAN("10000")};
+    struct span role[] = {SPAN("ROLE")};
+    if (r->phase != REDIS_UP)
+        return;
+    if (r->config->pool_key && !r->config->reader && !r->writing &&
+        mono_sub(now, r->written_at) >= QUIET_MS)
+        r->writing = submit(r, redis_command_new(write, 5), 0, on_written, r) == 0;
+    if (!r->asking_role && mono_sub(now, r->role_at) >= r->config->check_interval_ms) {
+        r->role_at = now;
+        r->asking_role = submit(r, redis_command_new(role, 1), 0, on_role, r) == 0;
+    }
 }
 
 /* ---- connecting ---- */
 
-static void connect_to(struct redis *r, const char *address)
-{
-    struct err err = {0};
-    r->phase = REDIS_CONNECTING;
-    int fd = redis_socket_open(address, r->config.port, &err);
-    if (fd < 0) {
-        drop(r, err.text);
-        return;
-    }
-    r->fd = fd;
-    ev_io_set(&r->readable, fd, EV_READ);
-    ev_io_set(&r->writable, fd, EV_WRITE);
-    ev_io_start(loop_ev(r->loop), &r->readable);
-    ev_io_start(loop_ev(r->loop), &r->writable);
-}
-
-/* Nobody else's code runs in here: there are no commands yet, so the resolver is not destroyed
- * under its own callback. */
-static void on_resolved(void *arg, int code, const struct resolve_answer *found,
-                        const struct err *err)
+static void on_link_up(void *arg)
 {
     struct redis *r = arg;
-    r->question = NULL;
-    if (code < 0)
-        drop(r, err->text);
-    else
-        connect_to(r, found->addresses[r->attempts % found->count]);
-}
-
-static void start_connecting(struct redis *r)
-{
-    struct err err = {0};
-    redis_reply_reader_destroy(r->reader);
-    r->reader = redis_reply_reader_create();
-    if (!r->reader) {
-        drop(r, "out of memory");
-        return;
+    struct redis_commands held = {NULL, NULL, 0};
+    struct redis_command *c;
+    bool tell = !r->told_up;
+    timer_stop(&r->timer);
+    r->phase = REDIS_UP;
+    r->told_up = true;
+    r->written_at = loop_now(r->loop);
+    if (tell) {
+        r->up_since = r->role_at = r->written_at;
+        timer_start(&r->look_timer, LOOK_MS, LOOK_MS);
+        log_info(r->log, "redis_up", "host=%s port=%d", r->place.host, r->place.port);
     }
-    timer_start(&r->phase_timer, r->config.connect_timeout_ms, 0);
-    if (!r->resolver) {
-        connect_to(r, r->host);
-        return;
-    }
-    r->phase = REDIS_RESOLVING;
-    r->question =
-        resolve_start(r->resolver, r->host, r->config.connect_timeout_ms, on_resolved, r, &err);
-    if (!r->question)
-        drop(r, err.text);
-}
-
-static void on_phase_timer(void *arg)
-{
-    struct redis *r = arg;
+    r->finder->follow(r->find, redis_link_address(r->link));
     enter(r);
-    if (r->phase == REDIS_WAITING)
-        start_connecting(r);
-    else if (r->phase == REDIS_DROPPING)
-        drop(r, r->why);
-    else
-        drop(r, r->phase == REDIS_RESOLVING    ? "resolve timeout"
-                : r->phase == REDIS_CONNECTING ? "connect timeout"
-                                               : "greeting timeout");
+    redis_commands_move(&held, &r->held);
+    while ((c = redis_commands_take(&held)) != NULL)
+        if (r->dead || r->phase != REDIS_UP || !redis_link_send(r->link, c))
+            finish(r, c, BERTH_ECLOSED, NULL);
+    if (tell && !r->dead && r->events.up)
+        r->events.up(r->events.arg);
     leave(r);
 }
 
-static void on_deadline(void *arg)
+static void on_link_ended(void *arg, const char *why)
 {
     struct redis *r = arg;
-    uint64_t connection = r->connection;
+    const struct resp error = {.type = RESP_ERROR, .text = span_of(why)};
+    struct wire_redis_place place;
     enter(r);
-    /* If it was us who did not run for a while, the answer may be waiting in the socket. */
-    if (r->oldest && !mono_before(loop_now(r->loop), r->oldest->deadline))
-        receive(r);
-    /* enter() keeps it alive until leave(), which the analyzer loses sight of. */
-    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
-    if (!r->dead && r->connection == connection && r->oldest) {
-        if (mono_before(loop_now(r->loop), r->oldest->deadline))
-            timer_at(&r->deadline_timer, r->oldest->deadline);
-        else
-            drop(r, "command timeout");
+    /* Greeted with MOVED: whoever was asked did not know better yet. */
+    if (r->phase == REDIS_LINKING && r->config->cluster.count && r->attempts < 3 &&
+        wire_redis_verdict(&error, &place) == WIRE_REDIS_MOVED && place.host[0]) {
+        drop(r, why, true);
+        if (!r->dead) {
+            r->place = place;
+            r->directed = true;
+        }
+    } else {
+        drop(r, why, false);
     }
-    leave(r); /* NOLINT(clang-analyzer-unix.Malloc): as above */
+    leave(r);
+}
+
+static void link_to(struct redis *r)
+{
+    const struct redis_link_events events = {
+        .up = on_link_up, .answer = answered, .ended = on_link_ended, .arg = r};
+    const struct redis_link_config config = {.loop = r->loop,
+                                             .resolver = r->resolver,
+                                             .secure = r->secure,
+                                             .redis = r->config,
+                                             .scripts = r->scripts,
+                                             .kind = REDIS_LINK_DATA,
+                                             .place = r->place,
+                                             .attempt = r->attempts,
+                                             .limit_ms = r->config->connect_timeout_ms};
+    r->phase = REDIS_LINKING;
+    r->directed = false;
+    r->link = redis_link_create(&config, &events);
+    if (!r->link)
+        drop(r, "out of memory", false);
+}
+
+static void on_found(void *arg, const struct wire_redis_place *place)
+{
+    struct redis *r = arg;
+    enter(r);
+    r->place = *place;
+    link_to(r);
+    leave(r);
+}
+
+static void on_not_found(void *arg, const char *why)
+{
+    struct redis *r = arg;
+    enter(r);
+    drop(r, why, false);
+    leave(r);
+}
+
+static void on_other(void *arg, const char *why)
+{
+    struct redis *r = arg;
+    enter(r);
+    drop(r, why, true);
+    leave(r);
+}
+
+static void on_timer(void *arg)
+{
+    struct redis *r = arg;
+    enter(r);
+    if (r->phase == REDIS_WAITING && r->directed) {
+        link_to(r);
+    } else if (r->phase == REDIS_WAITING) {
+        r->phase = REDIS_FINDING;
+        r->finder->start(r->find);
+    } else if (r->phase == REDIS_DROPPING) {
+        drop(r, r->why, r->directed);
+    } else if (r->phase == REDIS_MOVING) {
+        drop(r, "the slot has moved, and the old node keeps silent", false);
+    }
+    leave(r);
 }
 
 /* ---- create and destroy ---- */
-
-static char *copy_text(const char *text, bool *ok)
-{
-    char *copy = text ? strdup(text) : NULL;
-    if (text && !copy)
-        *ok = false;
-    return copy;
-}
 
 struct redis *redis_create(struct loop *loop, struct log *log, const struct redis_config *config,
                            const struct redis_script *scripts, const struct redis_events *events,
                            struct err *err)
 {
-    if (!config->host || config->host[0] == '\0') {
-        err_set(err, BERTH_EINVAL, "redis.host: must not be empty");
+    struct redis *r = calloc(1, sizeof *r);
+    if (!r) {
+        (void)err_set(err, BERTH_ENOMEM, "out of memory");
         return NULL;
     }
-    struct redis *r = calloc(1, sizeof *r);
-    bool ok = r != NULL;
-    if (r) {
-        r->host = copy_text(config->host, &ok);
-        r->user = copy_text(config->user, &ok);
-        r->password = copy_text(config->password, &ok);
+    r->config = redis_config_copy(config, err);
+    char servers[512];
+    bool ok = r->config && (r->resolver = resolver_create(loop, err)) != NULL;
+    if (ok && redis_config_servers(r->config, servers, sizeof servers)[0])
+        ok = resolver_use_servers(r->resolver, servers, err) == 0;
+    if (ok && r->config->tls)
+        ok = (r->secure = secure_client(r->config->ca, r->config->cert, r->config->key, err)) !=
+             NULL;
+    if (ok) {
+        const struct redis_find_config find = {.loop = loop,
+                                               .log = log,
+                                               .resolver = r->resolver,
+                                               .secure = r->secure,
+                                               .redis = r->config,
+                                               .seed = (uint64_t)loop_wall_us() ^
+                                                       ((uint64_t)getpid() << 40)};
+        const struct redis_find_events found = {on_found, on_not_found, on_other, r};
+        r->finder = r->config->cluster.count     ? &redis_cluster
+                    : r->config->sentinels.count ? &redis_sentinel
+                                                 : &redis_host;
+        rng_seed(&r->rng, find.seed);
+        r->find = r->finder->create(&find, &found, err);
+        ok = r->find != NULL;
     }
     if (!ok) {
-        err_set(err, BERTH_ENOMEM, "out of memory");
-        if (r)
-            free_all(r);
+        free_all(r);
         return NULL;
-    }
-    if (!redis_socket_address_ok(r->host)) {
-        r->resolver = r->host[0] == '/' ? NULL : resolver_create(loop, err);
-        if (r->host[0] == '/')
-            err_set(err, BERTH_EINVAL, "redis.host '%s': this path is too long for a socket",
-                    r->host);
-        if (!r->resolver) {
-            free_all(r);
-            return NULL;
-        }
     }
     r->loop = loop;
     r->log = log;
-    r->config = *config;
-    if (r->config.connect_timeout_ms <= 0)
-        r->config.connect_timeout_ms = 1000;
-    if (r->config.command_timeout_ms <= 0)
-        r->config.command_timeout_ms = 1000;
-    if (r->config.pending_max == 0)
-        r->config.pending_max = 65536;
     r->scripts = scripts;
     if (events)
         r->events = *events;
-    r->fd = -1;
-    r->newest = &r->oldest;
-    rng_seed(&r->rng, (uint64_t)loop_wall_us() ^ ((uint64_t)getpid() << 40));
-    ev_init(&r->readable, on_readable);
-    ev_init(&r->writable, on_writable);
-    ev_prepare_init(&r->flush, on_turn_end);
-    r->readable.data = r->writable.data = r->flush.data = r;
-    timer_init(&r->phase_timer, loop, on_phase_timer, r);
-    timer_init(&r->deadline_timer, loop, on_deadline, r);
+    r->aside.redis = r;
+    timer_init(&r->timer, loop, on_timer, r);
+    timer_init(&r->again_timer, loop, on_again, r);
+    timer_init(&r->look_timer, loop, on_look, r);
     r->phase = REDIS_WAITING;
-    timer_start(&r->phase_timer, 0, 0); /* never from within this call */
+    timer_start(&r->timer, 0, 0); /* never from within this call */
     return r;
 }
 
 void redis_destroy(struct redis *r)
 {
+    struct redis_commands all = {NULL, NULL, 0};
     if (!r || r->dead)
         return;
     enter(r);
     r->dead = true;
     r->phase = REDIS_WAITING;
-    close_socket(r);
-    fail_pending(r);
+    close_all(r, &all);
+    struct redis_command *c;
+    while ((c = redis_commands_take(&all)) != NULL)
+        finish(r, c, BERTH_ECLOSED, NULL);
     leave(r);
 }
 
 bool redis_is_up(const struct redis *r)
 {
-    return r->phase == REDIS_UP && !r->dead;
+    return r->told_up && r->phase != REDIS_DROPPING && !r->dead;
+}
+
+const char *redis_address(const struct redis *r, char *buf, size_t size)
+{
+    (void)snprintf(buf, size, "%s:%d", r->place.host[0] ? r->place.host : "-", r->place.port);
+    return buf;
 }

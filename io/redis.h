@@ -1,10 +1,18 @@
-/* redis.h - one pipelined asynchronous connection to Redis that comes back by itself.
+/* redis.h - one pipelined asynchronous connection to the primary of a pool, that comes back by
+ * itself.
  *
- * hiredis 0.14 on the loop. Reconnects with jittered exponential back-off (100 ms .. 3 s), AUTHs
- * and SELECTs, loads the scripts, then says `up`. Every command has a deadline on one wheel; a
- * command that passes it fails with BERTH_ETIMEOUT and the connection is dropped and made anew (a
- * half-dead connection must not swallow a second one). Host names are resolved with c-ares, never
- * with a blocking call; the address is resolved again at each reconnect. */
+ * The primary is found as the configuration says (io/redis_find.h): by its host, through sentinels,
+ * or in a cluster, and followed wherever it goes. `up` means: connected, authenticated, it says
+ * that it is a primary, the scripts are loaded, and a write was taken. A server that cannot write
+ * (a replica, a full disk or memory, too few replicas) is a fault like one that is gone, and is
+ * noticed within 1.5 s also when nothing is asked. Reconnects with jittered exponential back-off
+ * (from 100 ms). Every command has a deadline; one that passes it fails with BERTH_ETIMEOUT and the
+ * connection is dropped and made anew (a half-dead connection must not swallow a second one). Host
+ * names are resolved with c-ares, never with a blocking call, anew for each connection and at
+ * intervals.
+ *
+ * In a cluster: MOVED is followed without losing a command, ASK is asked aside, TRYAGAIN is asked
+ * again until the deadline. TLS is OpenSSL over memory (io/secure.h), whatever hiredis can. */
 #ifndef BERTH_IO_REDIS_H
 #define BERTH_IO_REDIS_H
 
@@ -12,21 +20,9 @@
 #include "core/script.h"
 #include "io/log.h"
 #include "io/loop.h"
+#include "io/redis_config.h"
 
 struct redis;
-
-struct redis_config {
-    const char
-        *host; /* name, IPv4 or IPv6 address; or a path beginning with '/' for a unix socket */
-    int port;
-    const char *user;     /* NULL: none (Redis 6 ACL) */
-    const char *password; /* NULL: none */
-    int db;
-    int64_t connect_timeout_ms; /* default 1,000 */
-    int64_t command_timeout_ms; /* default 1,000; blocking reads add their own block time */
-    size_t pending_max; /* commands in flight; beyond it redis_command refuses with BERTH_EAGAIN.
-                           default 65,536 */
-};
 
 struct redis_events {
     void (*up)(void *arg);                    /* connected, authenticated, scripts loaded */
@@ -49,6 +45,8 @@ struct redis *redis_create(struct loop *loop, struct log *log, const struct redi
 void redis_destroy(struct redis *redis);
 
 bool redis_is_up(const struct redis *redis);
+/* "10.0.0.7:6379", where it leads or led last; "-:0": nowhere yet. Returns buf. */
+const char *redis_address(const struct redis *redis, char *buf, size_t size);
 
 /* Send argv (copied). BERTH_EAGAIN when not up or over pending_max; then fn is not called. block_ms
  * is added to the deadline (XREAD BLOCK); 0 otherwise. fn may be NULL. */
@@ -59,8 +57,7 @@ int redis_command(struct redis *redis, const struct span *argv, size_t argc, int
 int redis_eval(struct redis *redis, size_t script, const struct span *keys, size_t nkeys,
                const struct span *argv, size_t argc, redis_reply_fn *fn, void *arg) BERTH_MUST_USE;
 
-/* Drop the connection now and connect again (a fault was seen elsewhere: READONLY, failed write
- * probe). */
+/* Drop the connection now and connect again (a fault was seen elsewhere). */
 void redis_reconnect(struct redis *redis, const char *why);
 
 #endif

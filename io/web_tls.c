@@ -1,145 +1,67 @@
-/* web_tls.c - TLS as a filter on a connection's bytes: OpenSSL over memory, the socket stays with
- * web_conn.c.
+/* web_tls.c - TLS on a connection's bytes: io/secure.c filters, the socket stays with web_conn.c.
  *
  * libwebsockets 4.1 could do the server side of this in its raw-skt role, but not the client side
  * (it never says RAW_CONNECTED after a TLS handshake), and its timeouts of the handshake go on into
  * the connection's life. One filter serves both. */
+#include "io/secure.h"
 #include "io/web_impl.h"
 
 #include <errno.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
-enum { RECORD = 16 * 1024 };
-
 struct tls {
-    SSL *ssl;
+    struct secure *secure;
     struct buf cipher; /* encrypted, not yet sent */
-    bool up, ended;
 };
-
-static int alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
-                const unsigned char *in, unsigned in_len, void *arg)
-{
-    (void)ssl;
-    (void)arg;
-    static const unsigned char http11[] = "\x08http/1.1";
-    unsigned char *chosen = NULL;
-    if (SSL_select_next_proto(&chosen, out_len, http11, sizeof http11 - 1, in, in_len) !=
-        OPENSSL_NPN_NEGOTIATED)
-        return SSL_TLSEXT_ERR_NOACK;
-    *out = chosen;
-    return SSL_TLSEXT_ERR_OK;
-}
-
-static const char *reason(void)
-{
-    const char *text = ERR_reason_error_string(ERR_peek_last_error());
-    return text ? text : "unknown reason";
-}
-
-static SSL_CTX *context(const SSL_METHOD *method, struct err *err)
-{
-    SSL_CTX *ctx = SSL_CTX_new(method);
-    if (!ctx || SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1) {
-        (void)err_set(err, BERTH_ESYS, "TLS: %s", reason());
-        SSL_CTX_free(ctx);
-        return NULL;
-    }
-    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    return ctx;
-}
 
 void *tls_server_context(const char *cert, const char *key, struct err *err)
 {
-    ERR_clear_error();
-    SSL_CTX *ctx = context(TLS_server_method(), err);
-    if (!ctx)
-        return NULL;
-    if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1)
-        (void)err_set(err, BERTH_EINVAL, "tls certificate %s: %s", cert, reason());
-    else if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
-        (void)err_set(err, BERTH_EINVAL, "tls key %s: %s", key, reason());
-    else {
-        SSL_CTX_set_alpn_select_cb(ctx, alpn, NULL);
-        return ctx;
-    }
-    SSL_CTX_free(ctx);
-    return NULL;
+    return secure_server(cert, key, err);
 }
 
-void tls_context_free(void *ctx)
+void tls_context_free(void *context)
 {
-    SSL_CTX_free(ctx);
+    secure_context_free(context);
 }
 
-static int begin(struct conn *conn, SSL_CTX *ctx)
+static int begin(struct conn *conn, struct secure *secure)
 {
-    struct tls *tls = calloc(1, sizeof *tls);
-    SSL *ssl = tls ? SSL_new(ctx) : NULL;
-    BIO *in = ssl ? BIO_new(BIO_s_mem()) : NULL;
-    BIO *out = in ? BIO_new(BIO_s_mem()) : NULL;
-    if (!out) {
-        BIO_free(in);
-        SSL_free(ssl);
-        free(tls);
+    struct tls *tls = secure ? calloc(1, sizeof *tls) : NULL;
+    if (!tls) {
+        secure_free(secure);
         return BERTH_ENOMEM;
     }
-    SSL_set_bio(ssl, in, out); /* takes both */
-    tls->ssl = ssl;
+    tls->secure = secure;
     conn->tls = tls;
     return 0;
 }
 
-int tls_accept(struct conn *conn, void *ctx)
+int tls_accept(struct conn *conn, void *context)
 {
-    int r = begin(conn, ctx);
-    if (r == 0)
-        SSL_set_accept_state(conn->tls->ssl);
-    return r;
+    return begin(conn, secure_accept(context));
 }
 
 int tls_connect(struct conn *conn, const char *host, bool insecure)
 {
     struct web *web = conn->web;
-    if (!web->tls_client) {
-        web->tls_client = context(TLS_client_method(), NULL);
-        if (!web->tls_client)
-            return BERTH_ESYS;
-        (void)SSL_CTX_set_default_verify_paths(web->tls_client);
-    }
-    if (begin(conn, web->tls_client) < 0)
-        return BERTH_ENOMEM;
-    SSL *ssl = conn->tls->ssl;
-    SSL_set_connect_state(ssl);
-    if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) !=
-        1) { /* a name, not an address */
-        ERR_clear_error();
-        if (SSL_set_tlsext_host_name(ssl, host) != 1 || SSL_set1_host(ssl, host) != 1)
-            return BERTH_ESYS;
-    }
-    SSL_set_verify(ssl, insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
-    tls_feed(conn, NULL, 0); /* writes the hello */
-    return 0;
+    if (!web->tls_client)
+        web->tls_client = secure_client(NULL, NULL, NULL, NULL);
+    if (!web->tls_client)
+        return BERTH_ESYS;
+    int r = begin(conn, secure_connect(web->tls_client, host, !insecure));
+    if (r == 0)
+        tls_feed(conn, NULL, 0); /* writes the hello */
+    return r;
 }
 
 static bool handshake(struct conn *conn)
 {
-    struct tls *tls = conn->tls;
-    ERR_clear_error();
-    int r = SSL_do_handshake(tls->ssl);
-    if (r == 1) {
-        tls->up = true;
-        if (!conn->server)
-            ws_client_secured(conn);
-        return true;
-    }
-    int why = SSL_get_error(tls->ssl, r);
-    if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE)
-        return false;
+    int r = secure_handshake(conn->tls->secure, NULL);
+    if (r == 1 && !conn->server)
+        ws_client_secured(conn);
+    if (r >= 0)
+        return r == 1;
     if (conn->ws)
         ws_reason(conn->ws, 1006, "tls");
     (void)tls_flush(conn); /* the alert tells the other side */
@@ -150,38 +72,34 @@ static bool handshake(struct conn *conn)
 void tls_feed(struct conn *conn, const char *data, size_t len)
 {
     struct tls *tls = conn->tls;
-    if (len && BIO_write(SSL_get_rbio(tls->ssl), data, (int)len) != (int)len) {
+    if (!secure_put(tls->secure, data, len)) {
         conn_die(conn);
         return;
     }
-    if (!tls->up && !handshake(conn))
+    if (!secure_is_up(tls->secure) && !handshake(conn))
         return;
-    char plain[RECORD];
+    char plain[SECURE_RECORD];
     while (!conn->dying) {
-        ERR_clear_error();
-        int n = SSL_read(tls->ssl, plain, sizeof plain);
-        if (n > 0) {
-            conn_feed(conn, plain, (size_t)n);
-            continue;
-        }
-        if (SSL_get_error(tls->ssl, n) != SSL_ERROR_WANT_READ)
+        int n = secure_read(tls->secure, plain, sizeof plain);
+        if (n == 0)
+            break;
+        if (n < 0)
             conn_die(conn);
-        break;
+        else
+            conn_feed(conn, plain, (size_t)n);
     }
 }
 
-/* Take what OpenSSL has made. */
+/* Take what is to be sent. */
 static bool collect(struct tls *tls)
 {
-    BIO *bio = SSL_get_wbio(tls->ssl);
-    size_t n = BIO_ctrl_pending(bio);
+    size_t n = secure_waiting(tls->secure);
     if (n == 0)
         return true;
     if (!buf_reserve(&tls->cipher, n))
         return false;
-    int got = BIO_read(bio, tls->cipher.ptr + tls->cipher.off + tls->cipher.len, (int)n);
-    if (got > 0)
-        tls->cipher.len += (size_t)got;
+    tls->cipher.len +=
+        secure_take(tls->secure, tls->cipher.ptr + tls->cipher.off + tls->cipher.len, n);
     return true;
 }
 
@@ -189,11 +107,10 @@ bool tls_flush(struct conn *conn)
 {
     struct tls *tls = conn->tls;
     for (;;) {
-        while (tls->up && conn->out.len && tls->cipher.len < 4 * RECORD) {
-            ERR_clear_error();
-            int n = SSL_write(tls->ssl, conn->out.ptr + conn->out.off,
-                              (int)(conn->out.len < RECORD ? conn->out.len : RECORD));
-            if (n <= 0) {
+        while (secure_is_up(tls->secure) && conn->out.len &&
+               tls->cipher.len < (size_t)4 * SECURE_RECORD) {
+            int n = secure_write(tls->secure, conn->out.ptr + conn->out.off, conn->out.len);
+            if (n < 0) {
                 conn_die(conn);
                 return false;
             }
@@ -228,12 +145,7 @@ bool tls_flush(struct conn *conn)
 
 void tls_end(struct conn *conn)
 {
-    struct tls *tls = conn->tls;
-    if (!tls->up || tls->ended)
-        return;
-    tls->ended = true;
-    ERR_clear_error();
-    (void)SSL_shutdown(tls->ssl);
+    secure_end(conn->tls->secure);
 }
 
 void tls_free(struct conn *conn)
@@ -241,7 +153,7 @@ void tls_free(struct conn *conn)
     struct tls *tls = conn->tls;
     if (!tls)
         return;
-    SSL_free(tls->ssl);
+    secure_free(tls->secure);
     buf_free(&tls->cipher);
     free(tls);
     conn->tls = NULL;

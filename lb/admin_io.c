@@ -201,7 +201,7 @@ static void send_want(struct app *app, size_t pool, const struct call_want *requ
     struct waiting *w = malloc(sizeof *w);
     if (w != NULL) {
         *w = (struct waiting){.app = app, .ex = ex};
-        code = store_send(app->redis, &call, on_want, w);
+        code = store_send(app->pools[pool].redis, &call, on_want, w);
     }
     if (w == NULL || code < 0) {
         free(w);
@@ -214,9 +214,10 @@ static void send_want(struct app *app, size_t pool, const struct call_want *requ
 }
 
 /* "2h" from now, or an RFC 3339 time in UTC; absent: for ever. */
-static int until_of(struct app *app, const json_t *value, wall_ms_t *ret_until, struct err *err)
+static int until_of(struct app *app, size_t pool, const json_t *value, wall_ms_t *ret_until,
+                    struct err *err)
 {
-    wall_ms_t now = lb_store_now(app->lb, loop_now(app->loop));
+    wall_ms_t now = lb_store_now(app->lb, pool, loop_now(app->loop));
     int64_t ms;
     struct tm tm = {0};
     *ret_until = (wall_ms_t){0};
@@ -307,7 +308,7 @@ static void put_want(struct app *app, size_t pool, struct span node, const struc
     if (code == 0)
         code = kind_of(json_string_value(json_object_get(body, "want")), &want.kind, &err);
     if (code == 0)
-        code = until_of(app, json_object_get(body, "until"), &want.until, &err);
+        code = until_of(app, pool, json_object_get(body, "until"), &want.until, &err);
     if (code < 0)
         http_problem(ex, 400, "bad-parameter", "Bad parameter", NULL, "%s", err.text);
     else
@@ -333,7 +334,7 @@ static void put_closed(struct app *app, size_t pool, const struct http_request *
                              .feed_max = app_feed_max(app, pool)};
     static const char *const names[] = {"message", "until", NULL};
     if (members_ok(body, names, "closed", &err) < 0 ||
-        until_of(app, json_object_get(body, "until"), &want.until, &err) < 0)
+        until_of(app, pool, json_object_get(body, "until"), &want.until, &err) < 0)
         http_problem(ex, 400, "bad-parameter", "Bad parameter", NULL, "%s", err.text);
     else
         send_want(app, pool, &want, ex);
@@ -462,7 +463,7 @@ static void get_events(void *arg, const struct http_request *req, struct http_ex
     int code = BERTH_ENOMEM;
     if (w != NULL) {
         *w = (struct waiting){.app = app, .ex = ex, .newest_first = since[0] == '\0'};
-        code = redis_command(app->redis, since[0] ? after : latest, 6, 0, on_events, w);
+        code = redis_command(app->pools[pool].redis, since[0] ? after : latest, 6, 0, on_events, w);
     }
     if (code < 0) {
         free(w);

@@ -25,6 +25,7 @@ struct app_pool {
     size_t index;
     const struct pool_settings *settings;
     struct keys keys;
+    struct redis *redis;
     struct store_follow *follow;
     struct ticket_keys *player_keys; /* access player; NULL otherwise */
 };
@@ -46,8 +47,6 @@ struct app {
     uint64_t jti_start;
 
     struct loop *loop;
-    struct redis *redis;
-    struct redis_config redis_config;
     struct app_pool *pools;
     size_t pool_count;
     struct ticket_keys *keys; /* NULL: tickets are off */
@@ -85,8 +84,9 @@ void app_event(struct app *app, struct lb_event ev);
 void app_rearm(struct app *app);
 void app_on_timer(void *arg);
 /* Events of the connection and the followers. */
-int app_follow(struct app *app, struct app_pool *pool, struct err *err) BERTH_MUST_USE;
-struct redis_events app_redis_events(struct app *app);
+int app_follow(struct app *app, struct app_pool *pool, const struct redis_config *config,
+               struct err *err) BERTH_MUST_USE;
+struct redis_events app_redis_events(struct app_pool *pool);
 /* MAXLEN of the pool's feed: ten intervals of what its nodes say, at least 1,000. */
 int64_t app_feed_max(const struct app *app, size_t pool);
 /* Append to the pool's events; detail is a plain record. */

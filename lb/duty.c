@@ -89,7 +89,7 @@ static void closing(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
         move(lb, pool, node, NODE_DRAINING, "not_empty", fx);
         return;
     }
-    int64_t waited = wall_sub(lb_store_now(lb, lb->now), node->state.since);
+    int64_t waited = wall_sub(view_wall(lb, pool), node->state.since);
     if (waited > CLOSING_PATIENCE_MS && !node->stuck_told) {
         node->stuck_told = true;
         fx_note(fx, LB_WARN, pool->index, "closing_stuck", node->name, true, "not_closed",

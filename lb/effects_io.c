@@ -99,7 +99,7 @@ static void send_call(struct app *app, const struct store_call *request, int bui
         code = call == NULL ? BERTH_ENOMEM : 0;
     if (code == 0) {
         *call = (struct call){.app = app, .reply = reply};
-        code = store_send(app->redis, request, on_answer, call);
+        code = store_send(app->pools[reply.pool].redis, request, on_answer, call);
     }
     if (code == 0) {
         app->calls++;
@@ -208,8 +208,8 @@ void app_record(struct app *app, struct app_pool *pool, const char *kind, const 
     struct err err = {0};
     const struct call_event request = {
         .kind = kind, .name = name, .detail = detail, .stream_max = EVENTS_MAX};
-    if (!redis_is_up(app->redis) || calls_event(&call, &pool->keys, &request, &err) < 0 ||
-        store_send(app->redis, &call, NULL, NULL) < 0)
+    if (!redis_is_up(pool->redis) || calls_event(&call, &pool->keys, &request, &err) < 0 ||
+        store_send(pool->redis, &call, NULL, NULL) < 0)
         app->events_dropped++;
 }
 
@@ -318,17 +318,19 @@ static void carry_out(struct app *app)
 
 static void on_up(void *arg)
 {
-    app_event(arg, (struct lb_event){.kind = LB_STORE_UP});
+    struct app_pool *pool = arg;
+    app_event(pool->app, (struct lb_event){.kind = LB_STORE_UP, .pool = pool->index});
 }
 
 static void on_down(void *arg, const char *why)
 {
-    app_event(arg, (struct lb_event){.kind = LB_STORE_DOWN, .why = why});
+    struct app_pool *pool = arg;
+    app_event(pool->app, (struct lb_event){.kind = LB_STORE_DOWN, .pool = pool->index, .why = why});
 }
 
-struct redis_events app_redis_events(struct app *app)
+struct redis_events app_redis_events(struct app_pool *pool)
 {
-    return (struct redis_events){.up = on_up, .down = on_down, .arg = app};
+    return (struct redis_events){.up = on_up, .down = on_down, .arg = pool};
 }
 
 static void on_begin(void *arg)
@@ -357,14 +359,14 @@ static void on_lost(void *arg, const char *why)
               (struct lb_event){.kind = LB_FOLLOW_LOST, .pool = pool->index, .why = why});
 }
 
-int app_follow(struct app *app, struct app_pool *pool, struct err *err)
+int app_follow(struct app *app, struct app_pool *pool, const struct redis_config *config,
+               struct err *err)
 {
     const struct store_follow_events events = {.begin_snapshot = on_begin,
                                                .end_snapshot = on_end,
                                                .item = on_item,
                                                .lost = on_lost,
                                                .arg = pool};
-    pool->follow =
-        store_follow_create(app->loop, &app->log, &app->redis_config, &pool->keys, &events, err);
+    pool->follow = store_follow_create(app->loop, &app->log, config, &pool->keys, &events, err);
     return pool->follow == NULL ? err->code : 0;
 }

@@ -11,7 +11,7 @@ static bool is_open(const struct lb *lb, const struct lb_pool *pool)
 {
     const struct want *want = &pool->guard_want;
     return mono_before(lb->now, pool->guard_open_until) ||
-           (want->kind == WANT_ACCEPT && !want_expired(want, lb_store_now(lb, lb->now)));
+           (want->kind == WANT_ACCEPT && !want_expired(want, view_wall(lb, pool)));
 }
 
 int64_t guard_percent(const struct lb *lb, const struct lb_pool *pool)
@@ -70,7 +70,7 @@ void guard_count_loss(struct lb *lb, struct lb_pool *pool)
 static void doubt(struct lb *lb, struct lb_pool *pool)
 {
     int64_t limit_ms = pool->config.settings->lost_after_ms;
-    bool trusted = pool->live && lb->store_up && !mono_before(lb->now, pool->hold_until);
+    bool trusted = pool->live && pool->store_up && !mono_before(lb->now, pool->hold_until);
     uint32_t slots = pool_slots(pool->table);
     bool heard = false;
     for (uint32_t slot = 0; trusted && !heard && slot < slots; slot++) {

@@ -84,6 +84,11 @@ struct lb_pool {
     uint64_t nodes_dropped;          /* the table was full */
     struct want closed_want;
 
+    bool store_up;  /* its Redis can be asked */
+    bool has_clock; /* clock_wall and clock_mono were the same instant */
+    wall_ms_t clock_wall;
+    mono_ms_t clock_mono;
+
     bool reading, ready, live;
     bool heard;
     mono_ms_t heard_at; /* the follower */
@@ -150,10 +155,6 @@ struct lb {
     struct lb_peer peers[LB_PEERS_MAX];
     struct rng rng;
     mono_ms_t now;
-    bool store_up;
-    bool has_clock; /* clock_wall and clock_mono were the same instant */
-    wall_ms_t clock_wall;
-    mono_ms_t clock_mono;
     uint64_t serial;
     bool stopping, again;
     bool able, able_told; /* could we own a pool; does who is up know what we last said */
@@ -187,7 +188,7 @@ void view_tick(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx);
 void view_state(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
                 const struct node_state_record *state, struct lb_effects *fx);
 /* The store's clock read `wall` just now. */
-void view_clock(struct lb *lb, wall_ms_t wall, struct lb_effects *fx);
+void view_clock(struct lb *lb, struct lb_pool *pool, wall_ms_t wall, struct lb_effects *fx);
 /* No node is lost by silence or by probes for a while. */
 void view_hold(struct lb *lb, struct lb_pool *pool);
 struct lb_node *view_find(struct lb_pool *pool, struct span name);
@@ -200,9 +201,15 @@ static inline uint32_t view_slot(const struct lb_pool *pool, const struct lb_nod
     return (uint32_t)(node - pool->nodes);
 }
 
-static inline struct pool_now view_now(const struct lb *lb)
+/* Redis TIME at this step. */
+static inline wall_ms_t view_wall(const struct lb *lb, const struct lb_pool *pool)
 {
-    return (struct pool_now){.mono = lb->now, .wall = lb_store_now(lb, lb->now)};
+    return lb_store_now(lb, pool->index, lb->now);
+}
+
+static inline struct pool_now view_now(const struct lb *lb, const struct lb_pool *pool)
+{
+    return (struct pool_now){.mono = lb->now, .wall = view_wall(lb, pool)};
 }
 
 /* ---- own.c ---- */

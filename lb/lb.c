@@ -153,22 +153,21 @@ static void on_event(struct lb *lb, const struct lb_event *ev, struct lb_effects
 {
     struct lb_pool *pool = &lb->pools[ev->pool];
     if (ev->answer != NULL && ev->code == 0)
-        view_clock(lb, ev->answer->now, fx);
+        view_clock(lb, pool, ev->answer->now, fx);
     switch (ev->kind) {
     case LB_TICK:
         break;
     case LB_STORE_UP:
-        lb->store_up = true;
-        for (size_t i = 0; i < lb->config.pool_count; i++)
-            lb->pools[i].enroll_at = lb->now;
+        pool->store_up = true;
+        pool->enroll_at = lb->now;
         fx_note(fx, LB_INFO, ev->pool, "store", NULL, true, "connected", "up=1 seen_by=%s",
                 lb->config.name);
         break;
     case LB_STORE_DOWN:
-        if (lb->store_up)
+        if (pool->store_up)
             fx_note(fx, LB_WARN, ev->pool, "store", NULL, false, ev->why ? ev->why : "lost",
                     "up=0");
-        lb->store_up = false;
+        pool->store_up = false;
         break;
     case LB_FOLLOW_BEGIN:
         view_begin(lb, pool);
@@ -261,7 +260,7 @@ void lb_step(struct lb *lb, const struct lb_event *ev, struct lb_effects *fx)
     for (size_t i = 0; i < lb->config.pool_count; i++) {
         struct lb_pool *pool = &lb->pools[i];
         rooms_tick(lb, pool);
-        pool_advance(pool->table, view_now(lb));
+        pool_advance(pool->table, view_now(lb, pool));
         view_tick(lb, pool, fx);
         own_tick(lb, pool, fx);
         duty_tick(lb, pool, fx);
@@ -296,7 +295,7 @@ mono_ms_t lb_deadline(const struct lb *lb)
         at = mono_min(at, peer_deadline(pool));
         at = mono_min(at, pool->absent_until);
         at = mono_min(at, pool->vouch_until);
-        at = mono_min(at, pool_deadline(pool->table, view_now(lb)));
+        at = mono_min(at, pool_deadline(pool->table, view_now(lb, pool)));
         if (pool->probes_wanted)
             at = mono_min(at, mono_add(lb->now, pool->probes_wanted ? 1 : 0));
     }
@@ -320,7 +319,10 @@ int lb_pool_find(const struct lb *lb, struct span name)
 
 bool lb_store_is_up(const struct lb *lb)
 {
-    return lb->store_up;
+    for (size_t i = 0; i < lb->config.pool_count; i++)
+        if (!lb->pools[i].store_up)
+            return false;
+    return true;
 }
 
 /* With nobody there to be heard of, a feed that is followed is up to date. */
@@ -346,7 +348,7 @@ void lb_pool_view(const struct lb *lb, size_t index, mono_ms_t now, struct lb_po
         .ready = pool->ready,
         .live = pool->live,
         .view_age_ms = view_age(pool, now),
-        .owner = pool->owner && lb->store_up && lease_held(&pool->lease, now),
+        .owner = pool->owner && pool->store_up && lease_held(&pool->lease, now),
         .owner_name = pool->holder,
         .token = lease_token(&pool->lease),
         .epoch = pool->epoch,
@@ -362,7 +364,7 @@ void lb_pool_view(const struct lb *lb, size_t index, mono_ms_t now, struct lb_po
         .doubted = pool->doubted,
         .tilts = lease_tilts(&pool->lease),
     };
-    if (closed->kind == WANT_CLOSED && !want_expired(closed, lb_store_now(lb, now))) {
+    if (closed->kind == WANT_CLOSED && !want_expired(closed, lb_store_now(lb, index, now))) {
         ret_view->closed = true;
         ret_view->closed_message = closed->why;
         ret_view->closed_until = closed->until;

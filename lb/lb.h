@@ -55,8 +55,8 @@ int lb_rank(const struct lb_settings *settings, const char *pool, size_t peer);
 
 enum lb_event_kind {
     LB_TICK,
-    LB_STORE_UP,       /* the command connection stands */
-    LB_STORE_DOWN,     /* it does not; why */
+    LB_STORE_UP,       /* pool: its command connection stands */
+    LB_STORE_DOWN,     /* pool: it does not; why */
     LB_FOLLOW_BEGIN,   /* pool: a whole read begins */
     LB_FOLLOW_ITEM,    /* pool: item */
     LB_FOLLOW_END,     /* pool: the read is complete; items go on as they happen */
@@ -234,8 +234,9 @@ bool lb_probe_holds(const struct lb *lb, size_t pool, struct span name, int64_t 
 /* BERTH_ENOENT: no such node. */
 int lb_node_find(const struct lb *lb, size_t pool, struct span name) BERTH_MUST_USE;
 
+/* Of every pool. */
 bool lb_store_is_up(const struct lb *lb);
-/* Redis TIME, as well as it is known. */
-wall_ms_t lb_store_now(const struct lb *lb, mono_ms_t now);
+/* Redis TIME of the pool's Redis, as well as it is known. */
+wall_ms_t lb_store_now(const struct lb *lb, size_t pool, mono_ms_t now);
 
 #endif

@@ -283,30 +283,26 @@ static void close_store(void *arg)
     app->closing = true; /* no more steps: whoever waits is told that no answer came */
     for (size_t i = 0; i < app->pool_count; i++)
         store_follow_destroy(app->pools[i].follow);
-    redis_destroy(app->redis);
-    app->redis = NULL;
+    for (size_t i = 0; i < app->pool_count; i++) {
+        redis_destroy(app->pools[i].redis);
+        app->pools[i].redis = NULL;
+    }
     public_close(app);
 }
 
+/* A connection for each pool: they may be in different places. */
 static int open_store(void *arg, struct err *err)
 {
     struct app *app = arg;
-    const struct redis_settings *s = &app->settings->redis;
-    app->redis_config = (struct redis_config){
-        .host = s->host,
-        .port = (int)s->port,
-        .user = s->user,
-        .password = s->password,
-        .db = (int)s->db,
-        .connect_timeout_ms = s->connect_timeout_ms,
-        .command_timeout_ms = s->command_timeout_ms,
-    };
-    const struct redis_events events = app_redis_events(app);
-    app->redis =
-        redis_create(app->loop, &app->log, &app->redis_config, scripts_table, &events, err);
-    int code = app->redis == NULL ? err->code : 0;
-    for (size_t i = 0; code == 0 && i < app->pool_count; i++)
-        code = app_follow(app, &app->pools[i], err);
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < app->pool_count; i++) {
+        struct app_pool *pool = &app->pools[i];
+        const struct redis_config config =
+            store_redis_config(app->settings, pool->settings->redis, &pool->keys);
+        const struct redis_events events = app_redis_events(pool);
+        pool->redis = redis_create(app->loop, &app->log, &config, scripts_table, &events, err);
+        code = pool->redis == NULL ? err->code : app_follow(app, pool, &config, err);
+    }
     if (code < 0)
         close_store(app);
     else

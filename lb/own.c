@@ -21,15 +21,15 @@ void own_init(struct lb *lb, struct lb_pool *pool)
 
 bool own_may_act(const struct lb *lb, const struct lb_pool *pool)
 {
-    return pool->owner && lb->store_up && lease_held(&pool->lease, lb->now);
+    return pool->owner && pool->store_up && lease_held(&pool->lease, lb->now);
 }
 
 bool own_able(const struct lb *lb)
 {
     for (size_t i = 0; i < lb->config.pool_count; i++)
-        if (!lb->pools[i].named || !lb->pools[i].live)
+        if (!lb->pools[i].store_up || !lb->pools[i].named || !lb->pools[i].live)
             return false;
-    return lb->store_up && !lb->stopping;
+    return !lb->stopping;
 }
 
 /* ---- whose turn ---- */
@@ -103,7 +103,7 @@ static void lease_event(struct lb *lb, struct lb_pool *pool, struct lease_event 
     } else if (res.change == LEASE_ENDED) {
         pool->owner = false;
         pool->holder[0] = '\0';
-        fx_note(fx, LB_WARN, pool->index, "owner", lb->config.name, lb->store_up, res.why,
+        fx_note(fx, LB_WARN, pool->index, "owner", lb->config.name, pool->store_up, res.why,
                 "owner=- was=%s", lb->config.name);
     }
 }
@@ -115,7 +115,7 @@ static bool hand_back_due(const struct lb *lb, const struct lb_pool *pool, mono_
 {
     const struct lb_settings *s = lb->config.lb;
     const struct want *want = &pool->owner_want;
-    bool asked = want->kind == WANT_FAILBACK && !want_expired(want, lb_store_now(lb, lb->now));
+    bool asked = want->kind == WANT_FAILBACK && !want_expired(want, view_wall(lb, pool));
     *ret_at = MONO_NEVER;
     if (!pool->owner || (s->failback != FAILBACK_AUTO && !asked))
         return false;
@@ -144,7 +144,7 @@ static void hand_back(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx
 static void enroll(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
 {
     pool->enroll_at = mono_add(lb->now, pool->taken ? ENROLL_TAKEN_EVERY_MS : ENROLL_EVERY_MS);
-    if (lb->store_up)
+    if (pool->store_up)
         fx_add(fx, LB_DO_ENROLL, pool->index, pool->named ? "beat" : "new")->held_epoch =
             pool->named ? 0 : pool->own_epoch;
 }
@@ -300,7 +300,7 @@ void own_fenced(struct lb *lb, struct lb_pool *pool, int64_t token, struct lb_ef
     struct lease_event le = {.kind = LEASE_REPLY, .answer = LEASE_LOST};
     le.request = (struct lease_request){
         .op = LEASE_OP_RENEW, .token = token, .sent_at = lb->now, .why = "fenced"};
-    le.store_now = lb_store_now(lb, lb->now);
+    le.store_now = view_wall(lb, pool);
     lease_event(lb, pool, le, fx);
 }
 
@@ -320,6 +320,6 @@ void own_stop(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
 {
     pool->rewant_at = MONO_NEVER;
     lease_event(lb, pool, (struct lease_event){.kind = LEASE_RESIGN}, fx);
-    if (pool->named && lb->store_up)
+    if (pool->named && pool->store_up)
         fx_add(fx, LB_DO_ENROLL, pool->index, "stopping")->leave = true;
 }

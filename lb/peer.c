@@ -99,7 +99,7 @@ void peer_count(struct lb *lb, struct lb_pool *pool, const struct lb_count *coun
         .count = count->count,
     };
     /* What is refused is counted by the table; the next count of that second makes good for it. */
-    (void)!pool_told(pool->table, view_now(lb), &told);
+    (void)!pool_told(pool->table, view_now(lb, pool), &told);
 }
 
 void peer_tell_room_over(const struct lb_pool *pool, struct span room, struct lb_effects *fx)

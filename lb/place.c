@@ -118,7 +118,7 @@ static struct answer_entry *told_before(struct lb *lb, struct lb_pool *pool,
     if (a == NULL || !span_is(ask->room, a->room))
         return NULL;
     /* A ticket about to expire would only disappoint. */
-    if ((a->seat.expires_s - 1) * 1000 <= lb_store_now(lb, lb->now).ms)
+    if ((a->seat.expires_s - 1) * 1000 <= view_wall(lb, pool).ms)
         return NULL;
     return a;
 }
@@ -153,7 +153,7 @@ static void seat(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask,
             fresh++;
         p->seats[i].repeated = same;
     }
-    int64_t issued_s = fresh > 0 ? pool_assign(pool->table, view_now(lb), slot, fresh) : 0;
+    int64_t issued_s = fresh > 0 ? pool_assign(pool->table, view_now(lb, pool), slot, fresh) : 0;
     for (size_t i = 0; i < p->seat_count; i++) {
         if (p->seats[i].repeated) {
             pool->stats.repeated++;
@@ -216,7 +216,7 @@ static int pick(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask, s
         .exclude_count = count,
         .seats = (uint32_t)seats_of(ask),
     };
-    return pool_pick(pool->table, view_now(lb), &query, ret_choice);
+    return pool_pick(pool->table, view_now(lb, pool), &query, ret_choice);
 }
 
 /* ---- rooms ---- */
@@ -297,7 +297,7 @@ static void claim(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask,
                   struct lb_node *believed, const char *dead_node, int64_t dead_epoch,
                   struct lb_placed *p)
 {
-    if (!lb->store_up) {
+    if (!pool->store_up) {
         refuse(pool, p, "store_away", &pool->stats.store_away);
         return;
     }
@@ -358,7 +358,7 @@ static void place_room(struct lb *lb, struct lb_pool *pool, const struct lb_ask 
     case SITE_GOOD:
         /* Nobody new: memory will do. Somebody new: the store must know who is where; if it is
          * away, memory must do. */
-        if (!lb->store_up || all_told_before(lb, pool, ask, node)) {
+        if (!pool->store_up || all_told_before(lb, pool, ask, node)) {
             p->moved = mono_before(lb->now, r->moved_until);
             seat(lb, pool, ask, node, "known_room", p);
         } else {
@@ -523,7 +523,7 @@ static bool is_closed(const struct lb *lb, const struct lb_pool *pool)
 {
     const struct want *want = &pool->closed_want;
     return pool->config.settings->closed ||
-           (want->kind == WANT_CLOSED && !want_expired(want, lb_store_now(lb, lb->now)));
+           (want->kind == WANT_CLOSED && !want_expired(want, view_wall(lb, pool)));
 }
 
 void lb_place(struct lb *lb, mono_ms_t now, const struct lb_ask *ask, struct lb_placed *p)
@@ -563,7 +563,7 @@ size_t lb_explain(struct lb *lb, mono_ms_t now, const struct lb_ask *ask,
         .exclude_count = ask->exclude_count,
         .seats = (uint32_t)seats_of(ask),
     };
-    return pool_explain(pool->table, view_now(lb), &query, ret_list, max);
+    return pool_explain(pool->table, view_now(lb, pool), &query, ret_list, max);
 }
 
 const char *lb_slot_name(const struct lb *lb, size_t pool, uint32_t slot)

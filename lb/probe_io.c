@@ -182,7 +182,7 @@ static void make_ticket(struct probe *p)
     struct lb_pool_view view;
     lb_pool_view(app->lb, p->pool, loop_now(app->loop), &view);
     ticket_jti(jti, ~app->jti_start, ++p->owner->serial);
-    int64_t now_s = lb_store_now(app->lb, loop_now(app->loop)).ms / 1000;
+    int64_t now_s = lb_store_now(app->lb, p->pool, loop_now(app->loop)).ms / 1000;
     const struct ticket_grant grant = {.issuer = span_of(app->me->name),
                                        .node = span_of(p->node),
                                        .pool = span_of(view.name),

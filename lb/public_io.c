@@ -78,7 +78,7 @@ static void reply_refused(struct asked *a)
     bool closed = strcmp(p->why, "closed") == 0;
     int64_t wait_ms = p->retry_after_ms;
     if (closed && view.closed_until.ms > 0)
-        wait_ms = wall_sub(view.closed_until, lb_store_now(app->lb, now));
+        wait_ms = wall_sub(view.closed_until, lb_store_now(app->lb, a->q.ask.pool, now));
     char headers[128], type[32];
     retry_after(headers, sizeof headers, wait_ms);
     (void)snprintf(type, sizeof type, "%s", r->why);
@@ -118,7 +118,7 @@ static void reply_placed(struct asked *a)
                                            .issuer = app->me->name,
                                            .pool = pool->settings->name,
                                            .jti_start = app->jti_start,
-                                           .now = lb_store_now(app->lb, now),
+                                           .now = lb_store_now(app->lb, a->q.ask.pool, now),
                                            .view_age_ms = view.live ? -1 : view.view_age_ms};
     if (question_answer(&a->q, &signer, a->match) < 0) {
         measure(app, a->began_us, 500);
@@ -243,7 +243,7 @@ static void claim(struct asked *a)
     wait_for_store(a);
     int code = calls_room(&call, &pool->keys, &request, &err);
     if (code == 0)
-        code = store_send(app->redis, &call, on_claimed, a);
+        code = store_send(app->pools[a->q.ask.pool].redis, &call, on_claimed, a);
     if (code == 0) {
         app->calls++;
         return;
@@ -302,7 +302,7 @@ static int player_may_not(struct asked *a, const struct app_pool *pool,
 {
     struct app *app = a->app;
     char player[TICKET_ID_MAX + 1];
-    wall_ms_t now = lb_store_now(app->lb, loop_now(app->loop));
+    wall_ms_t now = lb_store_now(app->lb, a->q.ask.pool, loop_now(app->loop));
     if (ticket_verify_player(pool->player_keys, http_bearer(req), now, (struct span){NULL, 0},
                              player, err) != TICKET_OK)
         return 401;
@@ -408,7 +408,7 @@ static bool has_ticket(struct asked *a, const struct http_request *req)
     const struct ticket_expect expect = {.pool = span_of(app->pools[a->q.ask.pool].settings->name),
                                          .expired_too = true};
     struct ticket ticket;
-    wall_ms_t now = lb_store_now(app->lb, loop_now(app->loop));
+    wall_ms_t now = lb_store_now(app->lb, a->q.ask.pool, loop_now(app->loop));
     struct span token = http_bearer(req);
     if (app->keys == NULL || token.len == 0 ||
         ticket_verify(app->keys, token, now, &expect, &ticket, NULL) != TICKET_OK ||
@@ -490,7 +490,7 @@ static void post_finish(struct asked *a, const struct http_request *req, struct 
     int code = calls_room_end(&call, &pool->keys, &request, &err);
     wait_for_store(a);
     if (code == 0)
-        code = store_send(app->redis, &call, on_finished, a);
+        code = store_send(app->pools[a->q.ask.pool].redis, &call, on_finished, a);
     app->calls++;
     if (code < 0)
         on_finished(a, code, NULL, &err);
@@ -540,7 +540,7 @@ static void on_room_of_player(void *arg, int code, const struct resp *reply)
 static void get_key(struct asked *a, struct span key, redis_reply_fn *fn)
 {
     const struct span argv[] = {SPAN("GET"), key};
-    int code = redis_command(a->app->redis, argv, 2, 0, fn, a);
+    int code = redis_command(a->app->pools[a->q.ask.pool].redis, argv, 2, 0, fn, a);
     a->app->calls++;
     if (code < 0)
         fn(a, code, NULL);

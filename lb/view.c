@@ -10,9 +10,11 @@ enum {
     ABSENT_MIN_MS = 5000, /* longer than a node waits between two tries to reconnect */
 };
 
-wall_ms_t lb_store_now(const struct lb *lb, mono_ms_t now)
+wall_ms_t lb_store_now(const struct lb *lb, size_t index, mono_ms_t now)
 {
-    return lb->has_clock ? wall_add(lb->clock_wall, mono_sub(now, lb->clock_mono)) : (wall_ms_t){0};
+    const struct lb_pool *pool = &lb->pools[index];
+    return pool->has_clock ? wall_add(pool->clock_wall, mono_sub(now, pool->clock_mono))
+                           : (wall_ms_t){0};
 }
 
 /* Silence counts only while the store could be written. */
@@ -22,18 +24,17 @@ void view_hold(struct lb *lb, struct lb_pool *pool)
     pool->hold_until = mono_add(lb->now, s->lost_after_ms + s->report_interval_ms);
 }
 
-void view_clock(struct lb *lb, wall_ms_t wall, struct lb_effects *fx)
+void view_clock(struct lb *lb, struct lb_pool *pool, wall_ms_t wall, struct lb_effects *fx)
 {
-    int64_t apart = lb->has_clock ? wall_sub(wall, lb_store_now(lb, lb->now)) : 0;
+    int64_t apart = pool->has_clock ? wall_sub(wall, view_wall(lb, pool)) : 0;
     if (apart > CLOCK_JUMP_MS || apart < -CLOCK_JUMP_MS) {
-        for (size_t i = 0; i < lb->config.pool_count; i++)
-            view_hold(lb, &lb->pools[i]);
-        fx_note(fx, LB_WARN, 0, "clock_jump", NULL, false, "store_time_moved", "by_ms=%lld",
-                (long long)apart);
+        view_hold(lb, pool);
+        fx_note(fx, LB_WARN, pool->index, "clock_jump", NULL, false, "store_time_moved",
+                "by_ms=%lld", (long long)apart);
     }
-    lb->has_clock = true;
-    lb->clock_wall = wall;
-    lb->clock_mono = lb->now;
+    pool->has_clock = true;
+    pool->clock_wall = wall;
+    pool->clock_mono = lb->now;
 }
 
 struct lb_node *view_find(struct lb_pool *pool, struct span name)
@@ -48,7 +49,7 @@ const struct want *view_want(const struct lb *lb, const struct lb_pool *pool,
     static const struct want itself = {
         .who = WANT_BY_NODE, .kind = WANT_DRAINING, .why = "asked_in_report"};
     const struct want *want =
-        want_in_force(pool->wants[view_slot(pool, node)], WANT_WHOS, lb_store_now(lb, lb->now));
+        want_in_force(pool->wants[view_slot(pool, node)], WANT_WHOS, view_wall(lb, pool));
     if (node->report.drain && (want == NULL || want->who != WANT_BY_NODE))
         return &itself;
     return want;
@@ -59,7 +60,7 @@ const struct want *view_want(const struct lb *lb, const struct lb_pool *pool,
 static void forget(struct lb *lb, struct lb_pool *pool, struct lb_node *node)
 {
     uint32_t slot = view_slot(pool, node);
-    pool_remove(pool->table, view_now(lb), slot);
+    pool_remove(pool->table, view_now(lb, pool), slot);
     memset(pool->wants[slot], 0, sizeof pool->wants[slot]);
     *node = (struct lb_node){.used = false};
 }
@@ -69,7 +70,7 @@ static void vouch(struct lb *lb, struct lb_pool *pool, struct lb_node *node)
 {
     node->vouched = true;
     pool->vouch_until = mono_add(lb->now, VOUCH_MS);
-    pool_state(pool->table, view_now(lb), view_slot(pool, node), NODE_READY, VOUCH_MS);
+    pool_state(pool->table, view_now(lb, pool), view_slot(pool, node), NODE_READY, VOUCH_MS);
 }
 
 void view_state(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
@@ -90,9 +91,9 @@ void view_state(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
         vouch(lb, pool, node);
     else if (state->state != NODE_JOINING)
         node->vouched = false;
-    int64_t age_ms = lb->has_clock ? wall_sub(lb_store_now(lb, lb->now), state->since) : 0;
+    int64_t age_ms = pool->has_clock ? wall_sub(view_wall(lb, pool), state->since) : 0;
     if (!node->vouched)
-        pool_state(pool->table, view_now(lb), view_slot(pool, node), state->state,
+        pool_state(pool->table, view_now(lb, pool), view_slot(pool, node), state->state,
                    age_ms > 0 ? age_ms : 0);
     if (before == state->state)
         return;
@@ -136,7 +137,7 @@ static void on_join(struct lb *lb, struct lb_pool *pool, const struct feed_item 
         .settles = !in->tickets || lb->config.tickets->mode == TICKETS_OFF,
     };
     struct err err = {0};
-    int slot = pool_join(pool->table, view_now(lb), &info, &err);
+    int slot = pool_join(pool->table, view_now(lb, pool), &info, &err);
     if (slot == BERTH_ESTALE)
         return;
     if (slot < 0) {
@@ -192,7 +193,7 @@ static void on_report(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
         .admitted = r->admitted,
         .admitted_count = r->admitted_count,
     };
-    (void)pool_report(pool->table, view_now(lb), view_slot(pool, node), &report);
+    (void)pool_report(pool->table, view_now(lb, pool), view_slot(pool, node), &report);
     bool news = r->closed != node->report.closed || r->drain != node->report.drain ||
                 node->report.seq == 0 || node->state.state == NODE_LOST;
     if (news)
@@ -201,7 +202,7 @@ static void on_report(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
     node->roomy |= r->rooms > 0;
     if (r->rooms > 0)
         lb_rooms_seen(lb, pool);
-    int64_t age_ms = lb->has_clock ? wall_sub(lb_store_now(lb, lb->now), r->at) : 0;
+    int64_t age_ms = pool->has_clock ? wall_sub(view_wall(lb, pool), r->at) : 0;
     node->heard_at = mono_add(lb->now, age_ms > 0 ? -age_ms : 0);
 }
 
@@ -309,7 +310,7 @@ static void end_vouching(struct lb *lb, struct lb_pool *pool)
         if (!node->used || !node->vouched)
             continue;
         node->vouched = false;
-        pool_state(pool->table, view_now(lb), slot, node->state.state, 0);
+        pool_state(pool->table, view_now(lb, pool), slot, node->state.state, 0);
     }
 }
 

@@ -80,6 +80,7 @@ int results_open(struct lobbynode *l, struct err *err)
      * is there for an earlier process carries its epoch. */
     memcpy(l->last_id, "0-0", 4);
     struct redis_config config = node_redis_config(&l->shell);
+    config.reader = true;
     struct redis_events events = {.up = on_up, .down = on_down, .arg = l};
     l->results = redis_create(l->shell.loop, &l->shell.log, &config, NULL, &events, err);
     return l->results ? 0 : BERTH_ESYS;

@@ -202,12 +202,5 @@ struct front_config node_front_config(const struct node_shell *shell)
 
 struct redis_config node_redis_config(const struct node_shell *shell)
 {
-    const struct redis_settings *redis = &shell->settings->redis;
-    return (struct redis_config){.host = redis->host,
-                                 .port = (int)redis->port,
-                                 .user = redis->user,
-                                 .password = redis->password,
-                                 .db = (int)redis->db,
-                                 .connect_timeout_ms = redis->connect_timeout_ms,
-                                 .command_timeout_ms = redis->command_timeout_ms};
+    return store_redis_config(shell->settings, shell->pool->redis, &shell->keys);
 }

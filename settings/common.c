@@ -1,23 +1,5 @@
-/* common.c - the options of redis, log and tickets. */
+/* common.c - the options of log and tickets. */
 #include "settings/settings.h"
-
-#define AT(field) offsetof(struct redis_settings, field)
-const struct option redis_options[] = {
-    {"host", OPT_TEXT, AT(host), "127.0.0.1", "1..253",
-     "Name or address of Redis, or the path of a unix socket (beginning with /).", 0},
-    {"port", OPT_INT, AT(port), "6379", "1..65535", "Its TCP port.", 0},
-    {"namespace", OPT_NAME, AT(name_space), "berth", NULL,
-     "First part of every key, so that several installations share one Redis.", 0},
-    {"user", OPT_TEXT, AT(user), NULL, "1..128", "Redis 6 ACL user; not set: the default user.", 0},
-    {"password", OPT_TEXT, AT(password), NULL, "1..512", "Password; not set: none is sent.",
-     OPT_SECRET},
-    {"db", OPT_INT, AT(db), "0", "0..1023", "Database number.", 0},
-    {"connect_timeout", OPT_DURATION, AT(connect_timeout_ms), "1s", "50ms..1m",
-     "A connection that takes longer is given up and tried anew.", 0},
-    {"command_timeout", OPT_DURATION, AT(command_timeout_ms), "1s", "50ms..1m",
-     "A command unanswered for so long drops the connection, which comes back by itself.", 0},
-    {0}};
-#undef AT
 
 #define AT(field) offsetof(struct log_settings, field)
 const struct option log_options[] = {{"level", OPT_CHOICE, AT(level), "info",

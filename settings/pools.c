@@ -6,6 +6,8 @@
 
 #define AT(field) offsetof(struct pool_settings, field)
 const struct option pool_options[] = {
+    {"redis", OPT_NAME, AT(redis), NULL, NULL,
+     "Which of redis.servers the pool is in; not set: the common one.", 0},
     {"capacity", OPT_INT, AT(capacity), "100", "1..1000000",
      "Players a node takes, unless the node says otherwise.", 0},
     {"report_interval", OPT_DURATION, AT(report_interval_ms), "1s", "100ms..10s",

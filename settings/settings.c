@@ -3,6 +3,18 @@
 
 #include "settings/rules.h"
 
+static const struct section redis_sections[] = {
+    {.name = "servers",
+     .shape = SECTION_MAP,
+     .offset = offsetof(struct redis_settings, servers),
+     .size = sizeof(struct redis_settings),
+     .max = REDIS_SERVERS_MAX,
+     .options = redis_server_options,
+     .check = redis_check,
+     .help = "Other Redis installations by name, for pools that are not in the common one "
+             "(pools.NAME.redis)."},
+    {0}};
+
 static const struct section ticket_sections[] = {
     {.name = "keys",
      .shape = SECTION_LIST,
@@ -76,6 +88,8 @@ const struct section settings_sections[] = {
      TOP(redis),
      .size = sizeof(struct redis_settings),
      .options = redis_options,
+     .sections = redis_sections,
+     .check = redis_check,
      .help = "The Redis that everything is shared through."},
     {.name = "log",
      .shape = SECTION_ONE,

@@ -13,14 +13,28 @@
 
 #include "core/option.h"
 
+enum { REDIS_SERVERS_MAX = 16, REDIS_SEEDS_MAX = 9 };
+
+/* The Redis that all pools are in, or one of `servers`: then name is its key there, and name_space
+ * and servers are not used. */
 struct redis_settings {
+    const char *name; /* NULL: the common one */
     const char *host; /* name, address, or path of a unix socket */
     int64_t port;
-    const char *name_space; /* `namespace`: first part of every key */
-    const char *user;       /* NULL: none */
-    const char *password;   /* NULL: none */
+    const char *name_space;                        /* `namespace`: first part of every key */
+    struct text_list sentinels;                    /* host[:port]; none: host is asked directly */
+    const char *master;                            /* what the sentinels call it */
+    const char *sentinel_user, *sentinel_password; /* NULL: none */
+    struct text_list cluster;     /* host[:port] of some of its nodes; none: no cluster */
+    struct text_list nameservers; /* address[:port]; none: the system's */
+    const char *user;             /* `username`; NULL: none */
+    const char *password;         /* NULL: none */
+    const char *password_file;    /* read at each connect; NULL: none */
     int64_t db;
-    int64_t connect_timeout_ms, command_timeout_ms;
+    bool tls;
+    const char *ca, *cert, *key, *server_name; /* NULL: not set */
+    int64_t connect_timeout_ms, command_timeout_ms, check_interval_ms;
+    struct section_items servers; /* of struct redis_settings */
 };
 
 struct log_settings {
@@ -78,8 +92,9 @@ struct scale_settings {
 };
 
 struct pool_settings {
-    const char *name; /* the pool */
-    int64_t capacity; /* players a node takes unless it says otherwise */
+    const char *name;  /* the pool */
+    const char *redis; /* which of redis.servers it is in; NULL: the common one */
+    int64_t capacity;  /* players a node takes unless it says otherwise */
     int64_t report_interval_ms, lost_after_ms, forget_after_ms;
     int64_t ticket_ttl_ms, room_ticket_ttl_ms, room_ttl_ms;
     int64_t settle_ms; /* 0: report_interval + 500 ms */
@@ -302,13 +317,17 @@ extern const struct section settings_sections[];
 /* The pool of that name, or NULL. */
 const struct pool_settings *settings_pool(const struct settings *settings, struct span name);
 
+/* The Redis that a pool is in, by its name (NULL: the common one). NULL: no such server. */
+const struct redis_settings *settings_redis(const struct settings *settings, const char *name);
+
 /* The tables, one per file of this room. */
-extern const struct option redis_options[], log_options[], ticket_options[], ticket_key_options[],
-    pool_options[], scale_options[], lb_options[], lb_peer_options[], autoscale_options[],
-    local_options[], local_program_options[], aws_options[], gamenode_options[],
-    lobbynode_options[], agent_options[], swarm_options[], up_options[], cli_options[],
-    simulate_options[];
+extern const struct option redis_options[], redis_server_options[], log_options[], ticket_options[],
+    ticket_key_options[], pool_options[], scale_options[], lb_options[], lb_peer_options[],
+    autoscale_options[], local_options[], local_program_options[], aws_options[],
+    gamenode_options[], lobbynode_options[], agent_options[], swarm_options[], up_options[],
+    cli_options[], simulate_options[];
 /* Checks that see a whole section. */
+int redis_check(const void *values, struct err *err);
 int ticket_check(const void *values, struct err *err);
 int pool_check(const void *values, struct err *err);
 int scale_check(const void *values, struct err *err);

@@ -20,6 +20,7 @@ static const char *const suffixes[KEY_COUNT] = {
     [KEY_EVENTS] = "events",
     [KEY_HISTORY] = "history",
     [KEY_HISTORY_MINUTES] = "history:minutes",
+    [KEY_PROBE] = "probe",
     [KEY_SEEKERS] = "seek:seekers",
     [KEY_MATCHES] = "seek:matches",
     [KEY_MATCH_PREFIX] = "seek:match:",

@@ -31,6 +31,7 @@ enum key_id {
     KEY_EVENTS,
     KEY_HISTORY,
     KEY_HISTORY_MINUTES,
+    KEY_PROBE,
     KEY_SEEKERS,
     KEY_MATCHES,
     KEY_MATCH_PREFIX, /* seek:match: */

@@ -3,6 +3,15 @@
 
 #include <stdlib.h>
 
+struct redis_config store_redis_config(const struct settings *settings, const char *pool_redis,
+                                       const struct keys *keys)
+{
+    const struct redis_settings *server = settings_redis(settings, pool_redis);
+    struct redis_config config = redis_config_of(server ? server : &settings->redis);
+    config.pool_key = keys_get(keys, KEY_PROBE).ptr;
+    return config;
+}
+
 struct waiting {
     store_fn *fn;
     void *arg;

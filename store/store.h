@@ -6,6 +6,10 @@
 #include "io/redis.h"
 #include "store/calls.h"
 
+/* How to reach the Redis of a pool, whose keys these are. Borrows from both. */
+struct redis_config store_redis_config(const struct settings *settings, const char *pool_redis,
+                                       const struct keys *keys);
+
 /* code 0: *answer is what the script said. BERTH_EPROTO, BERTH_EINVAL: Redis or the script refused,
  * err says what (an error reply such as READONLY begins err->text after the script's name).
  * BERTH_ETIMEOUT, BERTH_ECLOSED: whether it was carried out is not known. answer is NULL unless

@@ -264,7 +264,9 @@ struct store_follow *store_follow_create(struct loop *loop, struct log *log,
     f->keys = *keys;
     f->events = *events;
     const struct redis_events redis_events = {on_up, on_down, f};
-    f->redis = redis_create(loop, log, config, NULL, &redis_events, err);
+    struct redis_config reader = *config;
+    reader.reader = true;
+    f->redis = redis_create(loop, log, &reader, NULL, &redis_events, err);
     if (!f->redis) {
         free(f);
         return NULL;

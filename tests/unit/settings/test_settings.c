@@ -32,7 +32,8 @@ static void check_options(const char *section, const struct option *options, siz
             if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789_.", *c))
                 fail_msg("%s.%s: a name is lower-case words", section, option->name);
         for (const struct option *other = options; other < option; other++)
-            if (strcmp(other->name, option->name) == 0 || other->offset == option->offset)
+            if (strcmp(other->name, option->name) == 0 ||
+                (other->offset == option->offset && strncmp(option->help, "The same as ", 12) != 0))
                 fail_msg("%s.%s is there twice", section, option->name);
         if (option->type == OPT_CHOICE && !(option->initial && option->allowed))
             fail_msg("%s.%s: a choice needs words and a default", section, option->name);
