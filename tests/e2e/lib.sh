@@ -94,6 +94,29 @@ lobbynode: {listen: "127.0.0.1:0", match_size: 4, game_pool: game, lb: ["$lb_a",
 YAML
 }
 
+# npm_modules: socket.io and socket.io-client from npm, installed once beside the programs; $modules is set. Skips the test without them.
+npm_modules() {
+    local at
+    at=$(cd "$(dirname "${BASH_SOURCE[0]}")/socketio" && pwd)
+    command -v node >/dev/null && command -v npm >/dev/null || {
+        echo "skipped: node and npm are needed (nodejs)"
+        exit 77
+    }
+    modules=$BERTH_BIN/../npm/socketio
+    mkdir -p "$modules"
+    exec {modules_lock}>"$modules/.lock"
+    flock "$modules_lock" # two tests may come at once
+    if ! cmp -s "$at/package-lock.json" "$modules/installed.json"; then
+        cp "$at/package.json" "$at/package-lock.json" "$modules/"
+        (cd "$modules" && npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 >npm.log 2>&1) || {
+            echo "skipped: npm cannot install socket.io: $(tail -n 1 "$modules/npm.log")"
+            exit 77
+        }
+        cp "$at/package-lock.json" "$modules/installed.json"
+    fi
+    exec {modules_lock}>&-
+}
+
 start_up() {
     "$BERTH_BIN/berth" up --config "$work/berth.yaml" --directory "$work/up" >"$work/up.out" 2>&1 &
     up_pid=$!

@@ -2,20 +2,7 @@
 # socketio.sh - an unmodified socket.io-client from npm: against the echo server, a game node and a lobby node.
 . "$(dirname "$0")/lib.sh"
 here=$(cd "$(dirname "$0")/socketio" && pwd)
-command -v node >/dev/null && command -v npm >/dev/null || {
-    echo "skipped: node and npm are needed (nodejs)"
-    exit 77
-}
-modules=$BERTH_BIN/../npm/socketio
-mkdir -p "$modules"
-if ! cmp -s "$here/package-lock.json" "$modules/installed.json"; then
-    cp "$here/package.json" "$here/package-lock.json" "$modules/"
-    (cd "$modules" && npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 >npm.log 2>&1) || {
-        echo "skipped: npm cannot install socket.io-client: $(tail -n 1 "$modules/npm.log")"
-        exit 77
-    }
-    cp "$here/package-lock.json" "$modules/installed.json"
-fi
+npm_modules
 cp "$here"/*.mjs "$modules/"
 
 stop() { # PID: SIGTERM must end it with 0 (under ASan: without a leak)
