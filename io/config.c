@@ -239,6 +239,26 @@ static void usage_error(struct config *config, const char *flag, const char *tex
     config_complain(config, flag, "", "%s", text);
 }
 
+/* Complains of a flag that is nearly one of the program's own short ones. */
+static bool unknown_flag(struct config *config, struct span flag)
+{
+    const char *nearest = NULL;
+    unsigned least = 3; /* more edits are another word */
+    for (const struct config_alias *alias = config->program->aliases; alias && alias->flag;
+         alias++) {
+        unsigned distance = option_distance(flag, span_of(alias->flag));
+        if (distance < least && distance * 3 < flag.len) {
+            least = distance;
+            nearest = alias->flag;
+        }
+    }
+    if (!nearest)
+        return false;
+    usage_error(config, config_printf(config, "%.*s", SPAN_ARG(flag)),
+                config_printf(config, "no such option; did you mean %s?", nearest));
+    return true;
+}
+
 /* One flag at argv[i], with its value if it has one; returns how many words it took. With request,
  * only what comes before reading the file is taken (--config, --help ...); without, only options
  * are set. */
@@ -265,9 +285,15 @@ static int read_flag(struct config *config, int i, struct request *request)
         value = "true"; /* a switch may stand alone */
         taken = 1;
     }
+    if (!is_file && !option && !request && unknown_flag(config, flag))
+        return eq || !next || next[0] == '-' ? 1 : 2;
     if (!value) {
-        if (!request)
+        if (!request && (is_file || option))
             usage_error(config, word, "needs a value");
+        else if (!request) { /* complains, and names the nearest */
+            config_set_path(config, path, SPAN(""), config_printf(config, "flag %s", word), false);
+            config->usage_error = true;
+        }
         return 1;
     }
     if (is_file && request)

@@ -390,6 +390,27 @@ static void test_faults_of_flags_and_environment(void **state)
     end(run);
 }
 
+static void test_an_unknown_flag_at_the_end_is_no_flag_without_a_value(void **state)
+{
+    static const struct {
+        const char *flags[3], *says;
+    } cases[] = {
+        {{"--redis.prot", NULL},
+         "flag --redis.prot: redis.prot: no such option; did you mean port?\n"},
+        {{"--nmae", NULL}, "--nmae: no such option; did you mean --name?\n"},
+        {{"--nmae", "x", NULL}, "--nmae: no such option; did you mean --name?\n"},
+        {{"--nmae=x", NULL}, "--nmae: no such option; did you mean --name?\n"},
+        {{"--name", NULL}, "--name: needs a value\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct run *run = open_with(&program, "", NULL, (const char **)cases[i].flags);
+        assert_null(run->config);
+        assert_int_equal(run->exit_code, 2);
+        assert_string_equal(errors_of(run), cases[i].says);
+        end(run);
+    }
+}
+
 static void test_other_programs_sections_are_unread_unless_checking(void **state)
 {
     const char *yaml = "lobbynode: {match_sze: 2}\n";
@@ -542,6 +563,7 @@ int main(void)
         cmocka_unit_test(test_all_errors_up_to_the_limit),
         cmocka_unit_test(test_limits_of_maps_and_lists),
         cmocka_unit_test(test_faults_of_flags_and_environment),
+        cmocka_unit_test(test_an_unknown_flag_at_the_end_is_no_flag_without_a_value),
         cmocka_unit_test(test_other_programs_sections_are_unread_unless_checking),
         cmocka_unit_test(test_print_config_hides_secrets_and_names_origins),
         cmocka_unit_test(test_help_and_version),
