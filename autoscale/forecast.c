@@ -71,6 +71,7 @@ static void note_day(struct forecast *f, const struct forecast_view *v)
     if (bucket != f->bucket) {
         if (f->bucket > 0) {
             int32_t *kept = &f->day[f->bucket % FORECAST_DAY];
+            f->compared = *kept >= 0 ? f->compared + 1 : 0;
             double scale = *kept > 0 ? fmin((double)f->bucket_most / *kept, SCALE_MOST) : 1;
             f->scale = f->scale > 0 ? f->scale + (scale - f->scale) / SCALE_PARTS : scale;
             *kept = f->bucket_most;
@@ -96,6 +97,8 @@ void forecast_remember(struct forecast *f, int64_t wall_ms, int64_t players)
  * late, and no event begins at the same second. Rows from this bucket on are still yesterday's. */
 static double yesterday(const struct forecast *f, const struct forecast_view *v, int64_t ahead_ms)
 {
+    if (f->compared < SCALE_PARTS)
+        return 0; /* not known yet how today is to yesterday */
     int64_t now = v->wall_ms / BUCKET_MS, later = (v->wall_ms + ahead_ms) / BUCKET_MS + 1;
     int32_t most = 0;
     for (int64_t b = now; b <= later && b < now + FORECAST_DAY; b++)

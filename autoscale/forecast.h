@@ -35,6 +35,7 @@ struct forecast {
     /* The most players of each five minutes; -1: not known. */
     int32_t day[FORECAST_DAY];
     int32_t bucket_most;
+    int compared;   /* five minutes that yesterday is known of too, until now */
     double scale;   /* today to yesterday in the last half hour; 2 at most */
     int64_t bucket; /* number since 1970 of the one that is being filled; 0: none yet */
     bool full;

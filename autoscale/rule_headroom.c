@@ -103,9 +103,11 @@ static struct rx_value look(void *ctx, struct rx_value before, struct rx_value v
     struct losses losses = find_losses(sight->fleet);
     int needed =
         nodes_for(rule, (double)f->est + free_places, (double)f->capacity / f->ready, &losses);
-    window_put(&m.needed, sight->now.ms, rule->shrink_after_ms, needed);
+    int kept = nodes_for(rule, (double)f->est + free_places * (1 + rule->slack / 100),
+                         (double)f->capacity / f->ready, &losses);
+    window_put(&m.needed, sight->now.ms, rule->shrink_after_ms, kept);
     m.vote.at_least = needed;
-    m.vote.at_most = window_largest(&m.needed, needed);
+    m.vote.at_most = window_largest(&m.needed, kept);
     snprintf(m.vote.reason, sizeof m.vote.reason, "headroom");
     snprintf(m.vote.inputs, sizeof m.vote.inputs,
              "players=%lld free=%lld want_free=%.0f growth=%.2f zones=%d needed=%d",

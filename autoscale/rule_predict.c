@@ -2,9 +2,10 @@
  * forecast's own error as the margin.
  *
  * It counts the players on all nodes, draining ones too: those who leave them come back to the
- * others. It lets the pool shrink to the most that was needed in the last shrink_after with twice
- * the margin and `slack` of a node besides, and not while they grow: what goes must not be wanted
- * back soon. */
+ * others. What goes must not be wanted back soon: it lets the pool shrink to the most that was
+ * needed in the last shrink_after (and twice the boot time), reckoned with twice the margin, or
+ * what players usually rise by in ten minutes, and `slack` of a node besides; while they grow, with
+ * as much growth again as comes in shrink_after. After a long rest the slack goes too. */
 #include "autoscale/forecast.h"
 #include "autoscale/rule.h"
 #include "autoscale/window.h"
@@ -12,6 +13,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LOOK_MS 1000
@@ -19,11 +21,22 @@
 #define AHEAD_BLIND_MS 60000 /* while no launch was measured */
 #define AHEAD_MIN_MS 2000
 #define AHEAD_MAX_MS 1800000
-#define RECALL_STEP_S 2 /* the past is looked at so often; its last two boot times each second */
+#define REST_MS 2400000  /* needed no more for so long: a long rest */
+#define RISE_MINUTES 120 /* are looked at */
+#define RISE_WITHIN 10   /* minutes */
+#define RECALL_STEP_S 2  /* the past is looked at so often; its last two boot times each second */
+
+/* By how much the players rose within ten minutes, in the last two hours. */
+struct rises {
+    int64_t minute; /* reckoned in */
+    int32_t usual;  /* three of four were no more */
+    int32_t most;
+};
 
 struct memory {
     struct forecast forecast;
-    struct window kept;
+    struct window kept, rest; /* with slack; needed at all */
+    struct rises rises;
     struct vote vote;
 };
 
@@ -47,6 +60,40 @@ static int64_t ahead_of(const struct predict_settings *rule, const struct rule_s
     return ms < AHEAD_MIN_MS ? AHEAD_MIN_MS : ms > AHEAD_MAX_MS ? AHEAD_MAX_MS : ms;
 }
 
+static int by_size(const void *a, const void *b)
+{
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Once a minute. A forecast's errors are those of one boot time; what is drained must stay out for
+ * longer. */
+static void look_at_rises(struct rises *rises, const struct past *past, int64_t now_minute)
+{
+    int32_t rise[RISE_MINUTES];
+    size_t n = 0;
+    if (rises->minute == now_minute)
+        return;
+    *rises = (struct rises){.minute = now_minute};
+    for (int64_t m = now_minute - RISE_MINUTES; m < now_minute - RISE_WITHIN; m++) {
+        const struct past_minute *from = past_minute(past, m);
+        if (!from)
+            continue;
+        rise[n] = 0;
+        for (int64_t k = m + 1; k <= m + RISE_WITHIN; k++) {
+            const struct past_minute *to = past_minute(past, k);
+            if (to && to->most - from->most > rise[n])
+                rise[n] = to->most - from->most;
+        }
+        n++;
+    }
+    if (n < RISE_WITHIN)
+        return;
+    qsort(rise, n, sizeof *rise, by_size);
+    rises->usual = rise[n * 3 / 4];
+    rises->most = rise[n - 1];
+}
+
 static void reckon(struct memory *m, const struct predict_settings *rule, int64_t ahead_ms,
                    const struct scene *scene)
 {
@@ -58,13 +105,23 @@ static void reckon(struct memory *m, const struct predict_settings *rule, int64_
     struct forecast_says says = forecast_look(&m->forecast, &view, ahead_ms, rule->confidence);
     double places = (double)scene->capacity / scene->ready * rule->fill / 100;
     int needed = nodes_for((says.players + says.margin) / places);
-    int kept = nodes_for((says.players + 2 * says.margin) / places + rule->slack / 100);
+    double slack = fmax(2 * says.margin, m->rises.usual);
+    int kept = nodes_for((says.players + slack) / places + rule->slack / 100);
     window_put(&m->kept, scene->now_ms, rule->shrink_after_ms + 2 * ahead_ms, kept);
+    int rest = nodes_for((says.players + fmax(2 * says.margin, m->rises.most)) / places);
+    window_put(&m->rest, scene->now_ms, REST_MS, rest);
     m->vote.at_least = needed;
     m->vote.at_most = window_largest(&m->kept, kept);
     int size = scene->ready + scene->coming;
-    if (says.trend > 0 && m->vote.at_most < size)
-        m->vote.at_most = size; /* not while they grow: that is a trough, or noise */
+    if (says.trend > 0) { /* a trough, or noise: as if they went on growing until the next shrink */
+        double later = (double)scene->players + says.trend * (double)rule->shrink_after_ms / 1000;
+        int grown = nodes_for((later + slack) / places + rule->slack / 100);
+        grown = grown < size ? grown : size;
+        m->vote.at_most = m->vote.at_most > grown ? m->vote.at_most : grown;
+    }
+    int rested = window_largest(&m->rest, rest);
+    if (m->rest.item[0].first_ms <= scene->now_ms - REST_MS * 9 / 10 && rested < m->vote.at_most)
+        m->vote.at_most = rested; /* so long at rest: no slack is needed */
     snprintf(m->vote.reason, sizeof m->vote.reason, view.full ? "predict_full" : "predict");
     snprintf(m->vote.inputs, sizeof m->vote.inputs,
              "players=%lld foreseen=%.0f margin=%.0f trend=%.2f yesterday=%.0f ahead_s=%lld "
@@ -86,6 +143,10 @@ static void recall(struct memory *m, const struct predict_settings *rule, int64_
     }
     for (int64_t s = first_s; s < now_s; s++) {
         const struct past_second *p = past_second(sight->past, s);
+        const struct past_minute *minute =
+            !p && s % 60 == 0 ? past_minute(sight->past, s / 60) : NULL;
+        if (minute)
+            forecast_remember(&m->forecast, s * 1000, minute->most);
         if (!p || p->ready <= 0 || p->capacity <= 0 ||
             (s % RECALL_STEP_S && (now_s - s) * 1000 > 2 * ahead_ms))
             continue;
@@ -113,6 +174,7 @@ static struct rx_value look(void *ctx, struct rx_value before, struct rx_value v
     else
         recall(&m, rule, ahead_ms, sight);
     m.vote = vote_none();
+    look_at_rises(&m.rises, sight->past, sight->wall.ms / 60000);
     if (f->ready > 0 && f->capacity > 0) /* else nothing to reckon with: min_ready's case */
         reckon(&m, rule, ahead_ms,
                &(struct scene){.now_ms = sight->now.ms,

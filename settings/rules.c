@@ -168,6 +168,8 @@ static const struct option headroom_options[] = {
      "Free places for so long at the present growth; at least the time a node takes to boot.", 0},
     {"survive", OPT_CHOICE, AT(survive), "none", "none|node|zone",
      "The players there are must still fit when the largest node or zone is gone.", 0},
+    {"slack", OPT_NUMBER, AT(slack), "25", "0..1000",
+     "Shrinking leaves so many percent more free places than are asked for.", 0},
     {"shrink_after", OPT_DURATION, AT(shrink_after_ms), "10m", "0s..1d",
      "Nodes are drained when they were not needed for so long.", 0},
     ACTION_OPTIONS(struct headroom_settings),

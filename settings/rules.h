@@ -60,6 +60,7 @@ struct headroom_settings {
     double percent;     /* of the players there are */
     int64_t seconds_ms; /* of the present growth */
     int survive;        /* enum headroom_survive: as if that had gone */
+    double slack;       /* percent more free places when the pool shrinks */
     int64_t shrink_after_ms;
     struct rule_action action;
 };

@@ -81,26 +81,53 @@ static void test_a_node_that_a_gust_would_want_back_stays(void **state)
     world_fini(&w);
 }
 
-static void test_nothing_shrinks_while_players_grow(void **state)
+/* A trough is over when shrink_after is: what the growth will want before the next shrink stays. */
+static void grow_out_of_a_trough(struct world *w, double a_second)
+{
+    init(w, 1, 20);
+    load_all(w, 90);
+    world_run(w, 20000);
+    load_all(w, 180);
+    world_run(w, 60000);
+    load_all(w, 330);
+    world_run(w, 60000);
+    assert_true(world_count(w, NODE_READY) >= 4);
+    load_all(w, 0);
+    for (int64_t s = 0; s < 60; s++) {
+        world_load_node(w, 0, 10 + (int64_t)((double)s * a_second));
+        world_run(w, 1000);
+    }
+}
+
+static void test_shrinking_leaves_what_growth_will_want(void **state)
+{
+    struct world slow, fast;
+    grow_out_of_a_trough(&slow, 0.5);
+    assert_int_equal(world_count(&slow, NODE_READY), 2);
+    world_fini(&slow);
+    grow_out_of_a_trough(&fast, 3);
+    assert_true(world_count(&fast, NODE_READY) >= 4);
+    world_fini(&fast);
+}
+
+/* A peak that is long over leaves its half node of slack only so long. */
+static void test_a_long_rest_needs_no_slack(void **state)
 {
     struct world w;
     init(&w, 1, 20);
-    load_all(&w, 90);
+    w.policy.in_cooldown_ms = 60000;
+    load_all(&w, 80);
     world_run(&w, 20000);
-    load_all(&w, 180);
-    world_run(&w, 60000);
-    load_all(&w, 330);
-    world_run(&w, 60000);
-    int many = world_count(&w, NODE_READY);
-    assert_true(many >= 4);
-    load_all(&w, 0);
-    for (int64_t s = 0; s < 90; s++) { /* a trough is over; shrink_after, too, after a third */
-        world_load_node(&w, 0, 10 + s / 2);
-        world_run(&w, 1000);
-    }
-    assert_int_equal(world_count(&w, NODE_READY), many);
-    world_run(&w, 60000);
-    assert_true(world_count(&w, NODE_READY) < many);
+    load_all(&w, 150);
+    world_run(&w, 120000);
+    assert_true(world_count(&w, NODE_READY) >= 2);
+    world_load(&w, 0);
+    world_load_node(&w, 0, 74); /* and twice the margin of 17 would fit on one, without slack */
+    world_run(&w, 300000);
+    assert_int_equal(world_count(&w, NODE_READY), 2);
+    world_load_node(&w, 0, 64);
+    world_run(&w, 3 * 3600 * 1000); /* the rise of the beginning is forgotten too */
+    assert_int_equal(world_count(&w, NODE_READY), 1);
     world_fini(&w);
 }
 
@@ -284,7 +311,8 @@ int main(void)
         cmocka_unit_test(test_a_ramp_meets_nodes_that_are_ready),
         cmocka_unit_test(test_shrinking_leaves_slack_and_waits),
         cmocka_unit_test(test_a_node_that_a_gust_would_want_back_stays),
-        cmocka_unit_test(test_nothing_shrinks_while_players_grow),
+        cmocka_unit_test(test_shrinking_leaves_what_growth_will_want),
+        cmocka_unit_test(test_a_long_rest_needs_no_slack),
         cmocka_unit_test(test_a_full_pool_grows_until_it_is_not),
         cmocka_unit_test(test_it_looks_as_far_ahead_as_launches_took),
         cmocka_unit_test(test_a_new_leader_knows_the_boot_time),
