@@ -152,17 +152,18 @@ class Player:
 
 
 class Fleet:
-    """A pool `game` of berth-gamenodes. scale: the section pools.game.scale, without its provider."""
+    """A pool `game` of berth-gamenodes. scale: the section pools.game.scale, without its provider. store: a set of redis_sets.py that is
+    open already, instead of a redis-server of our own."""
 
-    def __init__(self, build, scale, **pool):
+    def __init__(self, build, scale, store=None, **pool):
         self.bin, self.pool = os.path.abspath(f"{build}/bin"), "game"
         self.directory = tempfile.mkdtemp(prefix="berth-fleet-")
         self.redis_port, self.lb_port = free_port(), free_port()
         self.config = f"{self.directory}/berth.yaml"  # JSON is YAML
-        self.running, self.serial, self.redis = {}, 0, None
+        self.running, self.serial, self.redis, self.store = {}, 0, None, store
         stamp = f'echo "$(date +%s%N) $2" >> {self.directory}/stamps; exec "$0" "$@"'
         config = {
-            "redis": {"host": "127.0.0.1", "port": self.redis_port},
+            "redis": store.config() if store else {"host": "127.0.0.1", "port": self.redis_port},
             "tickets": {"keys": [{"kid": "k1", "secret": SECRET}]},
             "pools": {self.pool: {"capacity": 100, "scale": {"provider": "local", **scale}, **pool}},
             "lb": {"peers": {"lb-a": {"public": f"127.0.0.1:{self.lb_port}", "admin": f"127.0.0.1:{free_port()}", "owns": [self.pool]}}},
@@ -182,10 +183,13 @@ class Fleet:
 
     def open(self):
         """The store and the balancer."""
-        self.start("redis", "redis-server", "--port", str(self.redis_port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-                   "--dir", self.directory)
-        wait("redis-server listens", lambda: listens(self.redis_port))
-        self.redis = Redis(self.redis_port)
+        if self.store:
+            self.redis = self.store.client()
+        else:
+            self.start("redis", "redis-server", "--port", str(self.redis_port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+                       "--dir", self.directory)
+            wait("redis-server listens", lambda: listens(self.redis_port))
+            self.redis = Redis(self.redis_port)
         self.start("lb-a", f"{self.bin}/berth-lb", "--config", self.config, "--name", "lb-a")
         wait("berth-lb listens", lambda: listens(self.lb_port))
 

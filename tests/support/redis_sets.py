@@ -74,6 +74,36 @@ class Server:
             self.kill()
 
 
+class Client:
+    """Asks whoever is right for the key now, for up to ten seconds. find: the server for a key."""
+
+    def __init__(self, find):
+        self.find, self.lines = find, {}
+
+    def once(self, words):
+        server = self.find(words[1] if len(words) > 1 else "")
+        if not server:
+            raise Failed("nobody serves it")
+        try:
+            if server.port not in self.lines:
+                self.lines[server.port] = Redis(server.port)
+            return self.lines[server.port].ask(*words)
+        except (OSError, IndexError):
+            self.lines.pop(server.port, None)
+            raise
+
+    def ask(self, *words):
+        until = now_ms() + 10000
+        while True:
+            try:
+                return self.once(words)
+            except (OSError, IndexError, Failed):
+                if now_ms() > until:
+                    raise
+
+    hash = Redis.hash
+
+
 class Set:
     def __init__(self):
         self.directory = tempfile.mkdtemp(prefix="berth-redis-")
@@ -127,11 +157,16 @@ class Sentinels(Set):
     def config(self):
         return {"sentinels": [f"127.0.0.1:{s.port}" for s in self.sentinels], "master": self.name}
 
+    def client(self):
+        return Client(lambda key: self.primary())
+
     def primary(self):
         """The server that a majority of sentinels name and that says so itself; None while there is none."""
         votes = {}
         for server in self.sentinels:
             try:
+                if server.process.poll() is not None:
+                    continue
                 port = int(server.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.name)[1])
                 votes[port] = votes.get(port, 0) + 1
             except (OSError, Failed):
@@ -198,6 +233,9 @@ class Cluster(Set):
 
     def config(self):
         return {"cluster": [f"127.0.0.1:{s.port}" for s in self.servers]}
+
+    def client(self):
+        return Client(self.owner)
 
     def live(self):
         return [s for s in self.servers if s.process.poll() is None]
