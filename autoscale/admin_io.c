@@ -35,7 +35,7 @@ static void on_metrics(void *arg, const struct http_request *req, struct http_ex
 {
     const struct admin_io *admin = arg;
     struct metrics_pool *pools = calloc(admin->count + 1, sizeof *pools);
-    size_t size = metrics_size(admin->count);
+    size_t size = metrics_size(admin->count) + ALERTS_METRICS_MAX;
     char *text = malloc(size);
     if (!pools || !text) {
         http_problem(ex, 500, "no-memory", "No memory", NULL, "the metrics need %zu bytes", size);
@@ -49,8 +49,12 @@ static void on_metrics(void *arg, const struct http_request *req, struct http_ex
     }
     struct metrics_process process = {.redis_up = admin->redis_up(admin->redis_arg)};
     memcpy(process.notices, admin->notices, sizeof process.notices);
-    http_reply(ex, 200, "text/plain; version=0.0.4; charset=utf-8", NULL,
-               metrics_write(pools, admin->count, &process, text, size));
+    struct span metrics =
+        metrics_write(pools, admin->count, &process, text, size - ALERTS_METRICS_MAX);
+    if (admin->alerts)
+        metrics.len += alerts_io_metrics(admin->alerts, "berth_autoscale", text + metrics.len,
+                                         size - metrics.len);
+    http_reply(ex, 200, "text/plain; version=0.0.4; charset=utf-8", NULL, metrics);
     free(pools);
     free(text);
 }

@@ -4,6 +4,7 @@
 #ifndef BERTH_AUTOSCALE_ADMIN_IO_H
 #define BERTH_AUTOSCALE_ADMIN_IO_H
 
+#include "alerts/alerts_io.h"
 #include "autoscale/pool_io.h"
 #include "io/web.h"
 
@@ -14,6 +15,7 @@ struct admin_io {
     bool (*redis_up)(void *arg);
     void *redis_arg;
     const uint64_t *notices; /* NOTICE_KINDS counters, borrowed */
+    const struct alerts_io *alerts; /* NULL while there is none */
 };
 
 /* Listen. Borrows pools for life; pools may still be filled in later. */

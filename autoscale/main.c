@@ -39,6 +39,7 @@ struct app {
     size_t pool_count;
     size_t resigning;
     struct admin_io admin;
+    struct alerts_io *alerts;
     uint64_t notices[NOTICE_KINDS];
     /* people were told */
     char nonce[33];
@@ -54,7 +55,7 @@ static const struct pool_settings *pool_at(const struct app *app, size_t i)
 
 static int open_config(void *arg, struct err *err)
 {
-    static const char *const reads[] = {"redis", "log", "pools", "autoscale", NULL};
+    static const char *const reads[] = {"redis", "log", "pools", "autoscale", "alerts", NULL};
     static const struct config_alias aliases[] = {
         {"--name", "autoscale.name"}, {"--admin", "autoscale.admin"}, {NULL, NULL}};
     static const struct config_program program = {
@@ -338,6 +339,64 @@ static int open_pools(void *arg, struct err *err)
     return 0;
 }
 
+/* ---- alerts ---- */
+
+static struct pool_io *pool_called(const struct app *app, const char *name)
+{
+    for (size_t i = 0; i < app->pool_count; i++)
+        if (strcmp(pool_io_name(app->pools[i]), name) == 0)
+            return app->pools[i];
+    return NULL;
+}
+
+static bool leads_pool(void *arg, const char *name)
+{
+    const struct pool_io *pool = pool_called(arg, name);
+    struct scale_status status = {0};
+    if (pool)
+        pool_io_status(pool, &status);
+    return status.leading;
+}
+
+static bool sees_pool(void *arg, const char *name)
+{
+    const struct pool_io *pool = pool_called(arg, name);
+    return pool && pool_io_is_live(pool);
+}
+
+static struct redis *redis_of(void *arg, const char *name)
+{
+    const struct app *app = arg;
+    for (size_t i = 0; i < app->store_count; i++)
+        if (strcmp(app->stores[i].keys.pool, name) == 0)
+            return app->stores[i].redis;
+    return NULL;
+}
+
+static int open_alerts(void *arg, struct err *err)
+{
+    struct app *app = arg;
+    const struct alerts_io_config config = {.loop = app->loop,
+                                            .log = &app->log,
+                                            .redis_of = redis_of,
+                                            .fetcher = app->fetcher,
+                                            .settings = app->settings,
+                                            .sender = app->settings->autoscale.name,
+                                            .leading = leads_pool,
+                                            .view_live = sees_pool,
+                                            .arg = app};
+    app->alerts = alerts_io_create(&config, err);
+    app->admin.alerts = app->alerts;
+    return app->alerts ? 0 : BERTH_EINVAL;
+}
+
+static void close_alerts(void *arg)
+{
+    struct app *app = arg;
+    app->admin.alerts = NULL;
+    alerts_io_destroy(app->alerts);
+}
+
 /* SIGTERM: give the leadership back so that the other takes over at once. Instances live on. */
 static void stop(void *arg)
 {
@@ -401,7 +460,8 @@ int main(int argc, char **argv)
         {"provider", open_providers, close_providers}, /* who makes and unmakes instances */
         {"store", open_store, close_store},            /* Redis */
         {"web", open_web, close_web},                  /* /healthz, /metrics */
-        {"pools", open_pools, close_pools}, /* last: one core a pool, following its feed */
+        {"pools", open_pools, close_pools},    /* last: one core a pool, following its feed */
+        {"alerts", open_alerts, close_alerts}, /* who hears of it */
         {NULL, NULL, NULL},
     };
     static struct app app;

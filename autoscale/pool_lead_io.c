@@ -1,6 +1,8 @@
 /* pool_lead_io.c - one pool's leadership: the name that one live process holds, and the lease. */
 #include "autoscale/pool_parts.h"
 
+#include <stdio.h>
+
 #define LIVE_MS 5000   /* another process may take this name after so long without a beat */
 #define RESIGN_MS 1500 /* give up waiting for the answer */
 
@@ -60,6 +62,10 @@ static void on_lease(void *arg, int code, const struct store_answer *answer, con
         ev.answer = answer->word == ANSWER_OK     ? LEASE_OK
                     : answer->word == ANSWER_HELD ? LEASE_HELD
                                                   : LEASE_LOST;
+        struct span rest = answer->holder; /* "name epoch token" */
+        if (answer->word == ANSWER_HELD &&
+            !span_copy(span_cut(&rest, ' '), p->led_by, sizeof p->led_by))
+            p->led_by[0] = 0;
     }
     pool_io_lead_step(p, &ev);
 }
@@ -97,6 +103,20 @@ void pool_io_lead_resigned(void *arg)
     p->c.resigned(p->c.arg);
 }
 
+/* For those who read the pool's events: who leads from now on, and who did. */
+static void write_leader(struct pool_io *p, const char *why)
+{
+    char record[256];
+    (void)snprintf(record, sizeof record, "leader=%s was=%s token=%lld why=%s",
+                   p->c.autoscale->name, p->led_by[0] ? p->led_by : "-",
+                   (long long)lease_token(&p->lease), why);
+    pool_io_write_event(p, &(struct call_event){.kind = "leader",
+                                                .name = p->c.autoscale->name,
+                                                .detail = span_of(record),
+                                                .stream_max = POOL_EVENTS_MAX});
+    (void)snprintf(p->led_by, sizeof p->led_by, "%s", p->c.autoscale->name);
+}
+
 void pool_io_lead_step(struct pool_io *p, struct lease_event *ev)
 {
     struct lease_result result;
@@ -108,6 +128,8 @@ void pool_io_lead_step(struct pool_io *p, struct lease_event *ev)
                  p->policy.pool, (long long)lease_token(&p->lease), result.why);
         struct scale_event scale = {.kind = SCALE_LEAD, .lead = {leading, lease_token(&p->lease)}};
         pool_io_step(p, &scale);
+        if (leading)
+            write_leader(p, result.why);
         pool_io_tell(p, notice_make(leading ? NOTICE_LEADER_GAINED : NOTICE_LEADER_LOST,
                                     leading || p->resigning ? NOTICE_INFO : NOTICE_WARNING,
                                     result.why));

@@ -33,6 +33,7 @@ struct pool_io {
     struct keys keys;
     struct store_follow *follow;
     struct lease lease;
+    char led_by[64];        /* who was last heard to lead the pool; "": nobody */
     struct store_call call; /* being built; too large for the stack */
     int64_t epoch;          /* of this process in this pool; 0: not enrolled yet */
     char id[96];            /* "autoscale/name" */

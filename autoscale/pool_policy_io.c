@@ -2,7 +2,7 @@
  * reload. */
 #include "autoscale/pool_parts.h"
 
-#include "autoscale/zone_io.h"
+#include "io/zone_io.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 static const struct verb *const verbs[] = {&verb_up,  &verb_demo,     &verb_status, &verb_events,
-                                           &verb_why, &verb_simulate, &verb_record};
+                                           &verb_why, &verb_simulate, &verb_record, &verb_alert};
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -67,8 +67,8 @@ static const struct verb *choose(const char *const *words, size_t count, FILE *e
 
 static int open_config(void *app, struct err *err)
 {
-    static const char *const reads[] = {"redis", "log", "pools",    "lb", "autoscale",
-                                        "up",    "cli", "simulate", NULL};
+    static const char *const reads[] = {"redis", "log", "pools",    "lb",     "autoscale",
+                                        "up",    "cli", "simulate", "alerts", NULL};
     static const struct config_alias aliases[] = {{"--directory", "up.directory"},
                                                   {"--until", "cli.until"},
                                                   {"--why", "cli.why"},
@@ -76,6 +76,7 @@ static int open_config(void *app, struct err *err)
                                                   {"--keep", "cli.keep"},
                                                   {"--lines", "cli.lines"},
                                                   {"--follow", "cli.follow"},
+                                                  {"--test", "cli.test"},
                                                   {"--policy", "simulate.policy"},
                                                   {"--trace", "simulate.trace"},
                                                   {"--pool", "simulate.pool"},

@@ -1,7 +1,7 @@
 /* simulate.c - `berth simulate`: a scaling policy over a trace of demand, before it is trusted. */
 #include "simulate/simulate.h"
 
-#include "autoscale/zone_io.h"
+#include "io/zone_io.h"
 #include "cli/berth.h"
 #include "simulate/plot.h"
 

@@ -42,7 +42,7 @@ struct fetch {
     char *sent; /* the request's body */
     char *body; /* the answer's */
     size_t body_len, body_room, body_max;
-    bool too_large;
+    bool too_large, secret_url;
     int64_t retry_after_ms, date_s;
     char why[CURL_ERROR_SIZE];
 };
@@ -100,6 +100,20 @@ static int code_of(const struct fetch *fetch, CURLcode rc)
     }
 }
 
+/* What of a URL may be told: a query may hold secrets, the whole path of some. */
+static struct span shown_of(const char *url, bool secret)
+{
+    const char *host = strstr(url, "://");
+    if (!secret || !host)
+        return (struct span){url, secret ? 0 : strcspn(url, "?")};
+    host += 3;
+    size_t end = strcspn(host, "/?#");
+    const char *at = memchr(host, '@', end); /* user:password@ */
+    if (at)
+        return (struct span){at + 1, end - (size_t)(at + 1 - host)};
+    return (struct span){host, end};
+}
+
 static void finish(struct fetch *fetch, CURLcode rc)
 {
     struct fetch_response response = {.retry_after_ms = fetch->retry_after_ms,
@@ -118,8 +132,7 @@ static void finish(struct fetch *fetch, CURLcode rc)
         const char *url = "";
         int code = code_of(fetch, rc);
         (void)curl_easy_getinfo(fetch->easy, CURLINFO_EFFECTIVE_URL, &url);
-        struct span shown = {url ? url : "",
-                             url ? strcspn(url, "?") : 0}; /* a query may hold secrets */
+        struct span shown = shown_of(url ? url : "", fetch->secret_url);
         if (fetch->too_large)
             err_set(&err, code, "%.*s: the answer is larger than %zu bytes", SPAN_ARG(shown),
                     fetch->body_max);
@@ -418,7 +431,7 @@ static int set_options(struct fetch *fetch, const struct fetch_request *request,
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, fetch);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, fetch);
-    curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* the machines meant here are reached directly */
+    curl_easy_setopt(easy, CURLOPT_PROXY, request->proxy ? request->proxy : "");
     if (request->unix_socket)
         curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
     if (set_headers(fetch, request) < 0 || set_body(fetch, request) < 0)
@@ -433,9 +446,10 @@ static int set_options(struct fetch *fetch, const struct fetch_request *request,
     if (request->user_password)
         curl_easy_setopt(easy, CURLOPT_USERPWD, request->user_password);
     CURLcode rc = curl_easy_setopt(easy, CURLOPT_URL, request->url);
-    return rc == CURLE_OK
-               ? 0
-               : err_set(err, BERTH_EINVAL, "%s: %s", request->url, curl_easy_strerror(rc));
+    return rc == CURLE_OK ? 0
+                          : err_set(err, BERTH_EINVAL, "%.*s: %s",
+                                    SPAN_ARG(shown_of(request->url, request->secret_url)),
+                                    curl_easy_strerror(rc));
 }
 
 struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *request,
@@ -454,6 +468,7 @@ struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *r
     fetch->fetcher = fetcher;
     fetch->fn = fn;
     fetch->arg = arg;
+    fetch->secret_url = request->secret_url;
     fetch->body_max = request->response_max ? request->response_max : FETCH_RESPONSE_MAX;
     fetch->retry_after_ms = fetch->date_s = -1;
     fetch->next = fetcher->fetches;
@@ -469,7 +484,8 @@ struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *r
     CURLMcode rc = curl_multi_add_handle(
         fetcher->multi, fetch->easy); /* begins at the timer it asks for, not within this call */
     if (rc != CURLM_OK) {
-        err_set(err, BERTH_ESYS, "%s: %s", request->url, curl_multi_strerror(rc));
+        err_set(err, BERTH_ESYS, "%.*s: %s", SPAN_ARG(shown_of(request->url, request->secret_url)),
+                curl_multi_strerror(rc));
         fetch_cancel(fetch);
         return NULL;
     }

@@ -20,9 +20,12 @@ struct fetch_request {
     const char *url;
     const char *const *headers; /* "Name: value", ended by NULL; or NULL */
     struct span body;
-    int64_t timeout_ms;        /* whole request; default 5,000 */
-    size_t response_max;       /* default 1 MiB; beyond it BERTH_EFULL */
-    const char *unix_socket;   /* path, or NULL */
+    int64_t timeout_ms;      /* whole request; default 5,000 */
+    size_t response_max;     /* default 1 MiB; beyond it BERTH_EFULL */
+    const char *unix_socket; /* path, or NULL */
+    const char
+        *proxy;      /* "http://host:port", or NULL: none is used, whatever the environment says */
+    bool secret_url; /* errors name its host only */
     const char *aws_sigv4;     /* "aws:amz:REGION:SERVICE", or NULL */
     const char *user_password; /* "id:secret" for aws_sigv4, or NULL */
 };
@@ -42,7 +45,7 @@ typedef void fetch_done_fn(void *arg, int code, const struct fetch_response *res
                            const struct err *err);
 
 /* Copies the request. At most 256 at a time (BERTH_EAGAIN in err). Redirects are answers, not
- * followed; no proxy is used. Returns NULL with err set when it cannot be started. */
+ * followed. Returns NULL with err set when it cannot be started. */
 struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *request,
                           fetch_done_fn *fn, void *arg, struct err *err);
 /* fn is not called. Not after it was. */

@@ -1,4 +1,5 @@
 /* admin_io.c - the admin listener: pools, nodes, wants, events, health, metrics. */
+#include "alerts/alerts_io.h"
 #include "lb/app.h"
 #include "lb/metrics.h"
 
@@ -525,6 +526,11 @@ static void get_metrics(void *arg, const struct http_request *req, struct http_e
         .events_dropped = app->events_dropped,
     };
     metrics_write(out, app->lb, &shell);
+    if (app->alerts) {
+        char alerts[ALERTS_METRICS_MAX];
+        (void)alerts_io_metrics(app->alerts, "berth_lb", alerts, sizeof alerts);
+        (void)fputs(alerts, out);
+    }
     (void)fclose(out);
     http_reply(ex, 200, "text/plain; version=0.0.4", NULL, (struct span){text, len});
     free(text);

@@ -68,6 +68,7 @@ struct app {
     struct web_server *public_server, *admin_server;
     struct probes *probes;
     struct peers *peers;
+    struct alerts_io *alerts; /* NULL while there is none */
     struct asked *spare; /* public_io.c: some to use again */
     size_t spare_count;
     struct asked *asked; /* those that wait for the store */
@@ -92,6 +93,12 @@ int64_t app_feed_max(const struct app *app, size_t pool);
 /* Append to the pool's events; detail is a plain record. */
 void app_record(struct app *app, struct app_pool *pool, const char *kind, const char *name,
                 struct span detail);
+
+/* ---- alert_io.c ---- */
+
+/* The stage: tells people while no autoscaler does. */
+int app_open_alerts(void *app, struct err *err) BERTH_MUST_USE;
+void app_close_alerts(void *app);
 
 /* ---- probe_io.c ---- */
 

@@ -53,7 +53,7 @@ static int check(struct app *app, struct err *err)
 
 static int open_config(void *arg, struct err *err)
 {
-    static const char *const reads[] = {"redis", "log", "tickets", "pools", "lb", NULL};
+    static const char *const reads[] = {"redis", "log", "tickets", "pools", "lb", "alerts", NULL};
     static const struct config_alias aliases[] = {{"--name", "lb.name"}, {NULL, NULL}};
     static const struct config_program program = {
         .name = "berth-lb",
@@ -390,6 +390,8 @@ static const struct boot_stage stages[] = {
     {"core", open_core, close_core},    /* what decides */
     {"store", open_store, close_store}, /* Redis, and a follower a pool */
     {"peers", open_peers, close_peers}, /* links to the other LBs */
+    {"alerts", app_open_alerts,
+     app_close_alerts},              /* people hear of it while no autoscaler tells them */
     {"http", open_http, close_http}, /* last: answers from the first moment, ready when it knows */
     {NULL, NULL, NULL},
 };

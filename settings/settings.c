@@ -81,6 +81,17 @@ static const struct section autoscale_sections[] = {
      .help = "How AWS is reached, for all providers and reports that use it."},
     {0}};
 
+static const struct section alerts_sections[] = {
+    {.name = "to",
+     .shape = SECTION_MAP,
+     .offset = offsetof(struct alerts_settings, to),
+     .size = sizeof(struct alert_to_settings),
+     .max = ALERT_TO_MAX,
+     .options = alert_to_options,
+     .check = alert_to_check,
+     .help = "Who is told, by a name of your own. Without any, nothing is sent."},
+    {0}};
+
 #define TOP(field) .offset = offsetof(struct settings, field)
 const struct section settings_sections[] = {
     {.name = "redis",
@@ -129,6 +140,14 @@ const struct section settings_sections[] = {
      .options = autoscale_options,
      .sections = autoscale_sections,
      .help = "berth-autoscale."},
+    {.name = "alerts",
+     .shape = SECTION_ONE,
+     TOP(alerts),
+     .size = sizeof(struct alerts_settings),
+     .options = alerts_options,
+     .sections = alerts_sections,
+     .check = alerts_check,
+     .help = "Who hears of what happens: docs/alerts.md."},
     {.name = "gamenode",
      .shape = SECTION_ONE,
      TOP(gamenode),

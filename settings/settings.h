@@ -11,6 +11,7 @@
 #ifndef BERTH_SETTINGS_SETTINGS_H
 #define BERTH_SETTINGS_SETTINGS_H
 
+#include "core/cron.h"
 #include "core/option.h"
 
 enum { REDIS_SERVERS_MAX = 16, REDIS_SEEDS_MAX = 9 };
@@ -173,6 +174,44 @@ struct autoscale_settings {
     struct aws_settings aws;
 };
 
+/* ---- alerts ---- */
+
+enum { ALERT_TO_MAX = 8 };
+enum alert_to_kind { ALERT_TO_SLACK, ALERT_TO_WEBHOOK };
+
+/* One destination. */
+struct alert_to_settings {
+    const char *name;
+    int kind;                   /* enum alert_to_kind */
+    const char *url, *url_file; /* NULL: not set; neither: nothing is sent */
+    const char *token, *proxy;  /* NULL: none */
+    int severity;               /* enum alert_severity: the least */
+    struct text_list mute;      /* names of kinds */
+    bool report;
+    int64_t timeout_ms;
+};
+
+struct alerts_settings {
+    struct section_items to;  /* of struct alert_to_settings */
+    const char *runbook_url;  /* NULL: none */
+    const char *installation; /* NULL: the namespace */
+    int64_t batch_ms, interval_ms, dedup_ms, queue, max_age_ms;
+    int64_t redis_after_ms, silent_after_ms;
+    int64_t drain_stuck_ms; /* 0: never */
+    const char *report;     /* NULL: none; alerts_report_parse() */
+    const char *report_zone;
+};
+
+/* When the report is due: by cron, or each every_ms; neither: never. */
+struct alerts_report {
+    bool by_cron;
+    struct cron cron;
+    int64_t every_ms;
+};
+/* text NULL: never. BERTH_EINVAL with err. */
+int alerts_report_parse(const char *text, struct alerts_report *ret_report,
+                        struct err *err) BERTH_MUST_USE;
+
 /* ---- nodes ---- */
 
 /* Common to gamenode and lobbynode. */
@@ -276,7 +315,7 @@ struct cli_settings {
     const char *why;  /* NULL: not given */
     const char *keep; /* NULL: none */
     int64_t lines;
-    bool follow;
+    bool follow, test;
 };
 
 enum simulate_as { SIMULATE_AS_POLICY, SIMULATE_AS_ORACLE, SIMULATE_AS_REACTIVE };
@@ -302,6 +341,7 @@ struct settings {
     struct section_items pools; /* of struct pool_settings */
     struct lb_settings lb;
     struct autoscale_settings autoscale;
+    struct alerts_settings alerts;
     struct gamenode_settings gamenode;
     struct lobbynode_settings lobbynode;
     struct agent_settings agent;
@@ -326,6 +366,7 @@ extern const struct option redis_options[], redis_server_options[], log_options[
     autoscale_options[], local_options[], local_program_options[], aws_options[],
     gamenode_options[], lobbynode_options[], agent_options[], swarm_options[], up_options[],
     cli_options[], simulate_options[];
+extern const struct option alerts_options[], alert_to_options[];
 /* Checks that see a whole section. */
 int redis_check(const void *values, struct err *err);
 int ticket_check(const void *values, struct err *err);
@@ -333,6 +374,8 @@ int pool_check(const void *values, struct err *err);
 int scale_check(const void *values, struct err *err);
 int aws_check(const void *values, struct err *err);
 int lb_check(const void *values, struct err *err);
+int alerts_check(const void *values, struct err *err);
+int alert_to_check(const void *values, struct err *err);
 int gamenode_check(const void *values, struct err *err);
 int lobbynode_check(const void *values, struct err *err);
 int agent_check(const void *values, struct err *err);

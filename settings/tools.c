@@ -60,6 +60,8 @@ const struct option cli_options[] = {
      "Of a roll: nodes that have this version stay; not set: all are replaced.", 0},
     {"lines", OPT_INT, AT(lines), "20", "1..10000", "How many events are shown.", 0},
     {"follow", OPT_BOOL, AT(follow), "no", NULL, "Go on showing events as they happen.", 0},
+    {"test", OPT_BOOL, AT(test), "no", NULL,
+     "berth alert: send a test message to every destination (--test).", 0},
     {0}};
 #undef AT
 

@@ -256,3 +256,14 @@ int calls_event(struct store_call *call, const struct keys *keys, const struct c
     build_int(&b, "stream_max", req->stream_max, 1, STREAM_MAX);
     return build_end(&b);
 }
+
+int calls_alerted(struct store_call *call, const struct keys *keys, const struct call_alerted *req,
+                  struct err *err)
+{
+    struct build b = build_begin(call, SCRIPT_ALERTED, keys, err);
+    build_key(&b, KEY_ALERTS);
+    build_text(&b, "destination", span_of(req->destination), 63);
+    build_text(&b, "id", span_of(req->id), 48);
+    build_int(&b, "ttl_ms", req->ttl_ms, 1, BUILD_INT_MAX);
+    return build_end(&b);
+}

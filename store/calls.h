@@ -240,6 +240,15 @@ struct call_event {
 int calls_event(struct store_call *call, const struct keys *keys, const struct call_event *req,
                 struct err *err) BERTH_MUST_USE;
 
+/* OK; STALE: it is further along already. */
+struct call_alerted {
+    const char *destination; /* a name */
+    const char *id;          /* "ms-seq" of the last event told */
+    int64_t ttl_ms;
+};
+int calls_alerted(struct store_call *call, const struct keys *keys, const struct call_alerted *req,
+                  struct err *err) BERTH_MUST_USE;
+
 /* ---- matchmaking: keys of the lobby's pool ---- */
 
 /* OK: queued, count waiting. HAVE: was queued, count waiting. MATCH: text is the match, parse with

@@ -64,6 +64,8 @@ static const struct shape {
     {SCRIPT_PLAN, ANSWER_FENCED, "h"},
     {SCRIPT_PLAN, ANSWER_FULL, ""},
     {SCRIPT_EVENT, ANSWER_OK, "x"},
+    {SCRIPT_ALERTED, ANSWER_OK, ""},
+    {SCRIPT_ALERTED, ANSWER_STALE, ""},
     {SCRIPT_SEEK, ANSWER_OK, "c"},
     {SCRIPT_SEEK, ANSWER_HAVE, "c"},
     {SCRIPT_SEEK, ANSWER_MATCH, "x"},

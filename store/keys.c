@@ -21,6 +21,7 @@ static const char *const suffixes[KEY_COUNT] = {
     [KEY_HISTORY] = "history",
     [KEY_HISTORY_MINUTES] = "history:minutes",
     [KEY_PROBE] = "probe",
+    [KEY_ALERTS] = "alerts",
     [KEY_SEEKERS] = "seek:seekers",
     [KEY_MATCHES] = "seek:matches",
     [KEY_MATCH_PREFIX] = "seek:match:",

@@ -32,6 +32,7 @@ enum key_id {
     KEY_HISTORY,
     KEY_HISTORY_MINUTES,
     KEY_PROBE,
+    KEY_ALERTS,
     KEY_SEEKERS,
     KEY_MATCHES,
     KEY_MATCH_PREFIX, /* seek:match: */

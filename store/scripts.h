@@ -26,6 +26,7 @@ enum script_id {
     SCRIPT_SEEK_TAKE,
     SCRIPT_SEEK_FINISH,
     SCRIPT_SEEK_SWEEP,
+    SCRIPT_ALERTED,
     SCRIPT_COUNT
 };
 

@@ -640,6 +640,15 @@ static void build_seek_call(enum script_id id)
     }
 }
 
+/* Forward now and then, since the least is drawn again and again. */
+static void build_alerted_call(void)
+{
+    KEYS("alerts");
+    word("%s", SOME("ops", "*report", "bad name"));
+    word("%llu-%d", below(3) ? 1700000000000 + d.calls : 1700000000000, (int)below(3));
+    word("%s", SOME("100000", "200000", "0"));
+}
+
 static void build_call(enum script_id id)
 {
     if (id <= SCRIPT_SWEEP)
@@ -648,6 +657,8 @@ static void build_call(enum script_id id)
         build_lease_call(id);
     else if (id == SCRIPT_ROOM || id == SCRIPT_ROOM_END)
         build_room_call(id);
+    else if (id == SCRIPT_ALERTED)
+        build_alerted_call();
     else
         build_seek_call(id);
 }

@@ -23,6 +23,7 @@ static void test_the_table_is_in_the_order_of_the_enum(void **state)
         [SCRIPT_SEEK_TAKE] = "seek_take",
         [SCRIPT_SEEK_FINISH] = "seek_finish",
         [SCRIPT_SEEK_SWEEP] = "seek_sweep",
+        [SCRIPT_ALERTED] = "alerted",
     };
     for (int i = 0; i < SCRIPT_COUNT; i++) {
         assert_string_equal(scripts_table[i].name, names[i]);

@@ -1,8 +1,8 @@
 /* zone_io.h - loads time zones from the system's files (package tzdata).
  *
  * Impure (files): $TZDIR, or /usr/share/zoneinfo. */
-#ifndef BERTH_AUTOSCALE_ZONE_IO_H
-#define BERTH_AUTOSCALE_ZONE_IO_H
+#ifndef BERTH_IO_ZONE_IO_H
+#define BERTH_IO_ZONE_IO_H
 
 #include "core/zone.h"
 

@@ -1,5 +1,5 @@
 /* zone_io.c - loads time zones from the system's files (package tzdata). */
-#include "autoscale/zone_io.h"
+#include "io/zone_io.h"
 
 #include <errno.h>
 #include <stdio.h>
