@@ -1,6 +1,7 @@
 /* main.c - berth-autoscale: grows and shrinks the pools, one leader a pool, without killing a
  * session. */
 #include "autoscale/admin_io.h"
+#include "aws/aws_io.h"
 #include "io/boot.h"
 #include "io/config.h"
 #include "io/redis.h"
@@ -34,6 +35,7 @@ struct app {
     struct store_of stores[POOLS_MAX]; /* of the pools that are scaled, in their order */
     size_t store_count;
     struct fetcher *fetcher;
+    struct aws *aws;
     struct providers providers; /* one of each kind that a pool uses */
     struct pool_io *pools[POOLS_MAX];
     size_t pool_count;
@@ -136,6 +138,22 @@ static void close_web(void *arg)
     web_destroy(app->web);
 }
 
+/* ---- aws ---- */
+
+/* Nothing is asked before somebody uses it. */
+static int open_aws(void *arg, struct err *err)
+{
+    struct app *app = arg;
+    app->aws = aws_create(app->loop, &app->log, app->fetcher, &app->settings->autoscale.aws, err);
+    return app->aws ? 0 : BERTH_ESYS;
+}
+
+static void close_aws(void *arg)
+{
+    struct app *app = arg;
+    aws_destroy(app->aws);
+}
+
 /* ---- provider ---- */
 
 static int open_providers(void *arg, struct err *err)
@@ -146,7 +164,8 @@ static int open_providers(void *arg, struct err *err)
                                      .settings = &app->settings->autoscale,
                                      .config_file = config_file(app->config),
                                      .fetcher = app->fetcher,
-                                     .name_space = app->settings->redis.name_space};
+                                     .name_space = app->settings->redis.name_space,
+                                     .aws = app->aws};
     for (size_t i = 0; i < app->settings->pools.count; i++) {
         const struct pool_settings *pool = pool_at(app, i);
         if (!pool->scale.provider)
@@ -454,9 +473,10 @@ static void reload(void *arg)
 int main(int argc, char **argv)
 {
     static const struct boot_stage stages[] = {
-        {"config", open_config, close_config},         /* arguments, file, environment */
-        {"loop", open_loop, close_loop},               /* event loop, signals, clock */
-        {"fetch", open_fetch, close_fetch},            /* HTTP requests of providers and rules */
+        {"config", open_config, close_config}, /* arguments, file, environment */
+        {"loop", open_loop, close_loop},       /* event loop, signals, clock */
+        {"fetch", open_fetch, close_fetch},    /* HTTP requests of providers and rules */
+        {"aws", open_aws, close_aws},
         {"provider", open_providers, close_providers}, /* who makes and unmakes instances */
         {"store", open_store, close_store},            /* Redis */
         {"web", open_web, close_web},                  /* /healthz, /metrics */

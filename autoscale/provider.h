@@ -12,6 +12,8 @@
 #include "io/log.h"
 #include "io/loop.h"
 
+struct aws;
+
 struct provider_env {
     struct loop *loop;
     struct log *log;
@@ -19,6 +21,7 @@ struct provider_env {
     const char *config_file; /* handed to what is started; NULL: none */
     struct fetcher *fetcher; /* requests out; outlives the provider */
     const char *name_space;  /* of this installation: marks what is its own */
+    struct aws *aws;         /* for those on AWS; outlives the provider */
 };
 
 /* outcome DONE: the instances; else error says why (ids NULL). */
@@ -45,7 +48,7 @@ struct provider_kind {
     void (*list)(void *provider, const char *pool, provider_listed_fn *fn, void *arg);
 };
 
-extern const struct provider_kind provider_local;
+extern const struct provider_kind provider_local, provider_ec2;
 
 /* NULL with err naming those there are. */
 const struct provider_kind *provider_named(const char *name, struct err *err);

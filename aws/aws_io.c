@@ -10,7 +10,7 @@
 #include <sys/random.h>
 
 #define BACKOFF_MS 200
-#define BACKOFF_MAX_MS 5000
+#define BACKOFF_MAX_MS 2500
 #define RENEWALS_MAX 3  /* of keys, by one call */
 #define SKEW_LEAST_S 20 /* a clock nearer than this is right */
 #define RESPONSE_MAX (8 << 20)
@@ -165,6 +165,8 @@ static void judge(struct aws_call *call, const struct fetch_response *response)
         again(call, 0);
         return;
     }
+    if (call->fault.kind == FAULT_SKEWED) /* the time was right: EC2 calls ended keys so, too */
+        call->fault.kind = FAULT_EXPIRED;
     switch (call->fault.kind) {
     case FAULT_THROTTLED:
         aws->throttled++;
@@ -381,6 +383,16 @@ struct aws_call *aws_send(struct aws *aws, enum aws_service service, const struc
     timer_init(&call->timer, aws->loop, on_timer, call);
     timer_start(&call->timer, 0, 0);
     return call;
+}
+
+mono_ms_t aws_now(const struct aws *aws)
+{
+    return loop_now(aws->loop);
+}
+
+int64_t aws_wall_s(const struct aws *aws)
+{
+    return loop_wall_us() / 1000000 + aws->skew_s;
 }
 
 /* ---- life ---- */

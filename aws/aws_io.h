@@ -50,6 +50,10 @@ struct aws_call *aws_send(struct aws *aws, enum aws_service service, const struc
 /* fn is not called. Not after it was. */
 void aws_cancel(struct aws_call *call);
 
+/* The loop's clock, and AWS's: seconds since 1970, ours corrected by what its answers said. */
+mono_ms_t aws_now(const struct aws *aws);
+int64_t aws_wall_s(const struct aws *aws);
+
 /* For the log and tests: requests that were sent, those that were throttled. */
 void aws_counts(const struct aws *aws, uint64_t *ret_sent, uint64_t *ret_throttled);
 

@@ -64,6 +64,53 @@ static const struct section local_sections[] = {
      .help = "By pool: the command of one instance."},
     {0}};
 
+static const struct option no_options[] = {{0}};
+
+static const struct section ec2_sections[] = {
+    {.name = "templates",
+     .shape = SECTION_MAP,
+     .offset = offsetof(struct ec2_settings, templates),
+     .size = sizeof(struct ec2_template_settings),
+     .max = POOLS_MAX,
+     .options = ec2_template_options,
+     .value = "launch_template",
+     .check = ec2_template_check,
+     .help = "By pool: the launch template of one instance."},
+    {0}};
+
+static const struct section asg_sections[] = {{.name = "groups",
+                                               .shape = SECTION_MAP,
+                                               .offset = offsetof(struct asg_settings, groups),
+                                               .size = sizeof(struct asg_group_settings),
+                                               .max = POOLS_MAX,
+                                               .options = asg_group_options,
+                                               .value = "group",
+                                               .help = "By pool: its Auto Scaling group."},
+                                              {0}};
+
+static const struct section stack_sections[] = {
+    {.name = "parameters",
+     .shape = SECTION_MAP,
+     .offset = offsetof(struct stack_settings, parameters),
+     .size = sizeof(struct stack_parameter_settings),
+     .max = STACK_PARAMETERS_MAX,
+     .options = stack_parameter_options,
+     .value = "value",
+     .help = "Of the template, besides the count."},
+    {0}};
+
+static const struct section cloudformation_sections[] = {
+    {.name = "stacks",
+     .shape = SECTION_MAP,
+     .offset = offsetof(struct cloudformation_settings, stacks),
+     .size = sizeof(struct stack_settings),
+     .max = POOLS_MAX,
+     .options = stack_options,
+     .sections = stack_sections,
+     .check = stack_check,
+     .help = "By pool: the template of one batch of instances."},
+    {0}};
+
 static const struct section autoscale_sections[] = {
     {.name = "local",
      .shape = SECTION_ONE,
@@ -79,6 +126,33 @@ static const struct section autoscale_sections[] = {
      .options = aws_options,
      .check = aws_check,
      .help = "How AWS is reached, for all providers and reports that use it."},
+    {.name = "ec2",
+     .shape = SECTION_ONE,
+     .offset = offsetof(struct autoscale_settings, ec2),
+     .size = sizeof(struct ec2_settings),
+     .options = no_options,
+     .sections = ec2_sections,
+     .help = "The provider that runs EC2 instances from launch templates."},
+    {.name = "asg",
+     .shape = SECTION_ONE,
+     .offset = offsetof(struct autoscale_settings, asg),
+     .size = sizeof(struct asg_settings),
+     .options = asg_options,
+     .sections = asg_sections,
+     .help = "The provider that sizes Auto Scaling groups."},
+    {.name = "cloudformation",
+     .shape = SECTION_ONE,
+     .offset = offsetof(struct autoscale_settings, cloudformation),
+     .size = sizeof(struct cloudformation_settings),
+     .options = cloudformation_options,
+     .sections = cloudformation_sections,
+     .help = "The provider that creates a stack per batch of instances."},
+    {.name = "cloudwatch",
+     .shape = SECTION_ONE,
+     .offset = offsetof(struct autoscale_settings, cloudwatch),
+     .size = sizeof(struct cloudwatch_settings),
+     .options = cloudwatch_options,
+     .help = "Figures of the pools as CloudWatch metrics."},
     {0}};
 
 static const struct section alerts_sections[] = {

@@ -166,12 +166,67 @@ struct aws_settings {
     int64_t timeout_ms; /* one request */
 };
 
+struct ec2_template_settings {
+    const char *name;            /* the pool */
+    const char *launch_template; /* "lt-..." or a name */
+    const char *version;
+    struct text_list subnets, zones; /* one of them; none: as the template says */
+    struct text_list instance_types; /* in order of preference; none: the template's */
+    struct text_list tags;           /* "key=value" */
+};
+
+struct ec2_settings {
+    struct section_items templates; /* of struct ec2_template_settings */
+};
+
+struct asg_group_settings {
+    const char *name;  /* the pool */
+    const char *group; /* the Auto Scaling group */
+};
+
+struct asg_settings {
+    struct section_items groups; /* of struct asg_group_settings */
+    int64_t launch_timeout_ms;
+};
+
+enum { STACK_PARAMETERS_MAX = 60 };
+
+struct stack_parameter_settings {
+    const char *name;
+    const char *value;
+};
+
+struct stack_settings {
+    const char *name; /* the pool */
+    const char *template_url, *template_file;
+    const char *count_parameter;
+    struct section_items parameters; /* of struct stack_parameter_settings */
+    struct text_list capabilities;
+    struct text_list tags; /* "key=value" */
+    const char *role_arn;
+};
+
+struct cloudformation_settings {
+    struct section_items stacks; /* of struct stack_settings */
+    int64_t create_timeout_ms;
+};
+
+struct cloudwatch_settings {
+    bool enabled;
+    const char *name_space;
+    int64_t interval_ms;
+};
+
 struct autoscale_settings {
     const char *name;
     struct host_port admin;
     int64_t lease_ms, lease_renew_ms;
     struct local_settings local;
     struct aws_settings aws;
+    struct ec2_settings ec2;
+    struct asg_settings asg;
+    struct cloudformation_settings cloudformation;
+    struct cloudwatch_settings cloudwatch;
 };
 
 /* ---- alerts ---- */
@@ -364,7 +419,9 @@ const struct redis_settings *settings_redis(const struct settings *settings, con
 extern const struct option redis_options[], redis_server_options[], log_options[], ticket_options[],
     ticket_key_options[], pool_options[], scale_options[], lb_options[], lb_peer_options[],
     autoscale_options[], local_options[], local_program_options[], aws_options[],
-    gamenode_options[], lobbynode_options[], agent_options[], swarm_options[], up_options[],
+    ec2_template_options[], asg_options[], asg_group_options[], cloudformation_options[],
+    stack_options[], stack_parameter_options[], cloudwatch_options[], gamenode_options[],
+    lobbynode_options[], agent_options[], swarm_options[], up_options[],
     cli_options[], simulate_options[];
 extern const struct option alerts_options[], alert_to_options[];
 /* Checks that see a whole section. */
@@ -373,6 +430,8 @@ int ticket_check(const void *values, struct err *err);
 int pool_check(const void *values, struct err *err);
 int scale_check(const void *values, struct err *err);
 int aws_check(const void *values, struct err *err);
+int ec2_template_check(const void *values, struct err *err);
+int stack_check(const void *values, struct err *err);
 int lb_check(const void *values, struct err *err);
 int alerts_check(const void *values, struct err *err);
 int alert_to_check(const void *values, struct err *err);
