@@ -162,7 +162,7 @@ static void test_partial_capacity_is_what_there_is(void **state)
 static void test_a_throttling_storm_converges(void **state)
 {
     struct aws_rig *rig = *state;
-    aws_rig_tell(rig, "{\"throttle_next\": 6}");
+    aws_rig_tell(rig, "{\"throttle_next\": 5}");
     aws_rig_launch(rig, "tok-1", 3, "");
     assert_int_equal(rig->outcome, SCALE_DONE);
     assert_int_equal(aws_rig_number(rig, "made"), 3);
