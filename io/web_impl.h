@@ -91,7 +91,9 @@ struct web_server {
     int fd;
     int port;
     bool accepting;
-    bool starved; /* out of descriptors: tried again at the next tick */
+    bool starved;            /* out of descriptors: tried again at the next tick */
+    int64_t starved_told_ms; /* it was said then; 0: never */
+    uint64_t starved_count;
     bool crowded; /* the last one was turned away */
     size_t connections;
     void *tls; /* SSL_CTX */

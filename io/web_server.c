@@ -9,7 +9,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ACCEPT_MAX = 64, BACKLOG = 4096 }; /* accepted in one go before others get their turn */
+enum {
+    ACCEPT_MAX = 64, /* accepted in one go before others get their turn */
+    BACKLOG = 4096,
+    STARVED_TELL_MS = 10000,
+};
 
 static void name_peer(const struct sockaddr_storage *addr, char peer[46])
 {
@@ -51,6 +55,19 @@ static void welcome(struct web_server *server, int fd, const struct sockaddr_sto
     (void)conn_adopt(conn, fd);
 }
 
+/* It may last for hours, and is tried each tick. */
+static void tell_starved(struct web_server *server)
+{
+    const char *why = strerror(errno);
+    int64_t now_ms = server->web->now_ms;
+    server->starved_count++;
+    if (server->starved_told_ms != 0 && now_ms - server->starved_told_ms < STARVED_TELL_MS)
+        return;
+    server->starved_told_ms = now_ms;
+    log_error(server->web->log, "accept_starved", "server=%s tries=%llu why=%s", server->name,
+              (unsigned long long)server->starved_count, why);
+}
+
 static void on_accept(struct ev_loop *ev, ev_io *watcher, int events)
 {
     (void)events;
@@ -66,8 +83,7 @@ static void on_accept(struct ev_loop *ev, ev_io *watcher, int events)
         if (errno == EINTR || errno == ECONNABORTED)
             continue;
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            log_error(server->web->log, "accept_starved", "server=%s why=%s", server->name,
-                      strerror(errno));
+            tell_starved(server);
             server->starved =
                 true; /* a level-triggered listener would spin: the next tick tries again */
             ev_io_stop(ev, watcher);
