@@ -483,23 +483,34 @@ static void get_healthz(void *arg, const struct http_request *req, struct http_e
     http_reply(ex, 200, "text/plain", NULL, SPAN("ok\n"));
 }
 
-static void get_readyz(void *arg, const struct http_request *req, struct http_exchange *ex)
+const char *app_not_ready(struct app *app)
 {
-    struct app *app = arg;
+    static char text[160];
     for (size_t i = 0; i < app->pool_count; i++) {
         struct lb_pool_view v;
         lb_pool_view(app->lb, i, loop_now(app->loop), &v);
-        if (!v.ready || v.epoch == 0 || v.name_refused) {
-            http_problem(ex, 503, "not-ready", "Not ready", "Retry-After: 1\r\n", "pool %s: %s",
-                         v.name,
-                         v.name_refused ? "another process runs under this balancer's name"
-                         : v.ready      ? "no epoch is granted yet"
-                                        : "not read from the store yet");
-            return;
-        }
+        if (v.ready && v.epoch != 0 && !v.name_refused)
+            continue;
+        (void)snprintf(text, sizeof text, "pool %s: %s", v.name,
+                       v.name_refused ? "another process runs under this balancer's name"
+                       : v.ready      ? "no epoch is granted yet"
+                                      : "not read from the store yet");
+        return text;
     }
     if (app->stopping)
-        http_problem(ex, 503, "stopping", "Stopping", NULL, "this balancer is stopping");
+        return "this balancer is stopping";
+    if (app->service != NULL && service_out(app->service) != NULL) {
+        (void)snprintf(text, sizeof text, "out of service: %s", service_out(app->service));
+        return text;
+    }
+    return NULL;
+}
+
+static void get_readyz(void *arg, const struct http_request *req, struct http_exchange *ex)
+{
+    const char *why = app_not_ready(arg);
+    if (why != NULL)
+        http_problem(ex, 503, "not-ready", "Not ready", "Retry-After: 1\r\n", "%s", why);
     else
         http_reply(ex, 200, "text/plain", NULL, SPAN("ready\n"));
 }
@@ -541,4 +552,11 @@ const struct http_route admin_routes[] = {
     {"PUT", "/v1/pools/", on_pool},   {"GET", "/v1/events", get_events},
     {"GET", "/healthz", get_healthz}, {"GET", "/readyz", get_readyz},
     {"GET", "/metrics", get_metrics}, {NULL, NULL, NULL},
+};
+
+const struct http_route health_routes[] = {
+    {"GET", "/healthz", get_healthz},
+    {"GET", "/readyz", get_readyz},
+    {"GET", "/", get_readyz},
+    {NULL, NULL, NULL},
 };

@@ -69,7 +69,9 @@ struct app {
     struct probes *probes;
     struct peers *peers;
     struct alerts_io *alerts; /* NULL while there is none */
-    struct asked *spare; /* public_io.c: some to use again */
+    struct hooks *hooks;      /* NULL: none */
+    struct service *service;  /* NULL: not yet */
+    struct asked *spare;      /* public_io.c: some to use again */
     size_t spare_count;
     struct asked *asked; /* those that wait for the store */
 
@@ -123,6 +125,22 @@ void peers_flush(struct peers *peers);
 struct ws_handlers peers_handlers(struct peers *peers);
 bool peers_is_up(const struct peers *peers, size_t peer);
 
+/* ---- hooks_io.c ---- */
+
+struct hooks *hooks_create(struct app *app, struct err *err);
+void hooks_destroy(struct hooks *hooks);
+/* fx->hook says what has happened. hooks NULL: nobody wants to know. */
+void hooks_event(struct hooks *hooks, const struct lb_effect *fx);
+
+/* ---- service_io.c ---- */
+
+struct service *service_create(struct app *app, struct err *err);
+void service_destroy(struct service *service);
+/* Look at once. service NULL is a no-op. */
+void service_look(struct service *service);
+/* Why it is out of service at an operator's wish; NULL: it is not. */
+const char *service_out(const struct service *service);
+
 /* ---- public_io.c ---- */
 
 extern const struct http_route public_routes[];
@@ -132,5 +150,9 @@ void public_close(struct app *app);
 /* ---- admin_io.c ---- */
 
 extern const struct http_route admin_routes[];
+/* /healthz, /readyz, and / as /readyz. */
+extern const struct http_route health_routes[];
+/* Why it would be wrong to send anybody here; NULL: nothing. Valid until the next call. */
+const char *app_not_ready(struct app *app);
 
 #endif

@@ -254,6 +254,8 @@ static void do_note(struct app *app, struct app_pool *pool, const struct lb_effe
 {
     char detail[LB_TEXT_MAX + NODE_WHY_MAX + 16];
     struct record_writer w;
+    if (fx->hook != NULL)
+        hooks_event(app->hooks, fx);
     if (!fx->record)
         return;
     record_begin(&w, detail, sizeof detail);

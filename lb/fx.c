@@ -5,6 +5,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+void fx_hook(struct lb_effect *note, const char *hook)
+{
+    if (note != NULL)
+        note->hook = hook;
+}
+
 bool fx_room(struct lb *lb, const struct lb_effects *fx, size_t wanted)
 {
     if (fx->count + wanted <= LB_EFFECTS_MAX)
@@ -23,11 +29,12 @@ struct lb_effect *fx_add(struct lb_effects *fx, enum lb_effect_kind kind, size_t
     return effect;
 }
 
-void fx_note(struct lb_effects *fx, enum lb_level level, size_t pool, const char *event,
-             const char *node, bool record, const char *why, const char *fmt, ...)
+struct lb_effect *fx_note(struct lb_effects *fx, enum lb_level level, size_t pool,
+                          const char *event, const char *node, bool record, const char *why,
+                          const char *fmt, ...)
 {
     if (fx->count >= LB_EFFECTS_MAX)
-        return;
+        return NULL;
     struct lb_effect *effect = fx_add(fx, LB_DO_NOTE, pool, why);
     effect->level = level;
     effect->event = event;
@@ -37,4 +44,5 @@ void fx_note(struct lb_effects *fx, enum lb_level level, size_t pool, const char
     va_start(args, fmt);
     (void)vsnprintf(effect->text, sizeof effect->text, fmt, args);
     va_end(args);
+    return effect;
 }

@@ -30,8 +30,10 @@ void guard_hold(struct lb *lb, struct lb_pool *pool, const char *why, int64_t co
     if (!news && mono_sub(lb->now, pool->guard_told_at) < GUARD_NOTE_EVERY_MS)
         return;
     pool->guard_told_at = lb->now;
-    fx_note(fx, LB_ERROR, pool->index, "guard", NULL, true, why, "would_lose=%lld of=%lld",
-            (long long)count, (long long)total);
+    struct lb_effect *note = fx_note(fx, LB_ERROR, pool->index, "guard", NULL, true, why,
+                                     "would_lose=%lld of=%lld", (long long)count, (long long)total);
+    if (news)
+        fx_hook(note, "guard");
 }
 
 static void forget_old_losses(const struct lb *lb, struct lb_pool *pool)

@@ -84,8 +84,9 @@ struct lb_pool {
     uint64_t nodes_dropped;          /* the table was full */
     struct want closed_want;
 
-    bool store_up;  /* its Redis can be asked */
-    bool has_clock; /* clock_wall and clock_mono were the same instant */
+    bool store_up;   /* its Redis can be asked */
+    bool store_lost; /* told, and not back yet */
+    bool has_clock;  /* clock_wall and clock_mono were the same instant */
     wall_ms_t clock_wall;
     mono_ms_t clock_mono;
 
@@ -157,6 +158,8 @@ struct lb {
     mono_ms_t now;
     uint64_t serial;
     bool stopping, again;
+    bool out;             /* of service, at an operator's wish: others are to own */
+    bool store_lost;      /* told, and not back yet */
     bool able, able_told; /* could we own a pool; does who is up know what we last said */
     size_t me;            /* among peers */
     mono_ms_t probe_second_at;
@@ -170,10 +173,12 @@ bool fx_room(struct lb *lb, const struct lb_effects *fx, size_t wanted);
 /* A zeroed effect, added. There must be room (asserted). */
 struct lb_effect *fx_add(struct lb_effects *fx, enum lb_effect_kind kind, size_t pool,
                          const char *why);
-/* A note; dropped when there is no room. */
-void fx_note(struct lb_effects *fx, enum lb_level level, size_t pool, const char *event,
-             const char *node, bool record, const char *why, const char *fmt, ...)
-    BERTH_PRINTF(8, 9);
+/* A note; dropped (NULL) when there is no room. */
+struct lb_effect *fx_note(struct lb_effects *fx, enum lb_level level, size_t pool,
+                          const char *event, const char *node, bool record, const char *why,
+                          const char *fmt, ...) BERTH_PRINTF(8, 9);
+/* Hooks are told of this note, which may be NULL. */
+void fx_hook(struct lb_effect *note, const char *hook);
 
 /* ---- view.c ---- */
 
@@ -224,6 +229,8 @@ void own_lease_reply(struct lb *lb, struct lb_pool *pool, const struct lb_event 
 void own_fenced(struct lb *lb, struct lb_pool *pool, int64_t token, struct lb_effects *fx);
 /* The peer `gone` (LB_PEERS_MAX: nobody) leaves the lease free. */
 void own_hurry(struct lb_pool *pool, size_t gone);
+/* The peer owned it until now. */
+void own_released(struct lb *lb, struct lb_pool *pool, size_t peer);
 /* The peers that are up changed. */
 void own_peers(struct lb_pool *pool);
 /* Could this LB own its pools now? */

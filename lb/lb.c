@@ -160,13 +160,18 @@ static void on_event(struct lb *lb, const struct lb_event *ev, struct lb_effects
     case LB_STORE_UP:
         pool->store_up = true;
         pool->enroll_at = lb->now;
-        fx_note(fx, LB_INFO, ev->pool, "store", NULL, true, "connected", "up=1 seen_by=%s",
-                lb->config.name);
+        fx_hook(fx_note(fx, LB_INFO, ev->pool, "store", NULL, true, "connected", "up=1 seen_by=%s",
+                        lb->config.name),
+                pool->store_lost ? "redis_back" : NULL);
+        pool->store_lost = false;
         break;
     case LB_STORE_DOWN:
-        if (pool->store_up)
-            fx_note(fx, LB_WARN, ev->pool, "store", NULL, false, ev->why ? ev->why : "lost",
-                    "up=0");
+        if (pool->store_up) {
+            fx_hook(fx_note(fx, LB_WARN, ev->pool, "store", NULL, false, ev->why ? ev->why : "lost",
+                            "up=0 seen_by=%s", lb->config.name),
+                    "redis_lost");
+            pool->store_lost = true;
+        }
         pool->store_up = false;
         break;
     case LB_FOLLOW_BEGIN:
@@ -212,13 +217,20 @@ static void on_event(struct lb *lb, const struct lb_event *ev, struct lb_effects
         peer_down(lb, ev, fx);
         break;
     case LB_PEER_ABLE:
+        if (ev->ok && lb->peers[ev->peer].unable)
+            lb->peers[ev->peer].since = lb->now; /* steady from now on */
         lb->peers[ev->peer].unable = !ev->ok;
+        break;
+    case LB_SERVICE:
+        lb->out = !ev->ok;
+        fx_note(fx, LB_WARN, ev->pool, "service", lb->config.name, true,
+                ev->ok ? "in_service" : "out_of_service", "in=%d", ev->ok);
         break;
     case LB_PEER_COUNT:
         peer_count(lb, pool, &ev->count);
         break;
     case LB_PEER_RELEASED:
-        own_hurry(pool, ev->peer);
+        own_released(lb, pool, ev->peer);
         break;
     case LB_PEER_ROOMS:
         lb_rooms_seen(lb, pool);

@@ -77,6 +77,7 @@ enum lb_event_kind {
     LB_PEER_ROOMS,     /* pool: a peer hands out tickets with a room */
     LB_PEER_ROOM_OVER, /* pool, room: a peer ended the room */
     LB_ROOM_OVER,      /* pool, room: it was ended here */
+    LB_SERVICE,        /* ok: in service; else out at an operator's wish */
     LB_STOP,           /* give back what is held; the effects of this step are the last */
 };
 
@@ -150,6 +151,7 @@ struct lb_effect {
     enum lb_level level;          /* NOTE */
     const char *event;            /* NOTE: a constant word */
     bool record;                  /* NOTE */
+    const char *hook;             /* NOTE: a constant word for hooks; NULL: none */
     char node[KEYS_ID_MAX + 1];   /* NOTE: what it is about; TELL: the room */
     char text[LB_TEXT_MAX];       /* NOTE: a plain record for people and programs */
 };

@@ -94,6 +94,7 @@ static void stop(void *arg)
     struct app *app = arg;
     log_info(&app->log, "stopping", "lb=%s", app->me->name);
     app->stopping = true;
+    service_look(app->service);
     web_server_stop_accepting(app->public_server);
     app_event(app, (struct lb_event){.kind = LB_STOP});
     timer_start(&app->stop_timer, STOP_WAIT_MS, 0);
@@ -381,17 +382,50 @@ static int open_http(void *arg, struct err *err)
     return 0;
 }
 
+/* ---- service and hooks ---- */
+
+static void close_service(void *arg)
+{
+    struct app *app = arg;
+    service_destroy(app->service);
+    app->service = NULL;
+}
+
+static int open_service(void *arg, struct err *err)
+{
+    struct app *app = arg;
+    app->service = service_create(app, err);
+    return app->service == NULL ? err->code : 0;
+}
+
+static void close_hooks(void *arg)
+{
+    struct app *app = arg;
+    hooks_destroy(app->hooks);
+    app->hooks = NULL;
+}
+
+static int open_hooks(void *arg, struct err *err)
+{
+    struct app *app = arg;
+    if (app->settings->lb.hooks != NULL && (app->hooks = hooks_create(app, err)) == NULL)
+        return err->code;
+    return 0;
+}
+
 static const struct boot_stage stages[] = {
     {"config", open_config,
      close_config},                     /* arguments, file, environment; who of the peers we are */
     {"loop", open_loop, close_loop},    /* event loop, log, timers */
     {"pools", open_pools, close_pools}, /* key names, ticket keys */
     {"web", open_web, close_web},       /* libwebsockets, curl, probes */
+    {"hooks", open_hooks, close_hooks}, /* programs that want to know */
     {"core", open_core, close_core},    /* what decides */
     {"store", open_store, close_store}, /* Redis, and a follower a pool */
     {"peers", open_peers, close_peers}, /* links to the other LBs */
     {"alerts", app_open_alerts,
-     app_close_alerts},              /* people hear of it while no autoscaler tells them */
+     app_close_alerts},                       /* people hear of it while no autoscaler tells them */
+    {"service", open_service, close_service}, /* in or out, and the health port */
     {"http", open_http, close_http}, /* last: answers from the first moment, ready when it knows */
     {NULL, NULL, NULL},
 };

@@ -29,7 +29,7 @@ bool own_able(const struct lb *lb)
     for (size_t i = 0; i < lb->config.pool_count; i++)
         if (!lb->pools[i].store_up || !lb->pools[i].named || !lb->pools[i].live)
             return false;
-    return !lb->stopping;
+    return !lb->stopping && !lb->out;
 }
 
 /* ---- whose turn ---- */
@@ -77,11 +77,13 @@ static void tell_gained(struct lb *lb, struct lb_pool *pool, const char *why, st
     bool same = strcmp(pool->owner_before, me) == 0;
     fx_note(fx, LB_INFO, pool->index, "owner", me, true, why, "owner=%s token=%lld rank=%d", me,
             (long long)lease_token(&pool->lease), pool->rank);
+    const char *event = pool->rank > 0 ? "failover" : "failback";
     if (!same && (pool->rank > 0 || pool->owner_before[0] != '\0'))
-        fx_note(fx, pool->rank > 0 ? LB_WARN : LB_INFO, pool->index,
-                pool->rank > 0 ? "failover" : "failback", me, true, why,
-                "owner=%s from=%s token=%lld", me, pool->owner_before[0] ? pool->owner_before : "-",
-                (long long)lease_token(&pool->lease));
+        fx_hook(fx_note(fx, pool->rank > 0 ? LB_WARN : LB_INFO, pool->index, event, me, true, why,
+                        "owner=%s from=%s token=%lld", me,
+                        pool->owner_before[0] ? pool->owner_before : "-",
+                        (long long)lease_token(&pool->lease)),
+                event);
     (void)snprintf(pool->owner_before, sizeof pool->owner_before, "%s", me);
 }
 
@@ -117,16 +119,17 @@ static bool hand_back_due(const struct lb *lb, const struct lb_pool *pool, mono_
     const struct want *want = &pool->owner_want;
     bool asked = want->kind == WANT_FAILBACK && !want_expired(want, view_wall(lb, pool));
     *ret_at = MONO_NEVER;
-    if (!pool->owner || (s->failback != FAILBACK_AUTO && !asked))
+    if (!pool->owner || (s->failback != FAILBACK_AUTO && !asked && !lb->out))
         return false;
     for (size_t i = 0; i < s->peers.count; i++) {
         const struct lb_peer *peer = &lb->peers[i];
-        if (!peer->up || peer->unable || !comes_before(lb, pool, i))
+        if (!peer->up || peer->unable || i == lb->me || (!lb->out && !comes_before(lb, pool, i)))
             continue;
         mono_ms_t since = mono_before(peer->since, pool->gained_at) ? pool->gained_at : peer->since;
         /* Asked for: at once, but when nobody took it, not again at once. */
-        int64_t wait_ms = asked ? REWANT_AFTER_MS : s->failback_after_ms;
-        if (asked && mono_before(pool->gained_at, mono_add(peer->since, REWANT_AFTER_MS)))
+        bool at_once = asked || lb->out;
+        int64_t wait_ms = at_once ? REWANT_AFTER_MS : s->failback_after_ms;
+        if (at_once && mono_before(pool->gained_at, mono_add(peer->since, REWANT_AFTER_MS)))
             wait_ms = 0;
         *ret_at = mono_min(*ret_at, mono_add(since, wait_ms));
     }
@@ -308,6 +311,13 @@ void own_hurry(struct lb_pool *pool, size_t gone)
 {
     pool->hurry = pool->peers_changed = true;
     pool->gone = gone;
+}
+
+void own_released(struct lb *lb, struct lb_pool *pool, size_t peer)
+{
+    (void)snprintf(pool->owner_before, sizeof pool->owner_before, "%s",
+                   SECTION_AT(lb->config.lb->peers, struct lb_peer_settings, peer)->name);
+    own_hurry(pool, peer);
 }
 
 void own_peers(struct lb_pool *pool)

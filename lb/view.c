@@ -105,8 +105,11 @@ void view_state(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
     if (state->state == NODE_LOST && node->roomy)
         node->probe.wanted = pool->probes_wanted = true;
     node->probe.next_at = lb->now;
-    fx_note(fx, LB_INFO, pool->index, "state", node->name, false, state->why, "from=%s to=%s",
-            state_word(before), state_word(state->state));
+    struct lb_effect *note =
+        fx_note(fx, LB_INFO, pool->index, "state", node->name, false, state->why, "from=%s to=%s",
+                state_word(before), state_word(state->state));
+    if (state->state == NODE_LOST && own_may_act(lb, pool))
+        fx_hook(note, "node_lost");
 }
 
 /* A process we did not know; or one we knew whose epoch a store that lost its memory issued anew:

@@ -8,6 +8,16 @@ const struct option lb_options[] = {
      "Listen here for players instead of at the peer's own `public`.", 0},
     {"admin", OPT_HOSTPORT, AT(admin_listen), NULL, NULL,
      "Listen here for people and peers instead of at the peer's own `admin`.", 0},
+    {"health", OPT_HOSTPORT, AT(health), NULL, NULL,
+     "Instead of the peer's own `health`: a port that listens only while this balancer is in "
+     "service and able to answer.",
+     0},
+    {"maintenance_file", OPT_TEXT, AT(maintenance_file), NULL, "1..512",
+     "While this file is there the balancer is out of service: the health port is closed, /readyz "
+     "says 503, its pools go to a peer; whoever still asks is answered.",
+     0},
+    {"in_service_file", OPT_TEXT, AT(in_service_file), NULL, "1..512",
+     "The same while this file is not there.", 0},
     {"admin_token", OPT_TEXT, AT(admin_token), NULL, "8..256",
      "Bearer token that may change things over HTTP; not set: nobody may.", OPT_SECRET},
     {"nodes_max", OPT_INT, AT(nodes_max), "10000", "1..200000", "Nodes of all pools together.", 0},
@@ -24,7 +34,11 @@ const struct option lb_options[] = {
     {"failback_after", OPT_DURATION, AT(failback_after_ms), "10s", "0s..1h",
      "How long it must be steady first.", 0},
     {"hooks", OPT_TEXT, AT(hooks), NULL, "1..512",
-     "Directory of executables that are run on events.", 0},
+     "Directory of executables that are run on failover, failback, node_lost, redis_lost, "
+     "redis_back and guard, with the event in the environment.",
+     0},
+    {"hook_timeout", OPT_DURATION, AT(hook_timeout_ms), "10s", "100ms..10m",
+     "One that runs longer is killed.", 0},
     {"probe_rate", OPT_INT, AT(probe_rate), "500", "1..10000", "Probes a second in all.", 0},
     {"probe_hold_max", OPT_INT, AT(probe_hold_max), "2000", "0..100000",
      "Sockets of probes held open at a time (probe.hold), each a descriptor.", 0},
@@ -44,6 +58,10 @@ const struct option lb_peer_options[] = {
     {"public", OPT_HOSTPORT, AT(public_listen), NULL, NULL, "Where players ask.", OPT_REQUIRED},
     {"admin", OPT_HOSTPORT, AT(admin_listen), NULL, NULL,
      "Where people, metrics and the other peer connect.", OPT_REQUIRED},
+    {"health", OPT_HOSTPORT, AT(health), NULL, NULL,
+     "A port that listens only while this balancer is in service and able to answer: for HAProxy, "
+     "keepalived, DNS checks.",
+     0},
     {"owns", OPT_LIST, AT(owns), NULL, "0..64", "Pools it owns while all peers are well.", 0},
     {0}};
 #undef AT

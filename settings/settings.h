@@ -125,6 +125,7 @@ enum failback_mode { FAILBACK_AUTO, FAILBACK_MANUAL };
 struct lb_peer_settings {
     const char *name;
     struct host_port public_listen, admin_listen; /* `public`, `admin` */
+    struct host_port health;                      /* host NULL: none */
     struct text_list owns;                        /* pools */
 };
 
@@ -132,13 +133,16 @@ struct lb_settings {
     const char *name;                             /* which of `peers` this process is */
     struct section_items peers;                   /* of struct lb_peer_settings */
     struct host_port public_listen, admin_listen; /* override the peer's own; host NULL: not set */
-    const char *admin_token;                      /* NULL: nothing may be changed over HTTP */
+    struct host_port health;                      /* likewise */
+    const char *maintenance_file, *in_service_file; /* NULL: not used */
+    const char *admin_token;                        /* NULL: nothing may be changed over HTTP */
     int64_t nodes_max;
     int64_t lease_ms, lease_renew_ms;
     int64_t peer_ping_ms, peer_dead_after;
     int failback; /* enum failback_mode */
     int64_t failback_after_ms;
-    const char *hooks;  /* directory, or NULL */
+    const char *hooks; /* directory, or NULL */
+    int64_t hook_timeout_ms;
     int64_t probe_rate; /* probes a second in all */
     int64_t probe_hold_max;
     int64_t body_max_bytes, connections_max, idle_ms;

@@ -39,12 +39,19 @@ void rig_lb_plan(struct rig_lb lbs[2], char *ret_yaml, size_t size)
 
 void rig_lb_start_one(struct rig *rig, struct rig_lb lbs[2], int i)
 {
+    rig_lb_start_with(rig, lbs, i, NULL);
+}
+
+void rig_lb_start_with(struct rig *rig, struct rig_lb lbs[2], int i, const char *const *args)
+{
     struct rig_node *p = &lbs[i].process;
     char program[256];
     (void)snprintf(program, sizeof program, "%s/berth-lb", getenv("BERTH_BIN"));
     (void)snprintf(p->name, sizeof p->name, "lb-%c", 'a' + i);
     (void)snprintf(p->log, sizeof p->log, "%s/lb-%c.log", rig->redis.dir, 'a' + i);
-    const char *argv[] = {program, "--config", rig->config, "--name", p->name, NULL};
+    const char *argv[24] = {program, "--config", rig->config, "--name", p->name};
+    for (size_t n = 5; args && *args && n < 23; n++)
+        argv[n] = *args++;
     struct spawn spec = {.argv = argv, .output = p->log, .die_with_parent = SIGKILL};
     struct err err = {0};
     p->pid = spawn_process(&spec, &err);

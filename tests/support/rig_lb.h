@@ -19,6 +19,8 @@ void rig_lb_plan(struct rig_lb lbs[2], char *ret_yaml, size_t size);
 /* Start both. They are ready once they have read the pool: rig_lb_wait_ready. */
 void rig_lb_start(struct rig *rig, struct rig_lb lbs[2]);
 void rig_lb_start_one(struct rig *rig, struct rig_lb lbs[2], int i);
+/* With more flags, ended by NULL. */
+void rig_lb_start_with(struct rig *rig, struct rig_lb lbs[2], int i, const char *const *args);
 /* Does its public port answer this path with 200 now? */
 bool rig_lb_answers(const struct rig_lb *lb, const char *path);
 /* SIGKILL, and wait. */

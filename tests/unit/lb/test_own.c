@@ -144,6 +144,22 @@ static void test_nothing_is_handed_to_a_peer_that_is_cut_off_from_the_store(void
     assert_int_equal(w.token, token);
 }
 
+/* Out of service at an operator's wish, and back. */
+static void test_who_is_out_of_service_owns_nothing_while_another_can(void **state)
+{
+    world_event(&w, 0, (struct lb_event){.kind = LB_SERVICE, .ok = false});
+    assert_in_range(until_owned_by("lb-b"), 1, 20);
+    world_run(&w, w.now + 30000);
+    assert_string_equal(w.holder, "lb-b");
+    assert_string_not_equal(world_place(&w, 0, ""), "(no_view)"); /* who still asks is answered */
+    world_event(&w, 0, (struct lb_event){.kind = LB_SERVICE, .ok = true});
+    assert_in_range(until_owned_by("lb-a"), 10000, 10100);
+    kill_lb(1);
+    world_event(&w, 0, (struct lb_event){.kind = LB_SERVICE, .ok = false});
+    world_run(&w, w.now + 30000); /* nobody else is there */
+    assert_string_equal(w.holder, "lb-a");
+}
+
 static void test_an_owner_that_cannot_reach_the_store_is_followed(void **state)
 {
     w.lbs[0].connected = false;
@@ -271,6 +287,7 @@ int main(void)
         THREE(test_the_next_in_turn_takes_over_and_hands_back),
         TWO(test_by_hand_only_when_asked),
         TWO(test_nothing_is_handed_to_a_peer_that_is_cut_off_from_the_store),
+        TWO(test_who_is_out_of_service_owns_nothing_while_another_can),
         TWO(test_an_owner_that_cannot_reach_the_store_is_followed),
         TWO(test_answers_at_once_though_its_name_is_not_free),
         TWO(test_a_second_live_holder_of_a_name_is_refused),
