@@ -30,6 +30,9 @@ bench-%: build ## a benchmark, for example bench-pick
 	@[ -x tests/bench/$*.sh ] || { echo "no such benchmark; there are:" $(patsubst tests/bench/%.sh,bench-%,$(wildcard tests/bench/*.sh)); exit 2; }
 	@tests/bench/$*.sh
 
+load: build ## whole journeys of PLAYERS=10000 on this machine; closing line "load: players=.. failed=.. ..."
+	@BERTH_BIN=$(CURDIR)/$(BIN) PLAYERS=$(or $(PLAYERS),10000) loadtest/load.sh
+
 takeover: build ## the leading autoscaler killed and stopped at every moment of its work; closing line "takeover: passed"
 	@BERTH_BIN=$(CURDIR)/$(BIN) tests/e2e/takeover.sh --every
 
@@ -54,4 +57,4 @@ install: build ## install programs, units and the example configuration (DESTDIR
 clean: ## remove everything that was built
 	@rm -rf build
 
-.PHONY: help deps deps-dev build up demo test takeover redis-away fuzz format lint manual install clean
+.PHONY: help deps deps-dev build up demo test load takeover redis-away fuzz format lint manual install clean

@@ -1,14 +1,21 @@
 /* main.c - berth-swarm: N players make the whole journey, and a verdict.
  *
- * Progress goes to stderr once a second (in place on a terminal, each 5 s as a log line otherwise);
- * the table of steps and the closing line `swarm: players=... verdict=passed|failed` go to stdout.
- * Exit code 0: passed, 1: not passed, 2: bad arguments, 130: interrupted. */
+ * More players than one process has descriptors for are shared by workers (workers_io.c). Progress
+ * goes to stderr once a second (in place on a terminal, each 5 s as a log line otherwise); the
+ * table of steps and the closing line `swarm: players=... verdict=passed|failed` go to stdout. Exit
+ * code 0: passed, 1: not passed, 2: bad arguments, 130: interrupted.
+ *
+ * berth-swarm --merge FILE...: the verdict over what the swarms of several machines wrote
+ * (--swarm.worker true). */
 #include "io/boot.h"
 #include "io/config.h"
+#include "loadtest/merge.h"
 #include "loadtest/swarm_io.h"
+#include "loadtest/workers_io.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -21,7 +28,9 @@ struct app {
     struct log log;
     struct web *web;
     struct fetcher *fetcher;
-    struct swarm *swarm;
+    struct swarm *swarm;     /* one of these: our own players, */
+    struct workers *workers; /* or theirs */
+    size_t worker_count;
     struct timer progress;
     mono_ms_t began;
     char prefix[32];
@@ -31,50 +40,75 @@ struct app {
 
 /* ---- progress and verdict ---- */
 
+static const struct tally *seen(const struct app *app)
+{
+    return app->workers ? workers_tally(app->workers) : swarm_tally(app->swarm);
+}
+
+static struct workers_progress progress_now(const struct app *app)
+{
+    if (app->workers)
+        return workers_progress(app->workers);
+    const struct tally *t = swarm_tally(app->swarm);
+    return (struct workers_progress){
+        .started = (int64_t)t->started,
+        .asking = (int64_t)(t->state[PLAYER_ASK_LOBBY] + t->state[PLAYER_CONNECT_LOBBY]),
+        .seeking = (int64_t)t->state[PLAYER_SEEK],
+        .joining = (int64_t)(t->state[PLAYER_ASK_GAME] + t->state[PLAYER_CONNECT_GAME] +
+                             t->state[PLAYER_MEET]),
+        .playing = (int64_t)t->state[PLAYER_PLAY],
+        .done = (int64_t)t->done,
+        .failed = (int64_t)t->failed,
+        .retries = (int64_t)t->retried,
+        .events = (int64_t)t->events_in};
+}
+
 static void progress_text(const struct app *app, char *buf, size_t size)
 {
-    const struct tally *t = swarm_tally(app->swarm);
-    uint64_t asking = t->state[PLAYER_ASK_LOBBY] + t->state[PLAYER_CONNECT_LOBBY];
-    uint64_t joining =
-        t->state[PLAYER_ASK_GAME] + t->state[PLAYER_CONNECT_GAME] + t->state[PLAYER_MEET];
+    struct workers_progress p = progress_now(app);
     (void)snprintf(buf, size,
-                   "t=%" PRId64 "s started=%" PRIu64 " asking=%" PRIu64 " seeking=%" PRIu64
-                   " joining=%" PRIu64 " playing=%" PRIu64 " done=%" PRIu64 " failed=%" PRIu64
-                   " retries=%" PRIu64 " events=%" PRIu64,
-                   mono_sub(loop_now(app->boot.loop), app->began) / 1000, t->started, asking,
-                   t->state[PLAYER_SEEK], joining, t->state[PLAYER_PLAY], t->done, t->failed,
-                   t->retried, t->events_in);
+                   "started=%" PRId64 " asking=%" PRId64 " seeking=%" PRId64 " joining=%" PRId64
+                   " playing=%" PRId64 " done=%" PRId64 " failed=%" PRId64 " retries=%" PRId64
+                   " events=%" PRId64,
+                   p.started, p.asking, p.seeking, p.joining, p.playing, p.done, p.failed,
+                   p.retries, p.events);
 }
 
 static void on_progress(void *arg)
 {
     struct app *app = arg;
     char text[512];
+    int64_t t_s = mono_sub(loop_now(app->boot.loop), app->began) / 1000;
     progress_text(app, text, sizeof text);
-    if (app->terminal)
-        (void)fprintf(stderr, "\r\033[K%s", text);
-    else if (app->ticks++ % 5 == 0)
-        (void)fprintf(stderr, "%s\n", text);
+    if (app->settings->worker) {
+        (void)printf("progress %s\n", text);
+        (void)fflush(stdout);
+    } else if (app->terminal) {
+        (void)fprintf(stderr, "\r\033[Kt=%" PRId64 "s %s", t_s, text);
+    } else if (app->ticks++ % 5 == 0) {
+        (void)fprintf(stderr, "t=%" PRId64 "s %s\n", t_s, text);
+    }
+}
+
+static void say_line(void *arg, const char *line)
+{
+    (void)printf("%s\n", line);
 }
 
 static void on_done(void *arg)
 {
     struct app *app = arg;
-    const struct tally *t = swarm_tally(app->swarm);
-    char text[8192];
+    const struct tally *t = seen(app);
+    double seconds = (double)mono_sub(loop_now(app->boot.loop), app->began) / 1000;
     timer_stop(&app->progress);
-    if (app->terminal)
+    if (app->terminal && !app->settings->worker)
         (void)fprintf(stderr, "\r\033[K");
-    (void)tally_report(t, text, sizeof text);
-    (void)fputs(text, stdout);
-    (void)tally_line(t, text, sizeof text);
-    bool passed = tally_passed(t) && !app->interrupted;
-    (void)printf("swarm: %s seconds=%.1f verdict=%s\n", text,
-                 (double)mono_sub(loop_now(app->boot.loop), app->began) / 1000,
-                 app->interrupted ? "interrupted"
-                 : passed         ? "passed"
-                                  : "failed");
+    if (app->settings->worker)
+        tally_write(t, say_line, NULL);
+    else
+        merge_print(t, seconds, app->interrupted);
     (void)fflush(stdout);
+    bool passed = tally_passed(t) && !app->interrupted;
     boot_exit(&app->boot, app->interrupted ? 130 : passed ? 0 : 1);
 }
 
@@ -83,12 +117,17 @@ static void on_done(void *arg)
 static int open_config(void *arg, struct err *err)
 {
     static const char *const reads[] = {"log", "swarm", NULL};
-    static const struct config_alias aliases[] = {
-        {"--players", "swarm.players"}, {"--lb", "swarm.lb"},
-        {"--ramp", "swarm.ramp"},       {"--hold", "swarm.hold"},
-        {"--leave", "swarm.leave"},     {"--mode", "swarm.mode"},
-        {"--seed", "swarm.seed"},       {"--token", "swarm.token"},
-        {"--prefix", "swarm.prefix"},   {NULL, NULL}};
+    static const struct config_alias aliases[] = {{"--players", "swarm.players"},
+                                                  {"--lb", "swarm.lb"},
+                                                  {"--ramp", "swarm.ramp"},
+                                                  {"--hold", "swarm.hold"},
+                                                  {"--leave", "swarm.leave"},
+                                                  {"--mode", "swarm.mode"},
+                                                  {"--seed", "swarm.seed"},
+                                                  {"--token", "swarm.token"},
+                                                  {"--prefix", "swarm.prefix"},
+                                                  {"--workers", "swarm.workers"},
+                                                  {NULL, NULL}};
     static const struct config_program program = {
         .name = "berth-swarm",
         .summary = "N players make the whole journey: lobby, match, room, game node; latencies by "
@@ -116,25 +155,35 @@ static void close_config(void *arg)
     config_close(app->config);
 }
 
-/* Two sockets and a question a player, and some for ourselves. */
+/* Two sockets and a question a player, and some for ourselves; beyond the limit others share. */
 static int open_limits(void *arg, struct err *err)
 {
+    enum { A_PLAYER = 3, OURSELVES = 64 };
     struct app *app = arg;
+    const struct swarm_settings *s = app->settings;
     struct rlimit limit;
-    rlim_t wanted = (rlim_t)app->settings->players * 3 + 64;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return err_set(err, BERTH_ESYS, "the limit of descriptors cannot be read");
-    if (limit.rlim_cur >= wanted)
-        return 0;
-    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+    limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur < (rlim_t)app->settings->players * 2 + 64)
-        return err_set(err, BERTH_EINVAL,
-                       "players = %" PRId64
-                       ": the limit of %llu descriptors (ulimit -n) allows %llu",
-                       app->settings->players, (unsigned long long)limit.rlim_cur,
-                       (unsigned long long)(limit.rlim_cur - 64) / 2);
-    return 0;
+    (void)getrlimit(RLIMIT_NOFILE, &limit);
+    size_t most = limit.rlim_cur > OURSELVES + A_PLAYER
+                      ? (size_t)((limit.rlim_cur - OURSELVES) / A_PLAYER)
+                      : 1;
+    size_t players = (size_t)s->players;
+    app->worker_count = s->worker ? 1 : (size_t)s->workers;
+    if (app->worker_count == 0)
+        app->worker_count = (players + most - 1) / most;
+    if (app->worker_count > players)
+        app->worker_count = players;
+    if (app->worker_count <= WORKERS_MAX &&
+        (players + app->worker_count - 1) / app->worker_count <= most)
+        return 0;
+    return err_set(err, BERTH_EINVAL,
+                   "players = %zu in %zu processes: the limit of %llu descriptors (ulimit -n) "
+                   "allows %zu each, in at most %d processes",
+                   players, app->worker_count, (unsigned long long)limit.rlim_cur, most,
+                   WORKERS_MAX);
 }
 
 static int open_loop(void *arg, struct err *err)
@@ -187,6 +236,7 @@ static int open_swarm(void *arg, struct err *err)
                        (uint64_t)(loop_wall_us() / 1000));
     const struct swarm_config config = {
         .players = (size_t)s->players,
+        .first = (size_t)s->first,
         .prefix = app->prefix,
         .lb = s->lb.items,
         .lb_count = s->lb.count,
@@ -205,12 +255,21 @@ static int open_swarm(void *arg, struct err *err)
                  .leave_over_ms = s->leave_ms,
                  .mode = s->mode},
     };
+    const struct workers_config shared = {.count = app->worker_count,
+                                          .players = (size_t)s->players,
+                                          .first = (size_t)s->first,
+                                          .prefix = app->prefix,
+                                          .argv = app->argv,
+                                          .argc = app->argc};
     app->began = loop_now(app->boot.loop);
     app->terminal = isatty(STDERR_FILENO);
-    app->swarm =
-        swarm_start(app->boot.loop, &app->log, app->web, app->fetcher, &config, on_done, app, err);
-    if (!app->swarm)
-        return err->code;
+    if (app->worker_count > 1)
+        app->workers = workers_start(app->boot.loop, &app->log, &shared, on_done, app, err);
+    else
+        app->swarm = swarm_start(app->boot.loop, &app->log, app->web, app->fetcher, &config,
+                                 on_done, app, err);
+    if (!app->swarm && !app->workers)
+        return err->code ? err->code : BERTH_ESYS;
     timer_init(&app->progress, app->boot.loop, on_progress, app);
     timer_start(&app->progress, 1000, 1000);
     return 0;
@@ -221,13 +280,18 @@ static void close_swarm(void *arg)
     struct app *app = arg;
     timer_stop(&app->progress);
     swarm_destroy(app->swarm);
+    workers_destroy(app->workers);
 }
 
 static void stop(void *arg)
 {
     struct app *app = arg;
     app->interrupted = true;
-    swarm_interrupt(app->swarm); /* leads to on_done() */
+    if (app->workers)
+        workers_interrupt(app->workers);
+    else
+        swarm_interrupt(app->swarm);
+    /* both lead to on_done() */
 }
 
 int main(int argc, char **argv)
@@ -241,6 +305,8 @@ int main(int argc, char **argv)
         {"swarm", open_swarm, close_swarm},
         {NULL, NULL, NULL},
     };
+    if (argc > 1 && strcmp(argv[1], "--merge") == 0)
+        return merge_main(argc - 2, argv + 2);
     struct app app = {.argc = argc, .argv = argv, .boot = {.stop = stop}};
     return boot_run(&app.boot, stages, &app);
 }

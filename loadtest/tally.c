@@ -1,6 +1,7 @@
 /* tally.c - adding up what the players saw. */
 #include "loadtest/tally.h"
 
+#include "core/record.h"
 #include "core/text.h"
 
 #include <assert.h>
@@ -30,38 +31,48 @@ void tally_fini(struct tally *tally)
     tally->rooms = NULL;
 }
 
-static void count_reason(struct tally_reason *reasons, const char *why)
+static void count_reason(struct tally_reason *reasons, const char *why, uint64_t count)
 {
     for (size_t i = 0; i < TALLY_REASONS_MAX; i++) {
-        if (!reasons[i].why)
-            reasons[i].why = why;
-        if (strcmp(reasons[i].why, why) == 0) {
-            reasons[i].count++;
+        if (!reasons[i].why[0])
+            (void)snprintf(reasons[i].why, sizeof reasons[i].why, "%s", why);
+        if (strncmp(reasons[i].why, why, sizeof reasons[i].why - 1) == 0) {
+            reasons[i].count += count;
             return;
         }
     }
-    reasons[TALLY_REASONS_MAX - 1].count++;
+    reasons[TALLY_REASONS_MAX - 1].count += count;
+}
+
+/* Some players of a room were seen on a node. */
+static int met_on(struct tally *tally, struct span id, const char *node, uint32_t players)
+{
+    uint32_t slot = strmap_get(&tally->room_of, id);
+    if (slot == STRMAP_NONE) {
+        slot = (uint32_t)tally->rooms_count;
+        if (slot == tally->players || strmap_put(&tally->room_of, id, slot) < 0)
+            return BERTH_EFULL;
+        tally->rooms_count++;
+        struct tally_room *fresh = &tally->rooms[slot];
+        (void)span_copy(id, fresh->id, sizeof fresh->id);
+        (void)snprintf(fresh->node, sizeof fresh->node, "%s", node);
+    }
+    struct tally_room *room = &tally->rooms[slot];
+    room->met += players;
+    if (strcmp(room->node, node) != 0 && !room->split) {
+        room->split = true;
+        tally->split_rooms++;
+    }
+    return 0;
 }
 
 /* A player joined: is everyone of its room on one node? */
 static void met_in_room(struct tally *tally, const struct player *player)
 {
     assert(player != NULL);
-    struct span id = span_of(player->room);
-    uint32_t slot = strmap_get(&tally->room_of, id);
-    if (slot == STRMAP_NONE) {
-        slot = (uint32_t)tally->rooms_count;
-        if (strmap_put(&tally->room_of, id, slot) < 0)
-            return; /* more rooms than players cannot be */
-        tally->rooms_count++;
-        memcpy(tally->rooms[slot].node, player->node[SOCKET_GAME], sizeof tally->rooms[slot].node);
-    }
-    struct tally_room *room = &tally->rooms[slot];
-    room->met++;
-    if (strcmp(room->node, player->node[SOCKET_GAME]) != 0 && !room->split) {
-        room->split = true;
-        tally->split_rooms++;
-    }
+    int rc = met_on(tally, span_of(player->room), player->node[SOCKET_GAME], 1);
+    assert(rc == 0); /* there are no more rooms than players */
+    (void)rc;
 }
 
 void tally_effect(struct tally *tally, const struct player *player,
@@ -80,15 +91,15 @@ void tally_effect(struct tally *tally, const struct player *player,
         break;
     case PLAYER_FX_RETRY:
         tally->retried++;
-        count_reason(tally->retries, effect->why);
+        count_reason(tally->retries, effect->why, 1);
         break;
     case PLAYER_FX_KILLED:
         tally->killed++;
-        count_reason(tally->kills, effect->why);
+        count_reason(tally->kills, effect->why, 1);
         break;
     case PLAYER_FX_FAILED:
         tally->failed++;
-        count_reason(tally->failures, effect->why);
+        count_reason(tally->failures, effect->why, 1);
         break;
     case PLAYER_FX_DONE:
         tally->done++;
@@ -118,10 +129,10 @@ bool tally_passed(const struct tally *tally)
 
 static void add_reasons(struct text *t, const char *title, const struct tally_reason *reasons)
 {
-    if (!reasons[0].why)
+    if (!reasons[0].why[0])
         return;
     text_add(t, "%s:", title);
-    for (size_t i = 0; i < TALLY_REASONS_MAX && reasons[i].why; i++)
+    for (size_t i = 0; i < TALLY_REASONS_MAX && reasons[i].why[0]; i++)
         text_add(t, " %s=%" PRIu64, reasons[i].why, reasons[i].count);
     text_add(t, "\n");
 }
@@ -154,4 +165,165 @@ size_t tally_line(const struct tally *tally, char *buf, size_t size)
              tally->players, tally->matched, tally->rooms_count, tally->split_rooms, tally->failed,
              tally->killed);
     return t.len;
+}
+
+/* ---- for another process ---- */
+
+enum { LINE_SIZE = HISTOGRAM_BUCKETS * 16 + 256 };
+
+static const char *const reason_kinds[] = {"failures", "retries", "kills"};
+
+static struct tally_reason *reasons_of(struct tally *tally, size_t kind)
+{
+    struct tally_reason *lists[] = {tally->failures, tally->retries, tally->kills};
+    return lists[kind];
+}
+
+static void write_timed(const struct histogram *h, const char *step, char *line,
+                        void (*write)(void *arg, const char *line), void *arg)
+{
+    struct text t;
+    text_init(&t, line, LINE_SIZE);
+    text_add(&t, "timed step=%s count=%" PRIu64 " sum=%" PRIu64 " max=%" PRIu64 " buckets=", step,
+             h->count, h->sum, h->max);
+    for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++)
+        if (h->buckets[i])
+            text_add(&t, "%zu:%" PRIu64 ",", i, h->buckets[i]);
+    write(arg, line);
+}
+
+void tally_write(const struct tally *tally, void (*write)(void *arg, const char *line), void *arg)
+{
+    static _Thread_local char line[LINE_SIZE];
+    for (int i = 0; i < PLAYER_TIMED; i++)
+        write_timed(&tally->timed[i], player_timed_word((enum player_timed)i), line, write, arg);
+    for (size_t kind = 0; kind < 3; kind++) {
+        const struct tally_reason *list = kind == 0   ? tally->failures
+                                          : kind == 1 ? tally->retries
+                                                      : tally->kills;
+        for (size_t i = 0; i < TALLY_REASONS_MAX && list[i].why[0]; i++) {
+            (void)snprintf(line, sizeof line, "reason kind=%s why=%s count=%" PRIu64,
+                           reason_kinds[kind], list[i].why, list[i].count);
+            write(arg, line);
+        }
+    }
+    for (size_t i = 0; i < tally->rooms_count; i++) {
+        const struct tally_room *room = &tally->rooms[i];
+        (void)snprintf(line, sizeof line, "room id=%s node=%s met=%u split=%d", room->id,
+                       room->node, room->met, room->split);
+        write(arg, line);
+    }
+    (void)snprintf(line, sizeof line,
+                   "tally players=%zu started=%" PRIu64 " matched=%" PRIu64 " met=%" PRIu64
+                   " done=%" PRIu64 " failed=%" PRIu64 " killed=%" PRIu64 " retried=%" PRIu64
+                   " events=%" PRIu64,
+                   tally->players, tally->started, tally->matched, tally->met, tally->done,
+                   tally->failed, tally->killed, tally->retried, tally->events_in);
+    write(arg, line);
+}
+
+static int add_timed(struct tally *tally, struct span record)
+{
+    static _Thread_local struct histogram h;
+    char step[40];
+    int64_t count, sum, max;
+    struct span buckets;
+    memset(&h, 0, sizeof h);
+    if (record_text(record, "step", step, sizeof step) < 0 ||
+        !record_int(record, "count", &count) || !record_int(record, "sum", &sum) ||
+        !record_int(record, "max", &max) || !record_raw(record, "buckets", &buckets))
+        return BERTH_EPROTO;
+    h.count = (uint64_t)count;
+    h.sum = (uint64_t)sum;
+    h.max = (uint64_t)max;
+    for (const char *p = buckets.ptr; p < buckets.ptr + buckets.len;) {
+        char *end;
+        unsigned long i = strtoul(p, &end, 10);
+        if (end == p || *end != ':' || i >= HISTOGRAM_BUCKETS)
+            return BERTH_EPROTO;
+        p = end + 1;
+        h.buckets[i] = strtoull(p, &end, 10);
+        if (end == p || *end != ',')
+            return BERTH_EPROTO;
+        p = end + 1;
+    }
+    for (int i = 0; i < PLAYER_TIMED; i++)
+        if (strcmp(step, player_timed_word((enum player_timed)i)) == 0) {
+            histogram_merge(&tally->timed[i], &h);
+            return 0;
+        }
+    return BERTH_EPROTO;
+}
+
+static int add_reason(struct tally *tally, struct span record)
+{
+    char kind[16], why[40];
+    int64_t count;
+    if (record_text(record, "kind", kind, sizeof kind) < 0 ||
+        record_text(record, "why", why, sizeof why) < 0 || !record_int(record, "count", &count))
+        return BERTH_EPROTO;
+    for (size_t i = 0; i < 3; i++)
+        if (strcmp(kind, reason_kinds[i]) == 0) {
+            count_reason(reasons_of(tally, i), why, (uint64_t)count);
+            return 0;
+        }
+    return BERTH_EPROTO;
+}
+
+static int add_room(struct tally *tally, struct span record)
+{
+    char id[PLAYER_ID_MAX], node[PLAYER_ID_MAX];
+    int64_t met, split;
+    if (record_text(record, "id", id, sizeof id) < 0 ||
+        record_text(record, "node", node, sizeof node) < 0 || !record_int(record, "met", &met) ||
+        !record_int(record, "split", &split))
+        return BERTH_EPROTO;
+    int rc = met_on(tally, span_of(id), node, (uint32_t)met);
+    uint32_t slot = strmap_get(&tally->room_of, span_of(id));
+    if (rc == 0 && split && !tally->rooms[slot].split) {
+        tally->rooms[slot].split = true;
+        tally->split_rooms++;
+    }
+    return rc;
+}
+
+static int add_totals(struct tally *tally, struct span record)
+{
+    const struct {
+        const char *name;
+        uint64_t *to;
+    } totals[] = {{"started", &tally->started}, {"matched", &tally->matched},
+                  {"met", &tally->met},         {"done", &tally->done},
+                  {"failed", &tally->failed},   {"killed", &tally->killed},
+                  {"retried", &tally->retried}, {"events", &tally->events_in}};
+    int64_t value;
+    for (size_t i = 0; i < sizeof totals / sizeof *totals; i++) {
+        if (!record_int(record, totals[i].name, &value) || value < 0)
+            return BERTH_EPROTO;
+        *totals[i].to += (uint64_t)value;
+    }
+    return 0;
+}
+
+int tally_add(struct tally *tally, struct span line, struct err *err)
+{
+    static const struct {
+        const char *word;
+        int (*add)(struct tally *tally, struct span record);
+    } kinds[] = {{"timed ", add_timed},
+                 {"reason ", add_reason},
+                 {"room ", add_room},
+                 {"tally ", add_totals}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        size_t len = strlen(kinds[i].word);
+        if (line.len < len || memcmp(line.ptr, kinds[i].word, len) != 0)
+            continue;
+        int rc = kinds[i].add(tally, (struct span){line.ptr + len, line.len - len});
+        return rc == 0 ? 0
+                       : err_set(err, rc, "%s: \"%.*s\"",
+                                 rc == BERTH_EFULL ? "more rooms than players" : "malformed",
+                                 (int)(line.len < 60 ? line.len : 60), line.ptr);
+    }
+    return err_set(err, BERTH_EPROTO, "not a line of a tally: \"%.*s\"",
+                   (int)(line.len < 60 ? line.len : 60), line.ptr);
 }

@@ -13,11 +13,12 @@
 enum { TALLY_REASONS_MAX = 32 };
 
 struct tally_reason {
-    const char *why; /* constant text */
+    char why[40]; /* "": none */
     uint64_t count;
 };
 
 struct tally_room {
+    char id[PLAYER_ID_MAX];
     char node[PLAYER_ID_MAX]; /* where its first player joined */
     uint32_t met;             /* players that saw all of their match there */
     bool split;               /* two players of one room were on two nodes */
@@ -48,6 +49,13 @@ void tally_moved(struct tally *tally, enum player_state from, enum player_state 
 
 /* Everyone met, nothing failed, no room was split, no session killed. */
 bool tally_passed(const struct tally *tally);
+
+/* What was seen, in lines for another process: write(arg, line) is called for each, in order; lines
+ * are plain records (core/record.h) after a word, without an end of line. */
+void tally_write(const struct tally *tally, void (*write)(void *arg, const char *line), void *arg);
+/* Add such a line of another tally. players of `tally` is what init said: the sum over all.
+ * BERTH_EPROTO with err: not such a line; BERTH_EFULL: more rooms than players. */
+int tally_add(struct tally *tally, struct span line, struct err *err) BERTH_MUST_USE;
 
 /* The table of steps and the reasons, as text for a person. Returns the length; cut at size. */
 size_t tally_report(const struct tally *tally, char *buf, size_t size);

@@ -362,6 +362,9 @@ struct swarm_settings {
     int64_t ramp_ms, hold_ms, leave_ms, event_interval_ms, linger_ms;
     int64_t step_timeout_ms, match_timeout_ms, api_timeout_ms, connect_timeout_ms;
     int64_t seed;
+    int64_t workers; /* 0: as many as descriptors demand */
+    int64_t first;   /* number of the first player */
+    bool worker;     /* what was seen goes to stdout for another process to add up */
 };
 
 struct up_settings {

@@ -3,8 +3,16 @@
 
 #define AT(field) offsetof(struct swarm_settings, field)
 const struct option swarm_options[] = {
-    {"players", OPT_INT, AT(players), "100", "1..20000",
-     "Virtual players; each needs up to three descriptors.", 0},
+    {"players", OPT_INT, AT(players), "100", "1..1000000",
+     "Virtual players; each needs up to three descriptors of its worker.", 0},
+    {"workers", OPT_INT, AT(workers), "0", "0..256",
+     "Processes that share the players; 0: as many as the limit of descriptors (ulimit -n) "
+     "demands.",
+     0},
+    {"first", OPT_INT, AT(first), "0", "0..1000000000",
+     "Number of the first player, so that several machines share a run (and a prefix).", 0},
+    {"worker", OPT_BOOL, AT(worker), "false", NULL,
+     "One process, and what it saw goes to stdout for berth-swarm --merge instead of a table.", 0},
     {"lb", OPT_LIST, AT(lb), "http://127.0.0.1:8080", "1..16",
      "Base URLs of the endpoint API, asked in turn.", 0},
     {"lobby_pool", OPT_NAME, AT(lobby_pool), "lobby", NULL, "Pool of the lobby nodes.", 0},
