@@ -2,7 +2,9 @@
  * answer. */
 #include "lobbynode/lobby.h"
 
+#include "lobbynode/making.h"
 #include "lobbynode/match.h"
+#include "lobbynode/party.h"
 #include "lobbynode/seeker.h"
 
 #include <assert.h>
@@ -10,12 +12,27 @@
 
 #define DUE_PER_TICK 16
 
+static int init_searches(struct lobby *lobby)
+{
+    uint32_t peers = lobby->config.front.peers_max;
+    lobby->seeking = calloc(lobby->config.mode_count, sizeof *lobby->seeking);
+    lobby->epochs = calloc(LOBBY_NODES_MAX, sizeof *lobby->epochs);
+    if (!lobby->seeking || !lobby->epochs)
+        return BERTH_ENOMEM;
+    for (size_t mode = 0; mode < lobby->config.mode_count; mode++)
+        if (fifo_init(&lobby->seeking[mode], peers) < 0)
+            return BERTH_ENOMEM;
+    if (strmap_init(&lobby->alive, LOBBY_NODES_MAX, lobby->config.seed) < 0)
+        return BERTH_ENOMEM;
+    return matcher_init(&lobby->matcher, LOBBY_ENTRIES_MAX);
+}
+
 int lobby_init(struct lobby *lobby, const struct lobby_config *config, struct door *door)
 {
-    assert(config->match_size >= 1 && config->match_size <= CALL_PLAYERS_MAX);
+    assert(config->mode_count >= 1);
     assert(config->matches_max >= 1 && config->lb_count >= 1);
     uint32_t peers = config->front.peers_max;
-    *lobby = (struct lobby){.config = *config, .again = peers};
+    *lobby = (struct lobby){.config = *config, .again = peers, .pausing = peers};
     rng_seed(&lobby->rng, config->seed);
     lobby->players = calloc(peers, sizeof *lobby->players);
     lobby->matches = calloc(config->matches_max, sizeof *lobby->matches);
@@ -26,7 +43,7 @@ int lobby_init(struct lobby *lobby, const struct lobby_config *config, struct do
         strmap_init(&lobby->peer_of_player, peers, config->seed) < 0 ||
         strmap_init(&lobby->match_of_room, config->matches_max, config->seed) < 0 ||
         fifo_init(&lobby->waiting, config->matches_max) < 0 ||
-        fifo_init(&lobby->seeking, peers) < 0 || fifo_init(&lobby->matched, peers) < 0) {
+        fifo_init(&lobby->matched, peers) < 0 || init_searches(lobby) < 0) {
         lobby_fini(lobby);
         return BERTH_ENOMEM;
     }
@@ -37,8 +54,13 @@ int lobby_init(struct lobby *lobby, const struct lobby_config *config, struct do
 
 void lobby_fini(struct lobby *lobby)
 {
+    matcher_fini(&lobby->matcher);
+    strmap_fini(&lobby->alive);
+    for (size_t mode = 0; lobby->seeking && mode < lobby->config.mode_count; mode++)
+        fifo_fini(&lobby->seeking[mode]);
+    free(lobby->seeking);
+    free(lobby->epochs);
     fifo_fini(&lobby->matched);
-    fifo_fini(&lobby->seeking);
     fifo_fini(&lobby->waiting);
     strmap_fini(&lobby->match_of_room);
     strmap_fini(&lobby->peer_of_player);
@@ -53,9 +75,8 @@ void lobby_fini(struct lobby *lobby)
 void lobby_effects_size(const struct lobby_config *config, size_t *ret_items, size_t *ret_text)
 {
     *ret_items = 128; /* one message, or a tick of DUE_PER_TICK things of each kind */
-    *ret_text =
-        2 * config->frame_max + 64 * 256 +
-        (size_t)config->match_size * (2 * CALL_RESULT_MAX + CALL_PLAYERS_MAX * LOBBY_ID_SIZE);
+    *ret_text = 2 * config->frame_max + 64 * 256 +
+                CALL_PLAYERS_MAX * (size_t)(2 * CALL_RESULT_MAX + CALL_PLAYERS_MAX * LOBBY_ID_SIZE);
 }
 
 void lobby_effects_clear(struct lobby_effects *fx)
@@ -161,6 +182,7 @@ static void forget(struct lobby *lobby, const struct node_event *ev, bool final,
     if (p->state == LOBBY_ABSENT)
         return;
     seeker_gone(lobby, ev->peer, fx);
+    party_gone(lobby, ev->peer, fx);
     door_left(lobby->front.door, ev, &p->pass, final);
     (void)strmap_remove(&lobby->peer_of_player, span_of(p->id));
     p->state = LOBBY_ABSENT;
@@ -178,6 +200,8 @@ static void on_message(struct lobby *lobby, const struct node_event *ev, struct 
         seeker_seek(lobby, ev, fx);
     } else if (span_is(ev->name, "cancel")) {
         seeker_cancel(lobby, ev, fx);
+    } else if (party_message(lobby, ev, fx)) {
+        return;
     } else if (span_is(ev->name, "leave")) {
         effects_send(&fx->out, ev->peer, "left", SPAN("{}"));
         forget(lobby, ev, true, fx);
@@ -192,6 +216,7 @@ static void on_tick(struct lobby *lobby, mono_ms_t now, struct lobby_effects *fx
     front_tick(&lobby->front, now, &fx->out);
     seeker_tick(lobby, now, fx);
     match_tick(lobby, now, fx);
+    making_tick(lobby, now, fx);
     if (!lobby->up || mono_before(now, lobby->next_take))
         return;
     /* A tenth of jitter keeps the lobby nodes from asking together. */
@@ -247,6 +272,26 @@ static void on_node(struct lobby *lobby, const struct node_event *ev, struct lob
     }
 }
 
+/* What came by our stream. */
+static void on_result(struct lobby *lobby, const struct lobby_event *ev, struct lobby_effects *fx)
+{
+    if (ev->epoch != lobby->front.epoch)
+        return; /* for an earlier process */
+    switch (ev->result) {
+    case RESULT_MATCH:
+        match_begin(lobby, ev->match, ev->now, fx);
+        break;
+    case RESULT_PARTY:
+    case RESULT_SAY:
+    case RESULT_HERE:
+    case RESULT_AWAY:
+        party_told(lobby, ev, fx);
+        break;
+    default:
+        seeker_result(lobby, ev, fx);
+    }
+}
+
 void lobby_step(struct lobby *lobby, const struct lobby_event *ev, struct lobby_effects *fx)
 {
     switch (ev->kind) {
@@ -255,17 +300,17 @@ void lobby_step(struct lobby *lobby, const struct lobby_event *ev, struct lobby_
         break;
     case LOBBY_STORE_UP:
         lobby->up = true;
-        lobby->taking = lobby->sweeping = false;
-        lobby->next_take = lobby->next_ghosts = ev->now;
+        lobby->taking = lobby->sweeping = lobby->ticking = lobby->matching = false;
+        lobby->next_take = lobby->next_ghosts = lobby->next_tick = ev->now;
         lobby->again = 0;
+        lobby->pausing = lobby->config.front.peers_max;
         break;
     case LOBBY_STORE_DOWN:
         lobby->up = false;
+        lobby->pausing = 0;
         break;
     case LOBBY_SEEK_DONE:
         seeker_answered(lobby, ev, fx);
-        if (ev->ok && ev->word == ANSWER_MATCH)
-            match_begin(lobby, ev->match, ev->now, fx);
         break;
     case LOBBY_CANCEL_DONE:
         seeker_cancelled(lobby, ev, fx);
@@ -283,10 +328,22 @@ void lobby_step(struct lobby *lobby, const struct lobby_event *ev, struct lobby_
         match_placed(lobby, ev, fx);
         break;
     case LOBBY_FINISH_DONE:
-        match_finished(lobby, ev);
+        match_finished(lobby, ev, fx);
         break;
     case LOBBY_RESULT:
-        seeker_result(lobby, ev, fx);
+        on_result(lobby, ev, fx);
+        break;
+    case LOBBY_QUEUE:
+        making_queue(lobby, ev, fx);
+        break;
+    case LOBBY_TICK_DONE:
+        making_done(lobby, ev);
+        break;
+    case LOBBY_PARTY_DONE:
+        party_answered(lobby, ev, fx);
+        break;
+    case LOBBY_GROUP_DONE:
+        party_group_answered(lobby, ev, fx);
         break;
     }
 }
@@ -296,7 +353,7 @@ mono_ms_t lobby_deadline(const struct lobby *lobby)
     mono_ms_t at = mono_min(front_deadline(&lobby->front), match_deadline(lobby));
     if (lobby->up)
         at = mono_min(at, lobby->next_take);
-    return mono_min(at, seeker_deadline(lobby));
+    return mono_min(mono_min(at, making_deadline(lobby)), seeker_deadline(lobby));
 }
 
 struct node_load lobby_load(const struct lobby *lobby)

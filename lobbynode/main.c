@@ -42,7 +42,8 @@ static void store_down(void *app)
 
 static size_t metrics(const void *app, char *buf, size_t size)
 {
-    const struct lobby *lobby = &((const struct lobbynode *)app)->lobby;
+    const struct lobbynode *l = app;
+    const struct lobby *lobby = &l->lobby;
     const struct {
         const char *name, *help;
         uint64_t value;
@@ -52,6 +53,14 @@ static size_t metrics(const void *app, char *buf, size_t size)
         {"matches_delivered", "Players told of their match.", lobby->delivered_total},
         {"seek_timeouts", "Players for whom nobody was found in time.", lobby->timeouts_total},
         {"place_failures", "Asks for a room that failed.", lobby->place_failures_total},
+        {"seeks", "Searches this node told the store of, repeated ones included.",
+         lobby->seeks_total},
+        {"groups", "Groups this node proposed as the matcher.", lobby->groups_total},
+        {"groups_smaller", "Of those, smaller ones after a timeout.", lobby->smaller_total},
+        {"groups_refused", "Of those, not made: a player had left or was matched.",
+         l->making.refused_total},
+        {"bots", "Places filled with bots after a timeout.", lobby->bots_total},
+        {"matches_broken", "Matches undone because a player had left.", lobby->broken_total},
     };
     size_t len = 0;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -80,21 +89,57 @@ static const struct node_settings *pick(const struct settings *settings)
     return &settings->lobbynode.node;
 }
 
+/* The modes of the configuration behind the one for all others. */
+static size_t read_modes(struct lobbynode *l)
+{
+    const struct lobbynode_settings *s = l->settings;
+    l->modes[0] = (struct lobby_mode){.rules = {.size = s->match_size,
+                                                .size_min = 1,
+                                                .party_max = s->match_size,
+                                                .region_after_ms = 10000,
+                                                .timeout_ms = s->seek_timeout_ms}};
+    for (size_t i = 0; i < s->modes.count; i++) {
+        const struct match_mode_settings *mode =
+            SECTION_AT(s->modes, struct match_mode_settings, i);
+        l->modes[i + 1] = (struct lobby_mode){
+            .rules = {.size = mode->size,
+                      .size_min = mode->size_min < mode->size ? mode->size_min : mode->size,
+                      .party_max = mode->party_max ? mode->party_max : mode->size,
+                      .window_start = mode->window_start,
+                      .window_growth = mode->window_growth,
+                      .window_max = mode->window_max,
+                      .region_after_ms = mode->region_after_ms,
+                      .timeout_ms = mode->timeout_ms,
+                      .on_timeout = (enum match_on_timeout)mode->on_timeout,
+                      .on_leave = (enum match_on_leave)mode->on_leave}};
+        (void)snprintf(l->modes[i + 1].name, sizeof l->modes[0].name, "%s", mode->name);
+    }
+    return s->modes.count + 1;
+}
+
 static int open_lobby(void *app, struct err *err)
 {
     struct lobbynode *l = app;
     l->settings = &l->shell.settings->lobbynode;
     struct lobby_config config = {.front = node_front_config(&l->shell),
-                                  .match_size = (uint32_t)l->settings->match_size,
+                                  .modes = l->modes,
+                                  .mode_count = read_modes(l),
+                                  .modes_listed = l->settings->modes.count > 0,
                                   .matches_max = MATCHES_MAX,
                                   .lb_count = (uint32_t)l->settings->lb.count,
                                   .frame_max = (size_t)l->settings->node.frame_max_bytes,
-                                  .seek_timeout_ms = l->settings->seek_timeout_ms,
+                                  .match_interval_ms = l->settings->match_interval_ms,
+                                  .lease_ms = l->settings->lobby_lease_ms,
+                                  .groups = l->settings->group_ttl_ms > 0,
                                   .retry_ms = l->settings->match_retry_ms,
                                   .match_ttl_ms = l->settings->match_ttl_ms,
                                   .take_interval_ms = TAKE_INTERVAL_MS,
                                   .seed = l->shell.seed};
+    (void)snprintf(l->draining, sizeof l->draining, "{\"move\":true,\"keep_ms\":%lld}",
+                   (long long)l->settings->seek_keep_ms);
+    config.front.draining = span_of(l->draining);
     memcpy(l->sweep_cursor, "0", 2);
+    seeks_open(l);
     size_t items, text;
     lobby_effects_size(&config, &items, &text);
     if (effects_init(&l->fx.out, items, text) < 0)
@@ -111,6 +156,7 @@ static int open_lobby(void *app, struct err *err)
 static void close_lobby(void *app)
 {
     struct lobbynode *l = app;
+    timer_stop(&l->batch.timer);
     lobby_fini(&l->lobby);
     effects_fini(&l->fx.out);
 }

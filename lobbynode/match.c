@@ -69,6 +69,9 @@ static struct span result_text(const struct seek_match *match, const struct lobb
     struct span ticket = ticket_of(placed, match->players[player].player);
     if (ticket.len)
         message_put_text(&text, "ticket", ticket);
+    message_put_text(&text, "mode", span_of(match->mode));
+    if (match->bots)
+        message_put_int(&text, "bots", match->bots);
     if (with_players) {
         message_open_list(&text, "players");
         for (size_t i = 0; i < match->count; i++)
@@ -110,19 +113,22 @@ void match_placed(struct lobby *lobby, const struct lobby_event *ev, struct lobb
         struct span text = result_text(&m->match, ev->placed, i, true, &fx->out);
         if (text.len > CALL_RESULT_MAX)
             text = result_text(&m->match, ev->placed, i, false, &fx->out);
-        fx->results[i] = (struct call_seek_result){.player = span_of(p->player),
-                                                   .lobby = span_of(p->lobby),
-                                                   .lobby_epoch = p->lobby_epoch,
-                                                   .text = text};
+        fx->results[i] = (struct call_seek_result){.player = span_of(p->player), .text = text};
     }
 }
 
-void match_finished(struct lobby *lobby, const struct lobby_event *ev)
+void match_finished(struct lobby *lobby, const struct lobby_event *ev, struct lobby_effects *fx)
 {
     uint32_t index = find(lobby, ev->room, LOBBY_MATCH_FINISHING);
     if (index == LOBBY_NONE)
         return;
+    if (ev->ok && ev->word == ANSWER_LEFT) { /* it goes on without some: tickets for the others */
+        lobby->matches[index].match = *ev->match;
+        place(lobby, index, fx);
+        return;
+    }
     lobby->finished_total += ev->ok && ev->word == ANSWER_OK;
+    lobby->broken_total += ev->ok && ev->word == ANSWER_BROKEN;
     drop(lobby,
          index); /* finished, by us or another; or not known: then the store hands it out again */
 }

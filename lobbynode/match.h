@@ -13,7 +13,7 @@ struct lobby_effect *lobby_do(struct lobby_effects *fx, enum lobby_effect_kind k
 void match_begin(struct lobby *lobby, const struct seek_match *match, mono_ms_t now,
                  struct lobby_effects *fx);
 void match_placed(struct lobby *lobby, const struct lobby_event *ev, struct lobby_effects *fx);
-void match_finished(struct lobby *lobby, const struct lobby_event *ev);
+void match_finished(struct lobby *lobby, const struct lobby_event *ev, struct lobby_effects *fx);
 void match_tick(struct lobby *lobby, mono_ms_t now, struct lobby_effects *fx);
 mono_ms_t match_deadline(const struct lobby *lobby);
 

@@ -76,6 +76,8 @@ static struct span body_of(const struct seek_match *match, char *buf, size_t siz
     struct message_out out;
     message_begin(&out, buf, size);
     message_put_text(&out, "room", span_of(match->room));
+    if (match->region[0])
+        message_put_text(&out, "zone", span_of(match->region)); /* preferred, where there is one */
     message_open_list(&out, "players");
     for (size_t i = 0; i < match->count; i++)
         message_item_text(&out, span_of(match->players[i].player));
@@ -110,9 +112,7 @@ void place_start(struct lobbynode *l, const struct lobby_match *match, uint32_t 
     if (fetch)
         return;
     log_warn(&l->shell.log, "place_failed", "room=%s why=%s", match->match.room, err.text);
-    struct lobby_event ev = {.kind = LOBBY_PLACED, .room = span_of(match->match.room)};
-    node_stamp(&l->shell, &ev.node);
-    ev.now = ev.node.now;
-    lobby_step(&l->lobby, &ev, &l->fx);
+    lobby_io_step(l,
+                  (struct lobby_event){.kind = LOBBY_PLACED, .room = span_of(match->match.room)});
     free(p);
 }

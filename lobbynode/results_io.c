@@ -14,15 +14,32 @@ static void on_entry(struct lobbynode *l, const struct resp *entry)
     struct err err = {0};
     if (entry->type == RESP_LIST && entry->count > 0) /* go on behind it, whatever it holds */
         (void)span_copy(entry->items[0].text, l->last_id, sizeof l->last_id);
-    if (seek_result_parse(entry, &result, &err) < 0 || message_check(result.text, &err) < 0) {
+    struct seek_match match;
+    struct span at = entry->type == RESP_LIST && entry->count > 0 ? entry->items[0].text
+                                                                  : (struct span){NULL, 0};
+    struct lobby_event ev = {.kind = LOBBY_RESULT};
+    at = span_cut(&at, '-');
+    int rc = seek_result_parse(entry, &result, &err);
+    if (rc == 0 && result.kind == RESULT_RESULT)
+        rc = message_check(result.text, &err);
+    if (rc == 0 && result.kind == RESULT_SAY) {
+        struct span data = result.text;
+        (void)span_cut(&data, ' ');
+        rc = message_check(data, &err);
+    }
+    if (rc == 0 && result.kind == RESULT_MATCH)
+        rc = seek_match_parse(result.text, &match, &err);
+    if (rc < 0 || !span_int(at, &ev.at_ms)) {
         log_error(&l->shell.log, "result_malformed", "why=%s", err.text);
         return;
     }
-    lobby_io_event(l, (struct lobby_event){.kind = LOBBY_RESULT,
-                                           .player = result.player,
-                                           .room = result.room,
-                                           .text = result.text,
-                                           .epoch = result.lobby_epoch});
+    ev.result = result.kind;
+    ev.player = result.player;
+    ev.room = result.room;
+    ev.text = result.text;
+    ev.epoch = result.lobby_epoch;
+    ev.match = &match;
+    lobby_io_event(l, ev);
 }
 
 /* [[key, [[id, [field, value ...]] ...]]], or nil when nothing came. */

@@ -61,7 +61,8 @@ void front_state(struct front *front, const struct node_event *ev, struct effect
     front->epoch = ev->epoch;
     door_epoch(front->door, ev->epoch);
     if (ev->state == NODE_DRAINING && !was)
-        effects_send_all(fx, "draining", SPAN("{}"));
+        effects_send_all(fx, "draining",
+                         front->config.draining.len ? front->config.draining : SPAN("{}"));
 }
 
 void front_door(struct front *front, bool closed)

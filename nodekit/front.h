@@ -35,6 +35,7 @@ struct front_config {
     uint32_t peers_max;
     int64_t capacity;
     int64_t admit_timeout_ms;
+    struct span draining; /* what `draining` says: an object, borrowed for life; empty: {} */
 };
 
 struct front {

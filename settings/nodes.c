@@ -141,13 +141,26 @@ const struct option gamenode_options[] = {
 #define AT(field) offsetof(struct lobbynode_settings, field)
 const struct option lobbynode_options[] = {
     NODE_OPTIONS(struct lobbynode_settings, "lobby"),
-    {"match_size", OPT_INT, AT(match_size), "4", "1..32", "Players of a match.", 0},
+    {"match_size", OPT_INT, AT(match_size), "4", "1..32",
+     "Players of a match in modes that are not listed.", 0},
     {"game_pool", OPT_NAME, AT(game_pool), "game", NULL, "The pool whose nodes hold the matches.",
      0},
     {"lb", OPT_LIST, AT(lb), "http://127.0.0.1:8080", "1..8",
      "Base URLs of the endpoint API, tried in turn.", 0},
     {"seek_timeout", OPT_DURATION, AT(seek_timeout_ms), "60s", "1s..1h",
-     "A player unmatched for so long is told so.", 0},
+     "A player unmatched for so long is told so, in modes that are not listed.", 0},
+    {"match_interval", OPT_DURATION, AT(match_interval_ms), "100ms", "10ms..10s",
+     "How often those who wait are looked at.", 0},
+    {"lobby_lease", OPT_DURATION, AT(lobby_lease_ms), "1500ms", "500ms..1m",
+     "A lobby node that does not renew its lease in this time is dead: its players are in no "
+     "match.",
+     0},
+    {"seek_keep", OPT_DURATION, AT(seek_keep_ms), "30s", "0s..10m",
+     "How long the waiting time of a player whose connection ended is kept for the next seek.", 0},
+    {"group_ttl", OPT_DURATION, AT(group_ttl_ms), "10m", "0s..1d",
+     "How long the players of a match can talk through the lobby. 0s: not at all.", 0},
+    {"party_ttl", OPT_DURATION, AT(party_ttl_ms), "1h", "1m..1d",
+     "A party that has not changed for so long is forgotten.", 0},
     {"match_retry", OPT_DURATION, AT(match_retry_ms), "5s", "1s..1m",
      "A match that its lobby node has not finished after this is picked up by any other.", 0},
     {"match_ttl", OPT_DURATION, AT(match_ttl_ms), "30s", "2s..10m",
@@ -156,6 +169,47 @@ const struct option lobbynode_options[] = {
      "Bearer token for a game pool whose access is server.", OPT_SECRET},
     {0}};
 #undef AT
+
+#define AT(field) offsetof(struct match_mode_settings, field)
+const struct option match_mode_options[] = {
+    {"size", OPT_INT, AT(size), "4", "1..32", "Players of a match.", 0},
+    {"size_min", OPT_INT, AT(size_min), "2", "1..32",
+     "Players of the smallest match, where on_timeout or on_leave is smaller.", 0},
+    {"party_max", OPT_INT, AT(party_max), "0", "0..32",
+     "Players of a party; it is matched whole. 0: as many as a match has.", 0},
+    {"window_start", OPT_INT, AT(window_start), "50", "0..1000000",
+     "How far apart ratings may be at first.", 0},
+    {"window_growth", OPT_INT, AT(window_growth), "20", "0..1000000",
+     "How much wider a player's window gets with each second of waiting.", 0},
+    {"window_max", OPT_INT, AT(window_max), "0", "0..1000000",
+     "The widest it gets. 0: ratings do not matter.", 0},
+    {"region_after", OPT_DURATION, AT(region_after_ms), "10s", "0s..1h",
+     "How long only players of the same region are taken; then of any.", 0},
+    {"timeout", OPT_DURATION, AT(timeout_ms), "60s", "1s..1h", "Nobody waits longer.", 0},
+    {"on_timeout", OPT_CHOICE, AT(on_timeout), "event", "event|smaller|bots",
+     "What happens then: the player is told; a match of those there are; one filled with bots.", 0},
+    {"on_leave", OPT_CHOICE, AT(on_leave), "requeue", "requeue|smaller",
+     "When a player leaves before everyone was told of the match: the others wait again, with "
+     "their waiting time kept; or the match goes on without.",
+     0},
+    {0}};
+#undef AT
+
+int match_mode_check(const void *values, struct err *err)
+{
+    const struct match_mode_settings *mode = values;
+    if (mode->party_max > mode->size)
+        return err_set(err, BERTH_EINVAL, "party_max = %lld: must not be above size (%lld)",
+                       (long long)mode->party_max, (long long)mode->size);
+    if (mode->window_max > 0 && mode->window_start > mode->window_max)
+        return err_set(err, BERTH_EINVAL,
+                       "window_start = %lld: must not be above window_max (%lld)",
+                       (long long)mode->window_start, (long long)mode->window_max);
+    if (mode->on_timeout == 1 && mode->size_min > mode->size)
+        return err_set(err, BERTH_EINVAL, "size_min = %lld: must not be above size (%lld)",
+                       (long long)mode->size_min, (long long)mode->size);
+    return 0;
+}
 
 int gamenode_check(const void *values, struct err *err)
 {
@@ -172,5 +226,10 @@ int lobbynode_check(const void *values, struct err *err)
     const struct lobbynode_settings *s = values;
     if (s->match_ttl_ms <= s->match_retry_ms)
         return err_set(err, BERTH_EINVAL, "match_ttl must be above match_retry");
+    if (s->match_retry_ms < s->lobby_lease_ms)
+        return err_set(err, BERTH_EINVAL,
+                       "match_retry = %lldms: must not be below lobby_lease (%lldms): by then a "
+                       "dead lobby node must be known",
+                       (long long)s->match_retry_ms, (long long)s->lobby_lease_ms);
     return 0;
 }

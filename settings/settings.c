@@ -166,6 +166,17 @@ static const struct section alerts_sections[] = {
      .help = "Who is told, by a name of your own. Without any, nothing is sent."},
     {0}};
 
+static const struct section lobbynode_sections[] = {
+    {.name = "modes",
+     .shape = SECTION_MAP,
+     .offset = offsetof(struct lobbynode_settings, modes),
+     .size = sizeof(struct match_mode_settings),
+     .max = MATCH_MODES_MAX,
+     .options = match_mode_options,
+     .check = match_mode_check,
+     .help = "How players are matched, by mode; the same on every lobby node."},
+    {0}};
+
 #define TOP(field) .offset = offsetof(struct settings, field)
 const struct section settings_sections[] = {
     {.name = "redis",
@@ -234,6 +245,7 @@ const struct section settings_sections[] = {
      TOP(lobbynode),
      .size = sizeof(struct lobbynode_settings),
      .options = lobbynode_options,
+     .sections = lobbynode_sections,
      .check = lobbynode_check,
      .help = "berth-lobbynode."},
     {.name = "agent",

@@ -303,9 +303,22 @@ struct gamenode_settings {
     struct text_list result_command;
 };
 
+enum { MATCH_MODES_MAX = 32 };
+
+struct match_mode_settings {
+    const char *name;                                /* the mode */
+    int64_t size, size_min, party_max;               /* players; party_max 0: size */
+    int64_t window_start, window_growth, window_max; /* rating; growth a second; max 0: any */
+    int64_t region_after_ms, timeout_ms;
+    int on_timeout; /* 0 event, 1 smaller, 2 bots */
+    int on_leave;   /* 0 requeue, 1 smaller */
+};
+
 struct lobbynode_settings {
     struct node_settings node;
     int64_t match_size;
+    struct section_items modes; /* of struct match_mode_settings */
+    int64_t match_interval_ms, lobby_lease_ms, seek_keep_ms, group_ttl_ms, party_ttl_ms;
     const char *game_pool;
     struct text_list lb; /* base URLs of the endpoint API */
     int64_t seek_timeout_ms;
@@ -430,6 +443,7 @@ extern const struct option redis_options[], redis_server_options[], log_options[
     stack_options[], stack_parameter_options[], cloudwatch_options[], gamenode_options[],
     lobbynode_options[], agent_options[], swarm_options[], up_options[],
     cli_options[], simulate_options[];
+extern const struct option match_mode_options[];
 extern const struct option alerts_options[], alert_to_options[];
 /* Checks that see a whole section. */
 int redis_check(const void *values, struct err *err);
@@ -445,5 +459,6 @@ int alert_to_check(const void *values, struct err *err);
 int gamenode_check(const void *values, struct err *err);
 int lobbynode_check(const void *values, struct err *err);
 int agent_check(const void *values, struct err *err);
+int match_mode_check(const void *values, struct err *err);
 
 #endif

@@ -15,8 +15,8 @@
 #include "store/scripts.h"
 
 #define CALL_KEYS_MAX 96
-#define CALL_ARGS_MAX 128
-#define CALL_BYTES 49152
+#define CALL_ARGS_MAX 320
+#define CALL_BYTES 65536
 #define CALL_ROOMS_MAX 64    /* rooms refreshed by one report: a slice at a time */
 #define CALL_PLAYERS_MAX 32  /* players of one room or match */
 #define CALL_RESULT_MAX 1024 /* bytes of one player's result */
@@ -35,8 +35,7 @@ void store_call_copy(struct store_call *dst, const struct store_call *src);
 
 enum answer_word {
     ANSWER_OK,
-    ANSWER_TAKEN,      /* join, enroll: a live process holds the name. seek: the room id is in use,
-                          propose another */
+    ANSWER_TAKEN,      /* join, enroll: a live process holds the name. party: the code is in use */
     ANSWER_UNKNOWN,    /* no such node; seeker not queued */
     ANSWER_SUPERSEDED, /* report: a newer process has the name: stop */
     ANSWER_FENCED,     /* not the holder of the lease */
@@ -46,13 +45,13 @@ enum answer_word {
     ANSWER_GUARD,   /* sweep: too many at once, nothing was changed */
     ANSWER_HELD,    /* lease: someone else has it */
     ANSWER_LOST,    /* lease: it is not yours (any more) */
-    ANSWER_HAVE,    /* room: claimed before. seek: queued before */
+    ANSWER_HAVE,    /* room: claimed before */
     ANSWER_MOVED,   /* room: was on a dead node, is now on this one */
-    ANSWER_NONE,    /* room_end: no such room. seek_finish: finished before */
-    ANSWER_FULL,    /* plan, seek: at its bound */
-    ANSWER_MATCH,   /* seek: a match was made; finish it */
-    ANSWER_MATCHED, /* seek, seek_cancel: the seeker is in a match that is being finished */
-    ANSWER_BUSY,    /* seek: queued in another mode */
+    ANSWER_NONE,    /* room_end: no such room. seek_finish: finished before. party: no such */
+    ANSWER_FULL,    /* plan, party: at its bound */
+    ANSWER_MATCHED, /* seek_cancel: the player is in a match that is being finished */
+    ANSWER_LEFT,    /* seek_finish: it goes on without some; write results for this one */
+    ANSWER_BROKEN,  /* seek_finish: it was undone, who is left waits again */
     ANSWER_WORDS
 };
 const char *answer_word_text(enum answer_word word);
@@ -251,33 +250,103 @@ int calls_alerted(struct store_call *call, const struct keys *keys, const struct
 
 /* ---- matchmaking: keys of the lobby's pool ---- */
 
-/* OK: queued, count waiting. HAVE: was queued, count waiting. MATCH: text is the match, parse with
- * seek_match_parse(). MATCHED: text is the room of the match that is being finished: the result
- * will come. BUSY: text is the other mode. FULL. TAKEN. */
+enum { CALL_SEEKS_MAX = 100, CALL_MODES_MAX = 64, CALL_ENTRY_MAX = 2560 };
+
+/* How the streams of lobby nodes are bounded. */
+struct call_stream {
+    int64_t max;    /* entries */
+    int64_t ttl_ms; /* since the last one */
+};
+
+/* OK: list: a word for each seek, for seek_word_parse(). */
+struct call_seek_one {
+    struct span player, mode;
+    int64_t rating;              /* -1,000,000..1,000,000 */
+    struct span region, keyword; /* a name, an id; empty: none */
+    struct span party;           /* its code, when a leader seeks for it; empty: alone */
+    int64_t party_max;           /* 1..32 */
+    int64_t waited_ms;           /* before this call: it counts */
+};
 struct call_seek {
-    struct span seeker; /* player id */
     const char *lobby;
     int64_t lobby_epoch;
-    struct span mode;
-    int64_t size;     /* 1..CALL_PLAYERS_MAX */
-    struct span room; /* id for the match if this call makes one: unique, e.g. random */
-    int64_t retry_ms; /* the caller finishes within this, or another lobby node takes it */
-    int64_t match_ttl_ms;
-    int64_t queue_max;
+    int64_t lease_ms;  /* of a lobby node the store does not know yet */
+    int64_t queue_max; /* entries of a mode */
+    int64_t keep_ms;   /* how long a waiting time outlives a broken connection */
+    struct call_stream stream;
+    const struct call_seek_one *seeks; /* of different players, or in their order */
+    size_t count;                      /* 1..CALL_SEEKS_MAX */
 };
 int calls_seek(struct store_call *call, const struct keys *keys, const struct call_seek *req,
                struct err *err) BERTH_MUST_USE;
 
-/* OK: was queued, is out. MATCHED: text is the room. UNKNOWN. STALE: the player now seeks through
+enum seek_word {
+    SEEK_OK,           /* waits */
+    SEEK_MATCHED,      /* is in a match that is being finished: the result will come here */
+    SEEK_FULL,         /* the queue, or the number of modes, is at its bound */
+    SEEK_PARTY_NONE,   /* no such party, or not in it */
+    SEEK_PARTY_LEADER, /* only its leader seeks */
+    SEEK_PARTY_SIZE,   /* too many for this mode */
+    SEEK_PARTY_BUSY,   /* a fellow is in a match that is being finished */
+    SEEK_WORDS
+};
+bool seek_word_parse(struct span text, enum seek_word *ret_word);
+
+/* OK: was waiting, is out. MATCHED: text is the room. UNKNOWN. STALE: the player now seeks through
  * another lobby node. */
 struct call_seek_cancel {
     struct span seeker;
     const char *lobby;
     int64_t lobby_epoch;
-    struct span mode;
+    bool gone; /* the connection is: the waiting time is kept, and a match being finished is left */
+    struct call_stream stream;
 };
 int calls_seek_cancel(struct store_call *call, const struct keys *keys,
                       const struct call_seek_cancel *req, struct err *err) BERTH_MUST_USE;
+
+/* OK: count 1: the lease had lapsed, seek for everyone again. total 1: the caller is the matcher;
+ * list: the live lobby nodes as `name/epoch`; list2: of each queue [mode, entries in all, number of
+ * the first one given, [entry, ...]]. */
+struct call_seek_offset {
+    struct span mode;
+    int64_t offset;
+};
+struct call_seek_tick {
+    const char *lobby;
+    int64_t lobby_epoch;
+    int64_t lease_ms, matcher_ms;
+    int64_t limit; /* entries of a mode, 1..5,000 */
+    int64_t stream_ttl_ms;
+    const struct call_seek_offset *offsets; /* for queues longer than limit */
+    size_t offset_count;                    /* at most CALL_MODES_MAX */
+};
+int calls_seek_tick(struct store_call *call, const struct keys *keys,
+                    const struct call_seek_tick *req, struct err *err) BERTH_MUST_USE;
+
+/* Begin, add matches until BERTH_EFULL (that one is not in the call), end. OK: list: a word for
+ * each: OK, STALE, LOST (a lobby node of it is dead), TAKEN (the room id). */
+struct call_seek_make {
+    struct span mode;
+    int64_t retry_ms; /* the one told finishes within this, or another lobby node takes it */
+    int64_t match_ttl_ms;
+    bool smaller; /* when one leaves: the others go on; false: they wait again */
+    int64_t size_min;
+    struct call_stream stream;
+};
+int calls_seek_make_begin(struct store_call *call, const struct keys *keys,
+                          const struct call_seek_make *req, struct err *err) BERTH_MUST_USE;
+int calls_seek_make_add(struct store_call *call, struct span room, int64_t bots,
+                        const struct span *entries, size_t count) BERTH_MUST_USE;
+
+/* OK: count taken out. Begin, then add entries until BERTH_EFULL. */
+struct call_seek_drop {
+    struct span mode;
+    bool lost; /* a lobby node of theirs is dead; false: their time is over */
+    struct call_stream stream;
+};
+int calls_seek_drop_begin(struct store_call *call, const struct keys *keys,
+                          const struct call_seek_drop *req, struct err *err) BERTH_MUST_USE;
+int calls_seek_drop_add(struct store_call *call, struct span entry) BERTH_MUST_USE;
 
 /* OK: list of matches (texts for seek_match_parse()), now the caller's for retry_ms. */
 struct call_seek_take {
@@ -289,18 +358,18 @@ int calls_seek_take(struct store_call *call, const struct keys *keys,
 
 struct call_seek_result {
     struct span player;
-    struct span lobby; /* name of the player's lobby node */
-    int64_t lobby_epoch;
     struct span
         text; /* at most CALL_RESULT_MAX bytes, opaque: what the lobby node tells the player */
 };
-/* OK: written, count results. NONE: finished before (or expired), nothing was written. */
+/* OK: written, count results. NONE: finished before (or expired), nothing was written. LEFT: text
+ * is the match without those who left: call again with results for it. BROKEN: undone, count
+ * players wait again. */
 struct call_seek_finish {
     struct span room;
     const struct call_seek_result *results;
     size_t result_count;
-    int64_t stream_max;
-    int64_t ttl_ms; /* of the results streams */
+    struct call_stream stream;
+    int64_t group_ttl_ms; /* 0: the players get no group */
 };
 int calls_seek_finish(struct store_call *call, const struct keys *keys,
                       const struct call_seek_finish *req, struct err *err) BERTH_MUST_USE;
@@ -309,11 +378,40 @@ int calls_seek_finish(struct store_call *call, const struct keys *keys,
 struct call_seek_sweep {
     struct span cursor; /* "0" to begin */
     int64_t limit;      /* about so many seekers are looked at, 1..1,000 */
-    int64_t lost_after_ms;
-    int64_t match_ttl_ms;
+    int64_t keep_ms;
 };
 int calls_seek_sweep(struct store_call *call, const struct keys *keys,
                      const struct call_seek_sweep *req, struct err *err) BERTH_MUST_USE;
+
+/* OK: text is `code leader player,...`; `code - -`: nobody is in it any more. TAKEN, NONE, FULL.
+ * STALE: leave by one who is not in it here. */
+enum party_op { PARTY_CREATE, PARTY_JOIN, PARTY_LEAVE };
+struct call_party {
+    enum party_op op;
+    struct span code, player; /* ids */
+    const char *lobby;
+    int64_t lobby_epoch;
+    int64_t size_max; /* 1..32 */
+    int64_t ttl_ms;   /* since the last change */
+    struct call_stream stream;
+};
+int calls_party(struct store_call *call, const struct keys *keys, const struct call_party *req,
+                struct err *err) BERTH_MUST_USE;
+
+/* OK: count of others. UNKNOWN: no such group, or not in it. STALE: through another lobby node. */
+enum group_op { GROUP_SAY, GROUP_HERE, GROUP_AWAY };
+struct call_group {
+    enum group_op op;
+    bool party;        /* of a party, not of a match */
+    struct span group; /* the party's code, or the match's room */
+    struct span player;
+    const char *lobby;
+    int64_t lobby_epoch;
+    struct span text; /* GROUP_SAY: at most CALL_RESULT_MAX bytes */
+    struct call_stream stream;
+};
+int calls_group(struct store_call *call, const struct keys *keys, const struct call_group *req,
+                struct err *err) BERTH_MUST_USE;
 
 struct seek_match_player {
     char player[KEYS_ID_MAX + 1];
@@ -323,19 +421,35 @@ struct seek_match_player {
 struct seek_match {
     char room[KEYS_ID_MAX + 1];
     char mode[KEYS_NAME_MAX + 1];
+    char region[KEYS_NAME_MAX + 1]; /* of all of them; "" when they differ or have none */
     wall_ms_t at;
+    int64_t bots;
     size_t count;
     struct seek_match_player players[CALL_PLAYERS_MAX];
 };
 int seek_match_parse(struct span record, struct seek_match *ret_match,
                      struct err *err) BERTH_MUST_USE;
 
-/* One entry of a lobby node's own results stream (XREAD, XRANGE). */
+/* One entry of a lobby node's own stream (XREAD, XRANGE). */
+enum seek_result_kind {
+    RESULT_RESULT,    /* text: ALL_CONNECTED for player */
+    RESULT_MATCH,     /* text: a match for this lobby node to finish */
+    RESULT_SEEKING,   /* text: mode; the player's leader seeks */
+    RESULT_CANCELLED, /* text: `mode why` (replaced, party_changed) */
+    RESULT_TIMEOUT,   /* text: mode */
+    RESULT_AGAIN,     /* text: mode; the match was undone, the player waits again */
+    RESULT_PARTY,     /* text: `code leader player,...` */
+    RESULT_SAY,       /* text: `player data`, in the group `room` */
+    RESULT_HERE,      /* text: player */
+    RESULT_AWAY,      /* text: player */
+    RESULT_KINDS
+};
 struct seek_result {
+    enum seek_result_kind kind;
     struct span id; /* of the stream entry */
     struct span player;
     int64_t lobby_epoch;
-    struct span room;
+    struct span room; /* or the party's code; "-": none */
     struct span text;
 };
 /* entry: one element of the list of entries (feed_iter.entries->items[i]). Borrows. */

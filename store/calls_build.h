@@ -37,6 +37,9 @@ void build_encoded(struct build *b, const char *arg, const char *text, size_t ma
 /* An integer in [least, most]. */
 void build_int(struct build *b, const char *arg, int64_t value, int64_t least, int64_t most);
 
+/* stream_max and stream_ttl_ms, checked (calls_match.c). */
+void build_stream(struct build *b, const struct call_stream *stream);
+
 #define BUILD_INT_MAX 999999999999999 /* 15 digits: exact in Lua */
 
 #endif

@@ -14,8 +14,8 @@ static const char *const words[ANSWER_WORDS] = {
     [ANSWER_HELD] = "HELD",       [ANSWER_LOST] = "LOST",
     [ANSWER_HAVE] = "HAVE",       [ANSWER_MOVED] = "MOVED",
     [ANSWER_NONE] = "NONE",       [ANSWER_FULL] = "FULL",
-    [ANSWER_MATCH] = "MATCH",     [ANSWER_MATCHED] = "MATCHED",
-    [ANSWER_BUSY] = "BUSY",
+    [ANSWER_MATCHED] = "MATCHED", [ANSWER_LEFT] = "LEFT",
+    [ANSWER_BROKEN] = "BROKEN",
 };
 
 const char *answer_word_text(enum answer_word word)
@@ -66,13 +66,7 @@ static const struct shape {
     {SCRIPT_EVENT, ANSWER_OK, "x"},
     {SCRIPT_ALERTED, ANSWER_OK, ""},
     {SCRIPT_ALERTED, ANSWER_STALE, ""},
-    {SCRIPT_SEEK, ANSWER_OK, "c"},
-    {SCRIPT_SEEK, ANSWER_HAVE, "c"},
-    {SCRIPT_SEEK, ANSWER_MATCH, "x"},
-    {SCRIPT_SEEK, ANSWER_MATCHED, "x"},
-    {SCRIPT_SEEK, ANSWER_BUSY, "x"},
-    {SCRIPT_SEEK, ANSWER_FULL, ""},
-    {SCRIPT_SEEK, ANSWER_TAKEN, ""},
+    {SCRIPT_SEEK, ANSWER_OK, "l"},
     {SCRIPT_SEEK_CANCEL, ANSWER_OK, ""},
     {SCRIPT_SEEK_CANCEL, ANSWER_MATCHED, "x"},
     {SCRIPT_SEEK_CANCEL, ANSWER_UNKNOWN, ""},
@@ -80,7 +74,20 @@ static const struct shape {
     {SCRIPT_SEEK_TAKE, ANSWER_OK, "l"},
     {SCRIPT_SEEK_FINISH, ANSWER_OK, "c"},
     {SCRIPT_SEEK_FINISH, ANSWER_NONE, ""},
+    {SCRIPT_SEEK_FINISH, ANSWER_LEFT, "x"},
+    {SCRIPT_SEEK_FINISH, ANSWER_BROKEN, "c"},
     {SCRIPT_SEEK_SWEEP, ANSWER_OK, "cx"},
+    {SCRIPT_SEEK_TICK, ANSWER_OK, "cClL"},
+    {SCRIPT_SEEK_MAKE, ANSWER_OK, "l"},
+    {SCRIPT_SEEK_DROP, ANSWER_OK, "c"},
+    {SCRIPT_PARTY, ANSWER_OK, "x"},
+    {SCRIPT_PARTY, ANSWER_TAKEN, ""},
+    {SCRIPT_PARTY, ANSWER_NONE, ""},
+    {SCRIPT_PARTY, ANSWER_FULL, ""},
+    {SCRIPT_PARTY, ANSWER_STALE, ""},
+    {SCRIPT_GROUP, ANSWER_OK, "c"},
+    {SCRIPT_GROUP, ANSWER_UNKNOWN, ""},
+    {SCRIPT_GROUP, ANSWER_STALE, ""},
 };
 
 static const struct shape *find_shape(enum script_id script, struct span word)

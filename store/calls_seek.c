@@ -1,87 +1,165 @@
-/* calls_seek.c - encodes the calls of matchmaking, and reads matches and results. */
+/* calls_seek.c - encodes the calls of players who wait, of parties and groups; reads matches and
+ * the stream of a lobby node. */
 #include "store/calls_build.h"
 
 #include "core/record.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* `player mode rating region keyword party party_max waited_ms` */
+static void build_one(struct build *b, const struct call_seek_one *seek)
+{
+    char text[512];
+    if (!keys_id_ok(seek->player))
+        build_bad(b, "player", "1..64 of A-Z a-z 0-9 . _ : ~ @ -");
+    if (!keys_name_ok(seek->mode))
+        build_bad(b, "mode", "1..63 of A-Z a-z 0-9 . _ ~ -");
+    if (seek->rating < -1000000 || seek->rating > 1000000)
+        build_bad(b, "rating", "-1000000..1000000");
+    if (seek->region.len && !keys_name_ok(seek->region))
+        build_bad(b, "region", "1..63 of A-Z a-z 0-9 . _ ~ -");
+    if (seek->keyword.len && !keys_id_ok(seek->keyword))
+        build_bad(b, "keyword", "1..64 of A-Z a-z 0-9 . _ : ~ @ -");
+    if (seek->party.len && !keys_id_ok(seek->party))
+        build_bad(b, "party", "1..64 of A-Z a-z 0-9 . _ : ~ @ -");
+    if (seek->party_max < 1 || seek->party_max > CALL_PLAYERS_MAX)
+        build_bad(b, "party_max", "1..32");
+    if (seek->waited_ms < 0 || seek->waited_ms > 86400000)
+        build_bad(b, "waited_ms", "0..86400000");
+    if (b->code)
+        return;
+    struct span none = SPAN("-");
+    int n =
+        snprintf(text, sizeof text, "%.*s %.*s %" PRId64 " %.*s %.*s %.*s %" PRId64 " %" PRId64,
+                 SPAN_ARG(seek->player), SPAN_ARG(seek->mode), seek->rating,
+                 SPAN_ARG(seek->region.len ? seek->region : none),
+                 SPAN_ARG(seek->keyword.len ? seek->keyword : none),
+                 SPAN_ARG(seek->party.len ? seek->party : none), seek->party_max, seek->waited_ms);
+    build_raw(b, (struct span){text, (size_t)n});
+}
 
 int calls_seek(struct store_call *call, const struct keys *keys, const struct call_seek *req,
                struct err *err)
 {
     struct build b = build_begin(call, SCRIPT_SEEK, keys, err);
-    build_key_of(&b, "mode", keys_queue, req->mode);
     build_key(&b, KEY_SEEKERS);
-    build_key(&b, KEY_MATCHES);
-    build_key_of(&b, "room", keys_match, req->room);
-    build_id(&b, "seeker", req->seeker);
+    build_key(&b, KEY_LOBBIES);
+    build_key(&b, KEY_MODES);
+    build_key(&b, KEY_QUEUE_PREFIX);
+    build_key(&b, KEY_MATCH_PREFIX);
+    build_key(&b, KEY_RESULTS_PREFIX);
+    build_key(&b, KEY_PARTY_PREFIX);
     build_name(&b, "lobby", span_of(req->lobby));
     build_int(&b, "lobby_epoch", req->lobby_epoch, 1, BUILD_INT_MAX);
-    build_name(&b, "mode", req->mode);
-    build_int(&b, "size", req->size, 1, CALL_PLAYERS_MAX);
-    build_id(&b, "room", req->room);
-    build_int(&b, "retry_ms", req->retry_ms, 1, BUILD_INT_MAX);
-    build_int(&b, "match_ttl_ms", req->match_ttl_ms, req->retry_ms, BUILD_INT_MAX);
-    build_int(&b, "queue_max", req->queue_max, req->size, 10000000);
+    build_int(&b, "lease_ms", req->lease_ms, 1, BUILD_INT_MAX);
+    build_int(&b, "queue_max", req->queue_max, 1, 10000000);
+    build_int(&b, "keep_ms", req->keep_ms, 0, BUILD_INT_MAX);
+    build_int(&b, "modes_max", CALL_MODES_MAX, 1, CALL_MODES_MAX);
+    build_stream(&b, &req->stream);
+    if (req->count < 1 || req->count > CALL_SEEKS_MAX)
+        build_bad(&b, "seeks", "1..100");
+    for (size_t i = 0; i < req->count && !b.code; i++)
+        build_one(&b, &req->seeks[i]);
     return build_end(&b);
+}
+
+bool seek_word_parse(struct span text, enum seek_word *ret_word)
+{
+    static const char *const words[SEEK_WORDS] = {
+        "OK", "MATCHED", "FULL", "PARTY_NONE", "PARTY_LEADER", "PARTY_SIZE", "PARTY_BUSY"};
+    for (int i = 0; i < SEEK_WORDS; i++) {
+        if (span_is(text, words[i])) {
+            *ret_word = (enum seek_word)i;
+            return true;
+        }
+    }
+    return false;
 }
 
 int calls_seek_cancel(struct store_call *call, const struct keys *keys,
                       const struct call_seek_cancel *req, struct err *err)
 {
     struct build b = build_begin(call, SCRIPT_SEEK_CANCEL, keys, err);
-    build_key_of(&b, "mode", keys_queue, req->mode);
     build_key(&b, KEY_SEEKERS);
+    build_key(&b, KEY_QUEUE_PREFIX);
+    build_key(&b, KEY_MATCH_PREFIX);
+    build_key(&b, KEY_RESULTS_PREFIX);
     build_id(&b, "seeker", req->seeker);
     build_name(&b, "lobby", span_of(req->lobby));
     build_int(&b, "lobby_epoch", req->lobby_epoch, 1, BUILD_INT_MAX);
-    build_name(&b, "mode", req->mode);
+    build_word(&b, req->gone ? "gone" : "cancel");
+    build_stream(&b, &req->stream);
     return build_end(&b);
 }
 
-int calls_seek_take(struct store_call *call, const struct keys *keys,
-                    const struct call_seek_take *req, struct err *err)
+int calls_party(struct store_call *call, const struct keys *keys, const struct call_party *req,
+                struct err *err)
 {
-    struct build b = build_begin(call, SCRIPT_SEEK_TAKE, keys, err);
-    build_key(&b, KEY_MATCHES);
-    build_key(&b, KEY_MATCH_PREFIX);
-    build_int(&b, "retry_ms", req->retry_ms, 1, BUILD_INT_MAX);
-    build_int(&b, "limit", req->limit, 1, 100);
-    return build_end(&b);
-}
-
-int calls_seek_finish(struct store_call *call, const struct keys *keys,
-                      const struct call_seek_finish *req, struct err *err)
-{
-    struct build b = build_begin(call, SCRIPT_SEEK_FINISH, keys, err);
-    build_key(&b, KEY_MATCHES);
-    build_key_of(&b, "room", keys_match, req->room);
-    build_key(&b, KEY_SEEKERS);
-    if (req->result_count > CALL_PLAYERS_MAX)
-        build_bad(&b, "results", "at most 32");
-    for (size_t i = 0; i < req->result_count && !b.code; i++)
-        build_key_of(&b, "lobby", keys_results, req->results[i].lobby);
-    build_id(&b, "room", req->room);
-    build_int(&b, "stream_max", req->stream_max, 1, 100000000);
+    static const char *const ops[] = {"create", "join", "leave"};
+    struct build b = build_begin(call, SCRIPT_PARTY, keys, err);
+    build_key_of(&b, "code", keys_party, req->code);
+    build_key(&b, KEY_LOBBIES);
+    build_key(&b, KEY_RESULTS_PREFIX);
+    build_word(&b, ops[req->op]);
+    build_id(&b, "code", req->code);
+    build_id(&b, "player", req->player);
+    build_name(&b, "lobby", span_of(req->lobby));
+    build_int(&b, "lobby_epoch", req->lobby_epoch, 1, BUILD_INT_MAX);
+    build_int(&b, "size_max", req->size_max, 1, CALL_PLAYERS_MAX);
     build_int(&b, "ttl_ms", req->ttl_ms, 1, BUILD_INT_MAX);
-    for (size_t i = 0; i < req->result_count && !b.code; i++) {
-        build_id(&b, "player", req->results[i].player);
-        build_int(&b, "lobby_epoch", req->results[i].lobby_epoch, 1, BUILD_INT_MAX);
-        build_text(&b, "text", req->results[i].text, CALL_RESULT_MAX);
-    }
+    build_stream(&b, &req->stream);
     return build_end(&b);
 }
 
-int calls_seek_sweep(struct store_call *call, const struct keys *keys,
-                     const struct call_seek_sweep *req, struct err *err)
+int calls_group(struct store_call *call, const struct keys *keys, const struct call_group *req,
+                struct err *err)
 {
-    struct build b = build_begin(call, SCRIPT_SEEK_SWEEP, keys, err);
-    build_key(&b, KEY_SEEKERS);
-    build_key(&b, KEY_BEATS);
-    build_key(&b, KEY_STATES);
-    build_key(&b, KEY_QUEUE_PREFIX);
-    build_text(&b, "cursor", req->cursor, 24);
-    build_int(&b, "limit", req->limit, 1, 1000);
-    build_int(&b, "lost_after_ms", req->lost_after_ms, 1, BUILD_INT_MAX);
-    build_int(&b, "match_ttl_ms", req->match_ttl_ms, 1, BUILD_INT_MAX);
+    static const char *const ops[] = {"say", "here", "away"};
+    struct build b = build_begin(call, SCRIPT_GROUP, keys, err);
+    build_key_of(&b, "group", req->party ? keys_party : keys_group, req->group);
+    build_key(&b, KEY_RESULTS_PREFIX);
+    build_word(&b, ops[req->op]);
+    build_id(&b, "group", req->group);
+    build_id(&b, "player", req->player);
+    build_name(&b, "lobby", span_of(req->lobby));
+    build_int(&b, "lobby_epoch", req->lobby_epoch, 1, BUILD_INT_MAX);
+    if (req->text.len > CALL_RESULT_MAX)
+        build_bad(&b, "text", "at most 1024 bytes");
+    build_raw(&b, req->text.len ? req->text : SPAN("-"));
+    build_stream(&b, &req->stream);
     return build_end(&b);
+}
+
+/* ---- matches and results ---- */
+
+static bool read_player(struct span text, struct seek_match_player *p)
+{
+    struct span player = span_cut(&text, '/'), lobby = span_cut(&text, '/');
+    return keys_id_ok(player) && span_copy(player, p->player, sizeof p->player) &&
+           keys_name_ok(lobby) && span_copy(lobby, p->lobby, sizeof p->lobby) &&
+           span_int(text, &p->lobby_epoch);
+}
+
+/* `since|rating|region|keyword|player/lobby/epoch,...` */
+static int read_entry(struct span entry, bool first, struct seek_match *m, struct err *err)
+{
+    (void)span_cut(&entry, '|');
+    (void)span_cut(&entry, '|');
+    struct span region = span_cut(&entry, '|');
+    (void)span_cut(&entry, '|');
+    bool same = first || span_is(region, m->region);
+    if (!same || !keys_name_ok(region) || span_is(region, "-") ||
+        !span_copy(region, m->region, sizeof m->region))
+        m->region[0] = '\0';
+    do {
+        if (m->count == CALL_PLAYERS_MAX)
+            return err_set(err, BERTH_EPROTO, "match '%s': too many players", m->room);
+        if (!read_player(span_cut(&entry, ','), &m->players[m->count]))
+            return err_set(err, BERTH_EPROTO, "match '%s': bad player", m->room);
+        m->count++;
+    } while (entry.ptr);
+    return 0;
 }
 
 int seek_match_parse(struct span record, struct seek_match *ret_match, struct err *err)
@@ -90,29 +168,36 @@ int seek_match_parse(struct span record, struct seek_match *ret_match, struct er
     memset(ret_match, 0, sizeof *ret_match);
     if (record_text(record, "room", ret_match->room, sizeof ret_match->room) <= 0 ||
         record_text(record, "mode", ret_match->mode, sizeof ret_match->mode) <= 0 ||
-        !record_raw(record, "players", &list))
-        return err_set(err, BERTH_EPROTO, "match without room=, mode= or players=");
+        !record_raw(record, "entries", &list))
+        return err_set(err, BERTH_EPROTO, "match without room=, mode= or entries=");
     ret_match->at.ms = record_int_or(record, "at", 0);
-    while (list.ptr) {
-        if (ret_match->count == CALL_PLAYERS_MAX)
-            return err_set(err, BERTH_EPROTO, "match '%s': too many players", ret_match->room);
-        struct seek_match_player *p = &ret_match->players[ret_match->count];
-        struct span epoch = span_cut(&list, ',');
-        struct span player = span_cut(&epoch, '/');
-        struct span lobby = span_cut(&epoch, '/');
-        if (!keys_id_ok(player) || !span_copy(player, p->player, sizeof p->player) ||
-            !keys_name_ok(lobby) || !span_copy(lobby, p->lobby, sizeof p->lobby) ||
-            !span_int(epoch, &p->lobby_epoch))
-            return err_set(err, BERTH_EPROTO, "match '%s': bad player", ret_match->room);
-        ret_match->count++;
+    ret_match->bots = record_int_or(record, "bots", 0);
+    for (bool first = true; list.ptr; first = false) {
+        int rc = read_entry(span_cut(&list, ';'), first, ret_match, err);
+        if (rc < 0)
+            return rc;
     }
     return 0;
+}
+
+static bool read_kind(struct span text, enum seek_result_kind *ret_kind)
+{
+    static const char *const kinds[RESULT_KINDS] = {"result",  "match", "seeking", "cancelled",
+                                                    "timeout", "again", "party",   "say",
+                                                    "here",    "away"};
+    for (int i = 0; i < RESULT_KINDS; i++) {
+        if (span_is(text, kinds[i])) {
+            *ret_kind = (enum seek_result_kind)i;
+            return true;
+        }
+    }
+    return false;
 }
 
 int seek_result_parse(const struct resp *entry, struct seek_result *ret_result, struct err *err)
 {
     struct seek_result r = {.id = {NULL, 0}};
-    struct span epoch = {NULL, 0};
+    struct span epoch = {NULL, 0}, kind = {NULL, 0};
     if (entry->type != RESP_LIST || entry->count != 2 || entry->items[0].type != RESP_TEXT ||
         entry->items[1].type != RESP_LIST)
         return err_set(err, BERTH_EPROTO, "result: not a stream entry");
@@ -122,6 +207,8 @@ int seek_result_parse(const struct resp *entry, struct seek_result *ret_result, 
         struct span value = fields->items[i + 1].text;
         if (span_is(fields->items[i].text, "p"))
             r.player = value;
+        else if (span_is(fields->items[i].text, "k"))
+            kind = value;
         else if (span_is(fields->items[i].text, "e"))
             epoch = value;
         else if (span_is(fields->items[i].text, "r"))
@@ -129,8 +216,9 @@ int seek_result_parse(const struct resp *entry, struct seek_result *ret_result, 
         else if (span_is(fields->items[i].text, "d"))
             r.text = value;
     }
-    if (!keys_id_ok(r.player) || !keys_id_ok(r.room) || !span_int(epoch, &r.lobby_epoch))
-        return err_set(err, BERTH_EPROTO, "result: without player, room or epoch");
+    if (!keys_id_ok(r.player) || !keys_id_ok(r.room) || !span_int(epoch, &r.lobby_epoch) ||
+        !read_kind(kind, &r.kind))
+        return err_set(err, BERTH_EPROTO, "result: without kind, player, room or epoch");
     *ret_result = r;
     return 0;
 }

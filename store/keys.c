@@ -26,6 +26,11 @@ static const char *const suffixes[KEY_COUNT] = {
     [KEY_MATCHES] = "seek:matches",
     [KEY_MATCH_PREFIX] = "seek:match:",
     [KEY_QUEUE_PREFIX] = "seek:queue:",
+    [KEY_LOBBIES] = "seek:lobbies",
+    [KEY_MATCHER] = "seek:matcher",
+    [KEY_MODES] = "seek:modes",
+    [KEY_RESULTS_PREFIX] = "seek:results:",
+    [KEY_PARTY_PREFIX] = "seek:party:",
 };
 
 static bool matches(struct span text, size_t len_max, const char *others)
@@ -103,6 +108,16 @@ struct span keys_queue(const struct keys *keys, struct span mode, char buf[KEYS_
 struct span keys_match(const struct keys *keys, struct span room, char buf[KEYS_TEXT_MAX])
 {
     return join(keys, "seek:match", room, keys_id_ok(room), buf);
+}
+
+struct span keys_party(const struct keys *keys, struct span code, char buf[KEYS_TEXT_MAX])
+{
+    return join(keys, "seek:party", code, keys_id_ok(code), buf);
+}
+
+struct span keys_group(const struct keys *keys, struct span room, char buf[KEYS_TEXT_MAX])
+{
+    return join(keys, "seek:group", room, keys_id_ok(room), buf);
 }
 
 struct span keys_results(const struct keys *keys, struct span lobby_node, char buf[KEYS_TEXT_MAX])

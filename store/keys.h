@@ -37,6 +37,11 @@ enum key_id {
     KEY_MATCHES,
     KEY_MATCH_PREFIX, /* seek:match: */
     KEY_QUEUE_PREFIX, /* seek:queue: */
+    KEY_LOBBIES,
+    KEY_MATCHER,
+    KEY_MODES,
+    KEY_RESULTS_PREFIX, /* seek:results: */
+    KEY_PARTY_PREFIX,   /* seek:party: */
     KEY_COUNT
 };
 
@@ -66,6 +71,8 @@ struct span keys_room(const struct keys *keys, struct span room, char buf[KEYS_T
 struct span keys_player(const struct keys *keys, struct span player, char buf[KEYS_TEXT_MAX]);
 struct span keys_queue(const struct keys *keys, struct span mode, char buf[KEYS_TEXT_MAX]);
 struct span keys_match(const struct keys *keys, struct span room, char buf[KEYS_TEXT_MAX]);
+struct span keys_party(const struct keys *keys, struct span code, char buf[KEYS_TEXT_MAX]);
+struct span keys_group(const struct keys *keys, struct span room, char buf[KEYS_TEXT_MAX]);
 struct span keys_results(const struct keys *keys, struct span lobby_node, char buf[KEYS_TEXT_MAX]);
 
 #endif

@@ -1,70 +1,191 @@
 #!lua
--- seek: a player waits for a match; when enough wait, the oldest are taken out together. A seeker is in one match, never two.
--- KEYS queue seekers matches match
--- ARGV seeker lobby lobby_epoch mode size room retry_ms match_ttl_ms queue_max
-local queue, seekers, matches, match = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local seeker, lobby, epoch, mode, room = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[6]
-local size, retry, match_ttl, queue_max = tonumber(ARGV[5]), tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+-- seek: players begin to wait, many in one call. Nobody waits twice: the newest seek wins, and the lobby node of the old one is told.
+-- KEYS seekers lobbies modes        and the prefixes queue_prefix match_prefix results_prefix party_prefix (same slot by their tag)
+-- ARGV lobby lobby_epoch lease_ms queue_max keep_ms modes_max stream_max stream_ttl_ms, then of each player a record
+--      `player mode rating region keyword party party_max waited_ms` (region, keyword, party: `-` for none)
+-- A queue's member: `since|rating|region|keyword|player/lobby/epoch,...`, the leader first. seekers: player -> `Q mode member` |
+-- `P leader` | `M room` | `K mode since at`.
+local seekers, lobbies, modes, queue_prefix, match_prefix, results_prefix, party_prefix =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local lobby, epoch = ARGV[1], ARGV[2]
+local lease, queue_max, keep, modes_max = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local stream_max, stream_ttl = tonumber(ARGV[7]), tonumber(ARGV[8])
 local DAY_MS = 86400000
-local ID, NAME = '^[%w._:~@-]+$', '^[%w._~-]+$'
-if not string.find(seeker, ID) or #seeker > 64 then return {'BAD', 'seeker'} end
-if not string.find(lobby, NAME) or #lobby > 63 then return {'BAD', 'lobby'} end
+local SEEK = '^([%w._:~@-]+) ([%w._~-]+) (-?%d+) ([%w._~-]+) ([%w._:~@-]+) ([%w._:~@-]+) (%d+) (%d+)$'
+if not string.find(lobby, '^[%w._~-]+$') or #lobby > 63 then return {'BAD', 'lobby'} end
 if not string.find(epoch, '^%d+$') then return {'BAD', 'lobby_epoch'} end
-if not string.find(mode, NAME) or #mode > 63 then return {'BAD', 'mode'} end
-if not string.find(room, ID) or #room > 64 then return {'BAD', 'room'} end
-if not size or size < 1 or size > 32 then return {'BAD', 'size'} end
-if not retry or retry < 1 then return {'BAD', 'retry_ms'} end
-if not match_ttl or match_ttl < retry then return {'BAD', 'match_ttl_ms'} end
-if not queue_max or queue_max < size then return {'BAD', 'queue_max'} end
+if not lease or lease < 1 then return {'BAD', 'lease_ms'} end
+if not queue_max or queue_max < 1 then return {'BAD', 'queue_max'} end
+if not keep or keep < 0 then return {'BAD', 'keep_ms'} end
+if not modes_max or modes_max < 1 then return {'BAD', 'modes_max'} end
+if not stream_max or stream_max < 1 then return {'BAD', 'stream_max'} end
+if not stream_ttl or stream_ttl < 1 then return {'BAD', 'stream_ttl_ms'} end
+if #ARGV < 9 or #ARGV > 108 then return {'BAD', 'seeks'} end
 
 local t = redis.call('TIME')
 local now = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 local stamp = string.format('%.0f', now)
--- A seeker's record: lobby= epoch= mode= at= match=; match is `-` while queued, then the room; at is the time of the last change.
-local function read(record)
-  return string.match(record, '^lobby=(%S+) epoch=(%d+) mode=(%S+) at=(%d+) match=(%S+)')
-end
-if redis.call('EXISTS', match) == 1 then return {'TAKEN', now} end
+local here = lobby .. '/' .. epoch
+redis.call('ZADD', lobbies, 'NX', string.format('%.0f', now + lease), here) -- a lapsed lease is for seek_tick to renew, which tells
 
-local word = 'OK'
-local old = redis.call('HGET', seekers, seeker)
-if old then
-  local _, _, old_mode, at, old_match = read(old)
-  if old_match == '-' then
-    if old_mode ~= mode then return {'BUSY', now, old_mode} end
-    word = 'HAVE' -- keeps its place; results now go to the lobby node that asked last
-  elseif now - tonumber(at) < match_ttl then
-    return {'MATCHED', now, old_match}
-  end
+local told = {} -- results streams written to: their life is set once
+local function tell(to, player, kind, text)
+  local name, at_epoch = string.match(to, '^([^/]+)/(%d+)$')
+  if not name then return end
+  local key = results_prefix .. name
+  redis.call('XADD', key, 'MAXLEN', '~', stream_max, '*', 'k', kind, 'p', player, 'e', at_epoch, 'r', '-', 'd', text)
+  if not told[key] then redis.call('PEXPIRE', key, stream_ttl) end
+  told[key] = true
 end
-if word == 'OK' and redis.call('ZCARD', queue) >= queue_max then return {'FULL', now} end
-redis.call('ZADD', queue, 'NX', stamp, seeker)
-redis.call('HSET', seekers, seeker,
-  'lobby=' .. lobby .. ' epoch=' .. epoch .. ' mode=' .. mode .. ' at=' .. stamp .. ' match=-')
-redis.call('PEXPIRE', queue, DAY_MS) -- a mode that nobody seeks for a day leaves nothing behind
-redis.call('PEXPIRE', seekers, DAY_MS)
 
-local waiting = redis.call('ZCARD', queue)
-if waiting < size then return {word, now, waiting} end
-local taken, players = {}, {}
-for _, id in ipairs(redis.call('ZRANGE', queue, 0, size - 1)) do
-  local record = redis.call('HGET', seekers, id)
-  if record then
-    local at_lobby, at_epoch = read(record)
-    taken[#taken + 1] = {id, at_lobby, at_epoch}
-    players[#players + 1] = id .. '/' .. at_lobby .. '/' .. at_epoch
-  else
-    redis.call('ZREM', queue, id) -- nobody knows it: the next call fills the gap
+-- Takes the entry that `player` waits in out of its queue; returns its mode and since. Fellows who are not in `stay` are told.
+local function take_out(player, record, stay)
+  local mode, member = string.match(record, '^Q (%S+) (%S+)$')
+  if not mode then
+    local leader = string.match(record, '^P (%S+)$')
+    local of_leader = leader and redis.call('HGET', seekers, leader)
+    if of_leader then mode, member = string.match(of_leader, '^Q (%S+) (%S+)$') end
+    if not mode or not string.find(member, '[|,]' .. string.gsub(player, '%p', '%%%0') .. '/') then return nil end
   end
+  redis.call('ZREM', queue_prefix .. mode, member)
+  local since, list = string.match(member, '^(%d+)|.*|(.*)$')
+  for id, at in string.gmatch(list, '([^/,]+)/([^,]+)') do
+    if id == player then
+      redis.call('HDEL', seekers, id)
+      if at ~= here then tell(at, id, 'cancelled', mode .. ' replaced') end
+    elseif stay[id] then
+      redis.call('HDEL', seekers, id)
+    else
+      redis.call('HSET', seekers, id, 'K ' .. mode .. ' ' .. since .. ' ' .. stamp)
+      tell(at, id, 'cancelled', mode .. ' party_changed')
+    end
+  end
+  return mode, tonumber(since)
 end
-if #taken < size then return {word, now, redis.call('ZCARD', queue)} end
-for _, p in ipairs(taken) do
-  redis.call('ZREM', queue, p[1])
-  redis.call('HSET', seekers, p[1],
-    'lobby=' .. p[2] .. ' epoch=' .. p[3] .. ' mode=' .. mode .. ' at=' .. stamp .. ' match=' .. room)
+
+-- A player of a match that is not finished yet is found here from now on. False: there is no such match.
+local function still_matched(player, room)
+  local key = match_prefix .. room
+  local record = redis.call('GET', key)
+  if not record then return false end
+  local moved, n = string.gsub(record, '([|,]' .. string.gsub(player, '%p', '%%%0') .. '/)[^,;%s]+', '%1' .. here)
+  if n == 0 then return false end
+  redis.call('SET', key, moved, 'KEEPTTL')
+  return true
 end
-local record = 'room=' .. room .. ' mode=' .. mode .. ' at=' .. stamp .. ' players=' .. table.concat(players, ',')
-redis.call('SET', match, record, 'PX', match_ttl)
-redis.call('ZADD', matches, string.format('%.0f', now + retry), room)
-redis.call('PEXPIRE', matches, DAY_MS)
-return {'MATCH', now, record}
+
+-- What became of the player's earlier search: since when the player has waited in this mode; or nil when in a match.
+local function settle_old(player, record, mode, since, stay)
+  local room = string.match(record, '^M (%S+)$')
+  if room then
+    if still_matched(player, room) then return nil end
+    return since
+  end
+  local old_mode, old_since, at = string.match(record, '^K (%S+) (%d+) (%d+)$')
+  if old_mode then
+    if old_mode == mode and now - tonumber(at) <= keep then return math.min(since, tonumber(old_since)) end
+    return since
+  end
+  local was_mode, was_since = take_out(player, record, stay)
+  if was_mode == mode then return math.min(since, was_since) end
+  return since
+end
+
+-- The party of that code: its players with the leader first, those whose lobby node is dead left out. Or nil and the word why not.
+local function party_of(code, leader, most)
+  local flat = redis.call('HGETALL', party_prefix .. code)
+  local list, stay, count, is_leader, is_in = {}, {}, 0, false, false
+  for i = 1, #flat, 2 do
+    local id, at = flat[i], flat[i + 1]
+    if id == '*leader' then
+      is_leader = at == leader
+    elseif id == leader then
+      is_in = true
+    elseif (tonumber(redis.call('ZSCORE', lobbies, at) or '0')) >= now then
+      list[#list + 1] = id .. '/' .. at
+      stay[id] = at
+      count = count + 1
+    else
+      redis.call('HDEL', party_prefix .. code, id)
+    end
+  end
+  if not is_in then return nil, 'PARTY_NONE' end
+  if not is_leader then return nil, 'PARTY_LEADER' end
+  if count + 1 > most then return nil, 'PARTY_SIZE' end
+  table.sort(list)
+  return list, stay
+end
+
+local ids, words, seen = {}, {}, {}
+for i = 9, #ARGV do
+  local id = #ARGV[i] <= 400 and string.match(ARGV[i], SEEK)
+  if not id then return {'BAD', 'seek'} end
+  ids[i - 8] = id
+end
+local olds = redis.call('HMGET', seekers, unpack(ids))
+local adds, sets, counts = {}, {}, {} -- written at the end; by mode: score, member ...
+local function flush()
+  for mode, add in pairs(adds) do redis.call('ZADD', queue_prefix .. mode, unpack(add)) end
+  if #sets > 0 then redis.call('HSET', seekers, unpack(sets)) end
+  adds, sets = {}, {}
+end
+local function room_in(mode)
+  if not counts[mode] then
+    if not redis.call('ZSCORE', modes, mode) and redis.call('ZCARD', modes) >= modes_max then return false end
+    redis.call('ZADD', modes, stamp, mode)
+    counts[mode] = redis.call('ZCARD', queue_prefix .. mode)
+  end
+  return counts[mode] < queue_max
+end
+
+for i = 1, #ids do
+  local player, mode, rating, region, keyword, party, party_max, waited = string.match(ARGV[i + 8], SEEK)
+  local since, list, stay, word = now - tonumber(waited), {}, {}, 'OK'
+  local old = olds[i]
+  if party ~= '-' or seen[player] or old then
+    flush()
+    old = redis.call('HGET', seekers, player)
+  end
+  seen[player] = true
+  if party ~= '-' then
+    list, stay = party_of(party, player, tonumber(party_max))
+    if not list then word = stay end
+  end
+  for n = 1, word == 'OK' and #list or 0 do
+    local of_fellow = redis.call('HGET', seekers, string.match(list[n], '^[^/]+'))
+    local room = of_fellow and string.match(of_fellow, '^M (%S+)$')
+    if room and redis.call('EXISTS', match_prefix .. room) == 1 then word = 'PARTY_BUSY' end
+  end
+  if word == 'OK' and not room_in(mode) then word = 'FULL' end
+  if word == 'OK' and old then
+    since = settle_old(player, old, mode, since, stay)
+    if not since then word = 'MATCHED' end
+  end
+  if word == 'OK' then
+    for n = 1, #list do -- what each fellow sought alone is over
+      local id, at = string.match(list[n], '^([^/]+)/(.+)$')
+      local of_fellow = redis.call('HGET', seekers, id)
+      if of_fellow then settle_old(id, of_fellow, mode, since, {[player] = true}) end
+      sets[#sets + 1] = id
+      sets[#sets + 1] = 'P ' .. player
+      seen[id] = true
+      tell(at, id, 'seeking', mode)
+    end
+    table.insert(list, 1, player .. '/' .. here)
+    local member = string.format('%.0f', since) .. '|' .. rating .. '|' .. region .. '|' .. keyword .. '|' .. table.concat(list, ',')
+    local add = adds[mode] or {}
+    add[#add + 1] = rating
+    add[#add + 1] = member
+    adds[mode] = add
+    counts[mode] = counts[mode] + 1
+    sets[#sets + 1] = player
+    sets[#sets + 1] = 'Q ' .. mode .. ' ' .. member
+  end
+  words[i] = word
+end
+flush()
+for mode in pairs(counts) do redis.call('PEXPIRE', queue_prefix .. mode, DAY_MS) end
+redis.call('PEXPIRE', seekers, DAY_MS) -- what nobody uses for a day leaves nothing behind
+redis.call('PEXPIRE', lobbies, DAY_MS)
+redis.call('PEXPIRE', modes, DAY_MS)
+return {'OK', now, words}

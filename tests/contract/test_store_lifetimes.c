@@ -39,6 +39,11 @@ static const struct {
     {"seek:matches", "zset", true, true, 0},
     {"seek:match:", "string", false, true, 0},
     {"seek:results:", "stream", false, true, 300},
+    {"seek:lobbies", "zset", true, true, 2},
+    {"seek:matcher", "string", true, true, 0},
+    {"seek:modes", "zset", true, true, 64},
+    {"seek:party:", "hash", false, true, 33},
+    {"seek:group:", "hash", false, true, 32},
 };
 enum { KEYS = sizeof contract / sizeof *contract };
 
@@ -94,16 +99,35 @@ static void live(void)
         for (int minutes = 0; minutes < 2; minutes++)
             (void)SAY(event, .history = !minutes, .minutes = minutes, .kind = "k", .name = "n",
                       .detail = SPAN("a=b"), .stream_max = 100);
+    const struct call_stream stream = {100, 1000};
+    (void)SAY(party, .op = PARTY_CREATE, .code = SPAN("c"), .player = SPAN("p"), .lobby = "l",
+              .lobby_epoch = 1, .size_max = 4, .ttl_ms = 1000, .stream = stream);
     for (int i = 0; i < 405; i++) {
         (void)snprintf(name, sizeof name, "p%d", i);
-        struct store_answer a = SAY(seek, .seeker = span_of(name), .lobby = "l", .lobby_epoch = 1,
-                                    .mode = SPAN("m"), .size = 4, .room = span_of(name),
-                                    .retry_ms = 1, .match_ttl_ms = 60000, .queue_max = 1000);
-        if (a.word != ANSWER_MATCH || i > 400)
+        const struct call_seek_one one = {
+            .player = span_of(name), .mode = SPAN("m"), .party_max = 1};
+        (void)SAY(seek, .lobby = "l", .lobby_epoch = 1, .lease_ms = 600000, .queue_max = 1000,
+                  .keep_ms = 1, .stream = stream, .seeks = &one, .count = 1);
+        if (i > 401)
             continue;
-        const struct call_seek_result result = {span_of(name), SPAN("l"), 1, SPAN("text")};
+        struct store_answer a = SAY(seek_tick, .lobby = "l", .lobby_epoch = 1, .lease_ms = 600000,
+                                    .matcher_ms = 600000, .limit = 10, .stream_ttl_ms = 1000);
+        char entry[128];
+        assert_true(span_copy(a.list2->items[0].items[3].items[0].text, entry, sizeof entry));
+        const struct call_seek_make make = {.mode = SPAN("m"),
+                                            .retry_ms = 1,
+                                            .match_ttl_ms = 60000,
+                                            .size_min = 1,
+                                            .stream = stream};
+        const struct span entries[] = {span_of(entry)};
+        store_encoded(calls_seek_make_begin(&fx.call, &fx.keys, &make, &fx.err));
+        assert_int_equal(calls_seek_make_add(&fx.call, span_of(name), 0, entries, 1), 0);
+        (void)store_run();
+        if (i > 400)
+            continue;
+        const struct call_seek_result result = {span_of(name), SPAN("text")};
         (void)SAY(seek_finish, .room = span_of(name), .results = &result, .result_count = 1,
-                  .stream_max = 100, .ttl_ms = 1000);
+                  .stream = stream, .group_ttl_ms = 1000);
     }
     /* nodes that come and go leave nothing */
     for (int i = 0; i < 50; i++) {

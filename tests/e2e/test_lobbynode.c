@@ -6,12 +6,29 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static const char yaml[] =
     "pools:\n"
     "  lobby: {capacity: 20, report_interval: 200ms, lost_after: 1s}\n"
     "  game: {capacity: 20}\n"
-    "lobbynode: {match_size: 4, match_retry: 1s, match_ttl: 20s, seek_timeout: 30s}\n";
+    "lobbynode:\n"
+    "  {match_size: 4, match_retry: 1s, match_ttl: 20s, seek_timeout: 30s, lobby_lease: 500ms,\n"
+    "   match_interval: 20ms}\n";
+
+static const char modes_yaml[] =
+    "pools:\n"
+    "  lobby: {capacity: 20, report_interval: 200ms, lost_after: 1s}\n"
+    "  game: {capacity: 20}\n"
+    "lobbynode:\n"
+    "  match_retry: 1s\n"
+    "  lobby_lease: 500ms\n"
+    "  match_interval: 20ms\n"
+    "  modes:\n"
+    "    trio: {size: 3, region_after: 1h}\n"
+    "    bots: {size: 4, timeout: 1s, on_timeout: bots}\n"
+    "    small: {size: 4, timeout: 1s, on_timeout: smaller, size_min: 2}\n"
+    "    ranked: {size: 2, window_start: 10, window_growth: 100, window_max: 100}\n";
 
 static struct rig_node lobby(struct rig *rig, const char *name, const char *lbs, const char *size)
 {
@@ -31,6 +48,24 @@ static void room_of(const char *text, char ret_room[65])
     const char *at = strstr(text, "\"room_id\":\"");
     assert_non_null(at);
     assert_int_equal(sscanf(at, "\"room_id\":\"%64[^\"]", ret_room), 1);
+}
+
+/* Until redis answers this number. */
+static void wait_int(struct rig *rig, int64_t value, const char *word, const char *key,
+                     const char *arg)
+{
+    int64_t end = rig_now_ms() + 5000;
+    while (redis_client_int(rig->client, word, key, arg, NULL) != value) {
+        if (rig_now_ms() > end)
+            fail_msg("%s %s is not %lld", word, key, (long long)value);
+        rig_sleep_ms(10);
+    }
+}
+
+static void seek_in(int fd, const char *members)
+{
+    player_say(fd, "{\"type\":\"seek\",%s}", members);
+    (void)player_hear(fd, "seeking");
 }
 
 static void test_four_players_of_two_lobbies_meet(void **state)
@@ -136,11 +171,15 @@ static void test_a_match_outlives_its_maker(void **state)
     struct rig_node maker = lobby(&rig, "ln-1", hangs.url, "2"),
                     other = lobby(&rig, "ln-2", good.url, "2");
     int ann = player_hello(&other, "ann"), bob = player_hello(&maker, "bob");
+    seek(bob); /* its lobby node will have to finish the match, asks, and gets no answer */
     seek(ann);
-    seek(bob); /* its lobby node makes the match, asks, and gets no answer */
-    assert_int_equal(redis_client_int(rig.client, "ZCARD", "berth:{lobby}:seek:matches", NULL), 1);
+    wait_int(&rig, 1, "ZCARD", "berth:{lobby}:seek:matches", NULL);
     rig_node_kill(&maker);
-    (void)player_hear_with(ann, "ALL_CONNECTED", "\"players\":[\"ann\",\"bob\"]");
+    player_drop(bob);
+    bob = player_hello(&other, "bob"); /* back elsewhere: the same match */
+    seek(bob);
+    (void)player_hear_with(ann, "ALL_CONNECTED", "\"players\":[\"bob\",\"ann\"]");
+    (void)player_hear_with(bob, "ALL_CONNECTED", "\"ticket\":\"t-bob\"");
     assert_int_equal(redis_client_int(rig.client, "ZCARD", "berth:{lobby}:seek:matches", NULL), 0);
     player_drop(ann);
     player_drop(bob);
@@ -160,11 +199,9 @@ static void test_seekers_of_a_dead_lobby_are_swept(void **state)
     int ghost = player_hello(&dies, "ghost"), ann = player_hello(&lives, "ann");
     seek(ghost);
     rig_node_kill(&dies);
-    int64_t end = rig_now_ms() + 5000;
-    while (redis_client_int(rig.client, "HLEN", "berth:{lobby}:seek:seekers", NULL) > 0) {
-        assert_true(rig_now_ms() < end);
-        rig_sleep_ms(20);
-    }
+    int64_t killed = rig_now_ms();
+    wait_int(&rig, 0, "ZCARD", "berth:{lobby}:seek:queue:default", NULL);
+    assert_true(rig_now_ms() - killed < 2000);
     seek(ann);
     player_hear_nothing(ann, 300); /* not matched with one who is not there */
     int bob = player_hello(&lives, "bob");
@@ -192,6 +229,9 @@ static void test_seekers_are_queued_again_after_redis_lost_them(void **state)
     rig_sleep_ms(300);
     struct err err = {0};
     assert_int_equal(redis_server_restart(&rig.redis, &err), 0);
+    (void)player_hear(ann, "seek_paused"); /* told, and kept */
+    (void)player_hear(ann, "seeking");
+    (void)player_hear(bob, "seek_paused");
     (void)player_hear(bob, "seeking");
     (void)player_hear(ann, "ALL_CONNECTED");
     (void)player_hear(bob, "ALL_CONNECTED");
@@ -213,7 +253,7 @@ static void test_a_draining_lobby_tells_its_players_and_finishes(void **state)
     seek(ann);
     (void)kill(node.pid, SIGTERM);
     rig_move(&rig, &node, NODE_JOINING, NODE_DRAINING);
-    (void)player_hear(ann, "draining");
+    (void)player_hear_with(ann, "draining", "\"move\":true");
     seek(bob);
     (void)player_hear(ann, "ALL_CONNECTED");
     (void)player_hear(bob, "ALL_CONNECTED");
@@ -248,6 +288,138 @@ static void test_hello_wants_a_ticket(void **state)
     rig_stop(&rig);
 }
 
+static void test_who_moves_from_a_draining_lobby_keeps_the_waiting_time(void **state)
+{
+    struct rig rig;
+    rig_start(&rig, false, yaml);
+    struct fake_lb lb = fake_lb_start(FAKE_LB_ANSWERS, NULL);
+    struct rig_node node = lobby(&rig, "ln-1", lb.url, "2"),
+                    other = lobby(&rig, "ln-2", lb.url, "2");
+    int ann = player_hello(&node, "ann");
+    seek(ann);
+    const struct resp *r =
+        redis_client_ask(rig.client, "ZRANGE", "berth:{lobby}:seek:queue:default", "0", "-1", NULL);
+    assert_int_equal(r->count, 1);
+    int64_t since = strtoll(r->items[0].text.ptr, NULL, 10);
+    (void)kill(node.pid, SIGTERM);
+    rig_move(&rig, &node, NODE_JOINING, NODE_DRAINING);
+    (void)player_hear_with(ann, "draining", "\"keep_ms\":30000");
+    player_say(ann, "{\"type\":\"leave\"}");
+    (void)player_hear(ann, "left");
+    player_closed(ann, 1000);
+    ann = player_hello(&other, "ann");
+    seek(ann);
+    r = redis_client_ask(rig.client, "ZRANGE", "berth:{lobby}:seek:queue:default", "0", "-1", NULL);
+    assert_int_equal(r->count, 1);
+    assert_int_equal(strtoll(r->items[0].text.ptr, NULL, 10), since);
+    int bob = player_hello(&other, "bob");
+    seek(bob);
+    (void)player_hear(ann, "ALL_CONNECTED");
+    (void)player_hear(bob, "ALL_CONNECTED");
+    player_drop(ann);
+    player_drop(bob);
+    rig_node_kill(&node);
+    rig_node_end(&other);
+    fake_lb_stop(&lb);
+    rig_stop(&rig);
+}
+
+/* The code in a `party` message. */
+static void code_of(const char *text, char ret_code[16])
+{
+    const char *at = strstr(text, "\"code\":\"");
+    assert_non_null(at);
+    assert_int_equal(sscanf(at, "\"code\":\"%15[^\"]", ret_code), 1);
+}
+
+static void test_a_party_of_two_lobbies_and_what_its_match_says(void **state)
+{
+    struct rig rig;
+    rig_start(&rig, false, modes_yaml);
+    struct fake_lb lb = fake_lb_start(FAKE_LB_ANSWERS, NULL);
+    struct rig_node one = lobby(&rig, "ln-1", lb.url, "4"), two = lobby(&rig, "ln-2", lb.url, "4");
+    int ann = player_hello(&one, "ann"), bob = player_hello(&two, "bob"),
+        cid = player_hello(&two, "cid");
+    char code[16], room[65];
+    player_say(ann, "{\"type\":\"party_create\"}");
+    code_of(player_hear_with(ann, "party", "\"leader\":\"ann\",\"players\":[\"ann\"]"), code);
+    player_say(bob, "{\"type\":\"party_join\",\"code\":\"nonsuch\"}");
+    (void)player_hear_with(bob, "error", "party_none");
+    player_say(bob, "{\"type\":\"party_join\",\"code\":\"%s\"}", code);
+    (void)player_hear_with(bob, "party", "[\"ann\",\"bob\"]");
+    (void)player_hear_with(ann, "party", "[\"ann\",\"bob\"]");
+    player_say(bob, "{\"type\":\"seek\",\"mode\":\"trio\"}");
+    (void)player_hear_with(bob, "error", "party_not_leader");
+    seek_in(ann, "\"mode\":\"trio\"");
+    (void)player_hear_with(bob, "seeking", "\"trio\"");
+    seek_in(cid, "\"mode\":\"trio\"");
+    room_of(player_hear_with(ann, "ALL_CONNECTED", "\"players\":[\"ann\",\"bob\",\"cid\"]"), room);
+    (void)player_hear_with(bob, "ALL_CONNECTED", room);
+    (void)player_hear_with(cid, "ALL_CONNECTED", room);
+    player_say(cid, "{\"type\":\"message\",\"data\":{\"ready\":[1,\"x\"]}}");
+    (void)player_hear_with(ann, "message", "\"from\":\"cid\"");
+    (void)player_hear_with(bob, "message", "\"data\":{\"ready\":[1,\"x\"]}");
+    player_drop(bob); /* of the party, and of the match */
+    (void)player_hear_with(ann, "party", "[\"ann\"]");
+    (void)player_hear_with(ann, "presence", "\"online\":false");
+    (void)player_hear_with(cid, "presence", "\"player\":\"bob\"");
+    bob = player_hello(&one, "bob"); /* back at the other node */
+    player_say(bob, "{\"type\":\"group_join\",\"room_id\":\"%s\"}", room);
+    (void)player_hear(bob, "group_joined");
+    (void)player_hear_with(cid, "presence", "\"online\":true");
+    player_drop(ann);
+    player_drop(bob);
+    player_drop(cid);
+    rig_node_end(&one);
+    rig_node_end(&two);
+    fake_lb_stop(&lb);
+    rig_stop(&rig);
+}
+
+static void test_ratings_regions_keywords_and_the_end_of_patience(void **state)
+{
+    struct rig rig;
+    rig_start(&rig, false, modes_yaml);
+    struct fake_lb lb = fake_lb_start(FAKE_LB_ANSWERS, NULL);
+    struct rig_node one = lobby(&rig, "ln-1", lb.url, "4"), two = lobby(&rig, "ln-2", lb.url, "4");
+    int ann = player_hello(&one, "ann"), bob = player_hello(&two, "bob"),
+        cid = player_hello(&one, "cid"), dan = player_hello(&two, "dan");
+    player_say(ann, "{\"type\":\"seek\",\"mode\":\"nosuch\"}");
+    (void)player_hear_with(ann, "error", "bad_mode");
+    seek_in(ann, "\"mode\":\"bots\"");
+    (void)player_hear_with(ann, "ALL_CONNECTED", "\"bots\":3,\"players\":[\"ann\"]");
+    seek_in(ann, "\"mode\":\"small\"");
+    seek_in(bob, "\"mode\":\"small\"");
+    (void)player_hear_with(ann, "ALL_CONNECTED", "\"players\":[\"ann\",\"bob\"]");
+    (void)player_hear(bob, "ALL_CONNECTED");
+    /* 70 apart: not before both windows have grown; and the nearest first */
+    seek_in(ann, "\"mode\":\"ranked\",\"rating\":1000");
+    seek_in(bob, "\"mode\":\"ranked\",\"rating\":1070");
+    player_hear_nothing(ann, 200);
+    (void)player_hear_with(ann, "ALL_CONNECTED", "\"bob\"");
+    (void)player_hear(bob, "ALL_CONNECTED");
+    /* friends, whatever their ratings */
+    seek_in(ann, "\"mode\":\"ranked\",\"rating\":1,\"keyword\":\"us\"");
+    seek_in(bob, "\"mode\":\"ranked\",\"rating\":1");
+    seek_in(cid, "\"mode\":\"ranked\",\"rating\":9000,\"keyword\":\"us\"");
+    (void)player_hear_with(cid, "ALL_CONNECTED", "\"players\":[\"ann\",\"cid\"]");
+    (void)player_hear(ann, "ALL_CONNECTED");
+    /* the newest seek of a player wins, wherever */
+    int twin = player_hello(&one, "bob");
+    seek_in(twin, "\"mode\":\"small\"");
+    (void)player_hear_with(bob, "cancelled", "\"reason\":\"replaced\"");
+    (void)player_hear_with(twin, "seek_timeout", "small"); /* alone: less than size_min */
+    player_drop(ann);
+    player_drop(bob);
+    player_drop(twin);
+    player_drop(cid);
+    player_drop(dan);
+    rig_node_end(&one);
+    rig_node_end(&two);
+    fake_lb_stop(&lb);
+    rig_stop(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +431,9 @@ int main(void)
         cmocka_unit_test(test_seekers_are_queued_again_after_redis_lost_them),
         cmocka_unit_test(test_a_draining_lobby_tells_its_players_and_finishes),
         cmocka_unit_test(test_hello_wants_a_ticket),
+        cmocka_unit_test(test_who_moves_from_a_draining_lobby_keeps_the_waiting_time),
+        cmocka_unit_test(test_a_party_of_two_lobbies_and_what_its_match_says),
+        cmocka_unit_test(test_ratings_regions_keywords_and_the_end_of_patience),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -128,12 +128,9 @@ static void test_one_more_than_the_limits_is_refused(void **state)
     room.player_count++;
     assert_int_equal(calls_room(&call, &keys, &room, NULL), BERTH_EINVAL);
     for (size_t i = 0; i <= CALL_PLAYERS_MAX; i++)
-        results[i] = (struct call_seek_result){ids[0], SPAN("lobby"), 1, {large, 400}};
-    struct call_seek_finish finish = {.room = ids[0],
-                                      .results = results,
-                                      .result_count = CALL_PLAYERS_MAX,
-                                      .stream_max = 1,
-                                      .ttl_ms = 1};
+        results[i] = (struct call_seek_result){ids[0], {large, 400}};
+    struct call_seek_finish finish = {
+        .room = ids[0], .results = results, .result_count = CALL_PLAYERS_MAX, .stream = {1, 1}};
     assert_int_equal(calls_seek_finish(&call, &keys, &finish, NULL), 0);
     for (size_t i = 0; i <= CALL_PLAYERS_MAX; i++)
         results[i].text.len = CALL_RESULT_MAX;
@@ -210,16 +207,26 @@ static void test_what_is_no_answer_is_refused(void **state)
 static void test_matches_are_read(void **state)
 {
     struct seek_match m;
-    assert_int_equal(seek_match_parse(SPAN("room=r mode=m at=5 players=a/l1/7,b/l2/8"), &m, NULL),
-                     0);
-    assert_int_equal(m.count, 2);
+    assert_int_equal(
+        seek_match_parse(SPAN("room=r mode=m at=5 bots=2 leave=requeue min=1 "
+                              "entries=1|-7|eu|-|a/l1/7;2|9|eu|k|b/l2/8,c/l3/9 left=x"),
+                         &m, NULL),
+        0);
+    assert_int_equal(m.count, 3);
     assert_string_equal(m.players[1].lobby, "l2");
+    assert_int_equal(m.players[2].lobby_epoch, 9);
+    assert_int_equal(m.bots, 2);
+    assert_string_equal(m.region, "eu");
+    assert_int_equal(
+        seek_match_parse(SPAN("room=r mode=m entries=1|0|eu|-|a/l/7;2|9|us|-|b/l/8"), &m, NULL), 0);
+    assert_string_equal(m.region, "");
     static const char *const bad[] = {"",
                                       "room=r mode=m",
-                                      "room=r players=a/l/1",
-                                      "room=r mode=m players=a/l",
-                                      "room=r mode=m players=a/l/x",
-                                      "room=r mode=m players=a/l/1,"};
+                                      "room=r entries=1|1|-|-|a/l/1",
+                                      "room=r mode=m entries=1|1|-|-|a/l",
+                                      "room=r mode=m entries=1|1|-|-|a/l/x",
+                                      "room=r mode=m entries=1|1|-|-|a/l/1,",
+                                      "room=r mode=m entries=a/l/1"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(seek_match_parse(span_of(bad[i]), &m, NULL), BERTH_EPROTO);
 }

@@ -14,6 +14,8 @@ static void test_keys_carry_the_pool_as_hash_tag(void **state)
     assert_true(span_is(keys_player(&keys, SPAN("a@b"), buf), "prod:{game-1}:player:a@b"));
     assert_true(span_is(keys_queue(&keys, SPAN("m"), buf), "prod:{game-1}:seek:queue:m"));
     assert_true(span_is(keys_match(&keys, SPAN("r"), buf), "prod:{game-1}:seek:match:r"));
+    assert_true(span_is(keys_party(&keys, SPAN("c"), buf), "prod:{game-1}:seek:party:c"));
+    assert_true(span_is(keys_group(&keys, SPAN("r"), buf), "prod:{game-1}:seek:group:r"));
     assert_true(span_is(keys_results(&keys, SPAN("l1"), buf), "prod:{game-1}:seek:results:l1"));
 }
 

@@ -24,6 +24,11 @@ static void test_the_table_is_in_the_order_of_the_enum(void **state)
         [SCRIPT_SEEK_FINISH] = "seek_finish",
         [SCRIPT_SEEK_SWEEP] = "seek_sweep",
         [SCRIPT_ALERTED] = "alerted",
+        [SCRIPT_SEEK_TICK] = "seek_tick",
+        [SCRIPT_SEEK_MAKE] = "seek_make",
+        [SCRIPT_SEEK_DROP] = "seek_drop",
+        [SCRIPT_PARTY] = "party",
+        [SCRIPT_GROUP] = "group",
     };
     for (int i = 0; i < SCRIPT_COUNT; i++) {
         assert_string_equal(scripts_table[i].name, names[i]);
