@@ -84,6 +84,7 @@ struct ticket {
 
 struct ticket_expect {
     struct span node, pool; /* empty: any */
+    struct span alias;      /* another name of the node; empty: none */
     int64_t node_epoch;     /* 0: any */
     int64_t skew_ms;        /* clock skew allowed; 0: TICKET_SKEW_MS */
     bool expired_too; /* take an expired one and say so: for those who resume a seat they have */

@@ -31,6 +31,30 @@ void ticket_door_epoch(struct ticket_door *door, int64_t node_epoch)
     door->node_epoch = node_epoch;
 }
 
+int ticket_door_rename(struct ticket_door *door, struct span node)
+{
+    char was[sizeof door->node];
+    memcpy(was, door->node, sizeof was);
+    if (!span_copy(node, door->node, sizeof door->node))
+        return BERTH_EINVAL;
+    memcpy(door->alias, was, sizeof was);
+    return 0;
+}
+
+void ticket_door_succeed(struct ticket_door *door, int64_t epoch)
+{
+    memmove(door->former + 1, door->former, (TICKET_FORMER_MAX - 1) * sizeof *door->former);
+    door->former[0] = epoch;
+}
+
+static bool is_former(const struct ticket_door *door, int64_t epoch)
+{
+    for (size_t i = 0; i < TICKET_FORMER_MAX; i++)
+        if (door->former[i] != 0 && door->former[i] == epoch)
+            return true;
+    return false;
+}
+
 static enum ticket_refusal refuse(struct err *err, enum ticket_refusal refusal, const char *text)
 {
     (void)err_set(err, BERTH_EDENIED, "%s", text);
@@ -58,7 +82,9 @@ static enum ticket_refusal sit_down(struct ticket_door *door, wall_ms_t now, uin
     entry->resumed = false;
     /* One that is not counted (its second is over: it was verified just before) is not awaited by
      * the LB either. */
-    (void)!admitted_count(&door->admitted, now, span_of(t->issuer), t->issuer_epoch, t->issued_s);
+    if (t->node_epoch == door->node_epoch)
+        (void)!admitted_count(&door->admitted, now, span_of(t->issuer), t->issuer_epoch,
+                              t->issued_s);
     return TICKET_OK;
 }
 
@@ -66,8 +92,10 @@ enum ticket_refusal ticket_door_try(struct ticket_door *door, wall_ms_t now, str
                                     struct span player, struct span room, uint64_t seat,
                                     struct ticket_entry *ret_entry, struct err *err)
 {
-    struct ticket_expect expect = {
-        .node = span_of(door->node), .pool = span_of(door->pool), .expired_too = true};
+    struct ticket_expect expect = {.node = span_of(door->node),
+                                   .alias = span_of(door->alias),
+                                   .pool = span_of(door->pool),
+                                   .expired_too = true};
     struct ticket_entry entry;
     enum ticket_refusal refusal =
         ticket_verify(door->keys, token, now, &expect, &entry.ticket, err);
@@ -79,7 +107,7 @@ enum ticket_refusal ticket_door_try(struct ticket_door *door, wall_ms_t now, str
     if (room.len > 0 && !span_is(room, t->room))
         return refuse(err, TICKET_INVALID, "it is for another room");
     bool resumes = ticket_seen_resumes(&door->seen, now, span_of(t->jti));
-    if (t->node_epoch != door->node_epoch && !resumes)
+    if (t->node_epoch != door->node_epoch && !is_former(door, t->node_epoch) && !resumes)
         return refuse(err, TICKET_WRONG_NODE, "it is for another process of this node");
     if (t->expired && !resumes)
         return refuse(err, TICKET_EXPIRED, "it has expired");

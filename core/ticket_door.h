@@ -10,11 +10,15 @@
 #include "core/ticket.h"
 #include "core/ticket_seen.h"
 
+enum { TICKET_FORMER_MAX = 8 };
+
 struct ticket_door {
     struct ticket_keys *keys; /* borrowed; may be replaced at any time (rotation) */
     char node[TICKET_NAME_MAX + 1], pool[TICKET_NAME_MAX + 1];
+    char alias[TICKET_NAME_MAX + 1]; /* a name it had before; "": none */
     int64_t node_epoch;
-    int64_t skew_ms; /* clock skew allowed; 0: TICKET_SKEW_MS */
+    int64_t former[TICKET_FORMER_MAX]; /* epochs of processes it succeeds; 0: none */
+    int64_t skew_ms;                   /* clock skew allowed; 0: TICKET_SKEW_MS */
     struct ticket_seen seen;
     struct admitted admitted; /* rendered into adm= of the report */
 };
@@ -36,6 +40,14 @@ void ticket_door_fini(struct ticket_door *door);
 /* The store issued our epoch (again): tickets for an earlier one are refused as wrong_node. A
  * change of epoch empties the book of admitted. */
 void ticket_door_epoch(struct ticket_door *door, int64_t node_epoch);
+
+/* Restart in place. The process that is succeeded goes by another name, its tickets of before stay
+ * good. BERTH_EINVAL: too long. */
+int ticket_door_rename(struct ticket_door *door, struct span node) BERTH_MUST_USE;
+/* This process succeeds one that had this epoch: tickets for that one, handed out just before, are
+ * good here too. They are not counted as admitted: no LB awaits them of this epoch. The oldest of
+ * more than TICKET_FORMER_MAX is forgotten. */
+void ticket_door_succeed(struct ticket_door *door, int64_t epoch);
 
 struct ticket_entry {
     struct ticket ticket;

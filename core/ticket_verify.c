@@ -212,7 +212,8 @@ enum ticket_refusal ticket_verify(struct ticket_keys *keys, struct span token, w
         return refuse(err, TICKET_INVALID, "a claim is missing, doubled or malformed");
     if (expect->pool.len > 0 && !span_is(expect->pool, t.pool))
         return refuse(err, TICKET_WRONG_POOL, "it is for another pool");
-    if (expect->node.len > 0 && !span_is(expect->node, t.node))
+    if (expect->node.len > 0 && !span_is(expect->node, t.node) &&
+        (expect->alias.len == 0 || !span_is(expect->alias, t.node)))
         return refuse(err, TICKET_WRONG_NODE, "it is for another node");
     if (expect->node_epoch != 0 && expect->node_epoch != t.node_epoch)
         return refuse(err, TICKET_WRONG_NODE, "it is for another process of this node");

@@ -32,6 +32,7 @@ int game_init(struct game *game, const struct game_config *config, struct door *
         !game->free_rooms || !game->free_seats ||
         front_init(&game->front, &config->front, door) < 0 ||
         strmap_init(&game->rooms_by_id, rooms, config->seed) < 0 ||
+        elsewhere_init(&game->elsewhere, rooms, config->seed) < 0 ||
         fifo_init(&game->away, peers) < 0 || fifo_init(&game->linger, rooms) < 0 ||
         fifo_init(&game->over, rooms) < 0 || fifo_init(&game->idle, rooms) < 0 ||
         fifo_init(&game->ticks, rooms) < 0) {
@@ -54,6 +55,7 @@ void game_fini(struct game *game)
     fifo_fini(&game->over);
     fifo_fini(&game->linger);
     fifo_fini(&game->away);
+    elsewhere_fini(&game->elsewhere);
     strmap_fini(&game->rooms_by_id);
     front_fini(&game->front);
     free(game->free_seats);
@@ -150,6 +152,10 @@ void game_step(struct game *game, const struct node_event *ev, struct effects *f
     case NODE_DOOR:
         front_door(&game->front, ev->closed);
         break;
+    case NODE_ELSEWHERE:
+        elsewhere_set(&game->elsewhere, ev->rooms);
+        game->list_version++;
+        break;
     case NODE_MOVED:
         ending_moved(game, ev, fx);
         break;
@@ -183,4 +189,23 @@ size_t game_rooms_slice(struct game *game, struct span *ret_rooms, size_t max)
             ret_rooms[n++] = span_of(room->id);
     }
     return n;
+}
+
+void game_list(const struct game *game, const char *endpoint, elsewhere_put_fn *put, void *arg)
+{
+    put(arg, SPAN("@"));
+    put(arg, span_of(endpoint));
+    put(arg, SPAN("\n"));
+    for (uint32_t i = 0; i < game->config.rooms_max; i++) {
+        if (game->rooms[i].state == GAME_ROOM_FREE)
+            continue;
+        put(arg, span_of(game->rooms[i].id));
+        put(arg, SPAN("\n"));
+    }
+    elsewhere_list(&game->elsewhere, put, arg);
+}
+
+uint64_t game_list_version(const struct game *game)
+{
+    return game->list_version;
 }

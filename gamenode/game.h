@@ -7,6 +7,7 @@
 #define BERTH_GAMENODE_GAME_H
 
 #include "core/strmap.h"
+#include "gamenode/elsewhere.h"
 #include "nodekit/front.h"
 #include "nodekit/reporter.h"
 
@@ -61,6 +62,7 @@ struct game {
     struct game_config config;
     struct front front;
     struct strmap rooms_by_id;
+    struct elsewhere elsewhere;
     struct game_room *rooms; /* rooms_max */
     struct game_seat *seats; /* seats_max */
     uint32_t *seat_of_peer;  /* peers_max */
@@ -77,6 +79,7 @@ struct game {
     uint32_t refresh; /* the room at which the next slice for the report begins */
     uint64_t relayed_total, finished_total, rooms_total, idle_total;
     uint64_t positions_total, position_frames_total;
+    uint64_t list_version;
 };
 
 int game_init(struct game *game, const struct game_config *config,
@@ -93,5 +96,11 @@ struct node_load game_load(const struct game *game);
 /* The next live rooms to be refreshed in a report, at most max; borrowed until the next step.
  * Returns how many. */
 size_t game_rooms_slice(struct game *game, struct span *ret_rooms, size_t max);
+
+/* Lines for the process that succeeds this one: "@" and `endpoint`, the rooms that are here or were
+ * until lately, then what this one knows of its own predecessors. */
+void game_list(const struct game *game, const char *endpoint, elsewhere_put_fn *put, void *arg);
+/* Grows with each change of that list. */
+uint64_t game_list_version(const struct game *game);
 
 #endif

@@ -149,7 +149,8 @@ static struct no new_seat(const struct game *game, uint32_t room)
             return full_of("room", config->room_players_max, "players");
         return (struct no){.refuse = REFUSE_NOT};
     }
-    if (game->front.epoch && game->front.state == NODE_DRAINING && !game->front.door->tickets)
+    if (game->front.epoch && game->front.state == NODE_DRAINING && !game->front.door->tickets &&
+        !game->front.succeeded)
         return (struct no){.refuse = REFUSE_DRAINING}; /* a ticket is a promise that is kept;
                                                           without them nobody promised */
     if (game->rooms_live >= config->rooms_max)
@@ -165,6 +166,17 @@ static struct no may_join(const struct game *game, uint32_t room, uint32_t seat)
     return seat == GAME_NONE ? new_seat(game, room) : (struct no){.refuse = REFUSE_NOT};
 }
 
+/* The room is where it was: in the process that this one succeeds. */
+static void send_there(struct game *game, uint32_t peer, const char *endpoint, struct effects *fx)
+{
+    struct message_out out;
+    effects_begin(fx, &out);
+    message_put_text(&out, "reason", SPAN("restarted"));
+    message_put_text(&out, "endpoint", span_of(endpoint));
+    effects_send(fx, peer, "moved", effects_end(fx, &out));
+    front_dismiss(&game->front, peer, CLOSE_GOING_AWAY, "moved", fx);
+}
+
 void join_message(struct game *game, const struct node_event *ev, struct effects *fx)
 {
     struct join join;
@@ -178,6 +190,11 @@ void join_message(struct game *game, const struct node_event *ev, struct effects
         return;
     }
     uint32_t room = room_find(game, span_of(join.room));
+    const char *elsewhere = elsewhere_find(&game->elsewhere, span_of(join.room));
+    if (room == GAME_NONE && elsewhere) {
+        send_there(game, ev->peer, elsewhere, fx);
+        return;
+    }
     uint32_t seat = room == GAME_NONE ? GAME_NONE : seat_find(game, room, join.player);
     struct no no = may_join(game, room, seat);
     if (no.refuse != REFUSE_NOT) {

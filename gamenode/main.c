@@ -32,6 +32,17 @@ static struct node_load load(const void *app)
     return load;
 }
 
+static void list(const void *app, void (*put)(void *arg, struct span text), void *arg)
+{
+    const struct gamenode *g = app;
+    game_list(&g->game, g->shell.endpoint, put, arg);
+}
+
+static uint64_t list_version(const void *app)
+{
+    return game_list_version(&((const struct gamenode *)app)->game);
+}
+
 static void result(void *app, struct span json)
 {
     results_add(((struct gamenode *)app)->results, json);
@@ -81,6 +92,8 @@ static const struct node_app app_functions = {.step = step,
                                               .load = load,
                                               .rooms = rooms,
                                               .result = result,
+                                              .list = list,
+                                              .list_version = list_version,
                                               .metrics = metrics};
 
 static const struct node_settings *pick(const struct settings *settings)

@@ -26,6 +26,7 @@ uint32_t room_open(struct game *game, struct span id, mono_ms_t now)
     bool fits = span_copy(id, room->id, sizeof room->id);
     int rc = strmap_put(&game->rooms_by_id, id, index);
     assert(fits && rc == 0);
+    game->list_version++;
     game->rooms_live++;
     game->rooms_total++;
     return index;
@@ -47,6 +48,7 @@ void room_close(struct game *game, uint32_t index, bool keep, mono_ms_t now)
         return;
     }
     (void)strmap_remove(&game->rooms_by_id, span_of(room->id));
+    game->list_version++;
     room->state = GAME_ROOM_FREE;
     game->free_rooms[game->free_room_count++] = index;
 }

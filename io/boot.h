@@ -35,7 +35,8 @@ struct boot {
     struct log *log;   /* may be NULL: then errors go to stderr as plain text */
     void (*stop)(
         void *app); /* graceful; must lead to boot_exit(). NULL: the first signal ends the loop */
-    void (*reload)(void *app); /* SIGHUP. NULL: ignored */
+    void (*reload)(void *app);  /* SIGHUP. NULL: ignored */
+    void (*restart)(void *app); /* SIGUSR2: succeed this process by a new one. NULL: not watched */
     int exit_code;
     /* Its own. */
     void *app;

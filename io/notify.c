@@ -75,6 +75,13 @@ void notify_watchdog(const struct notify *notify)
     send_text(notify, "WATCHDOG=1", 10);
 }
 
+void notify_main_pid(const struct notify *notify, pid_t pid)
+{
+    char text[32];
+    int n = snprintf(text, sizeof text, "MAINPID=%d", (int)pid);
+    send_text(notify, text, (size_t)n);
+}
+
 void notify_status(const struct notify *notify, const char *fmt, ...)
 {
     char text[512] = "STATUS=";

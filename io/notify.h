@@ -28,6 +28,8 @@ void notify_fini(struct notify *notify);
 void notify_ready(const struct notify *notify);
 void notify_stopping(const struct notify *notify);
 void notify_watchdog(const struct notify *notify);
+/* MAINPID=...: from now on another process is the service. */
+void notify_main_pid(const struct notify *notify, pid_t pid);
 /* STATUS=...: one line for `systemctl status`. */
 void notify_status(const struct notify *notify, const char *fmt, ...) BERTH_PRINTF(2, 3);
 

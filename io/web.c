@@ -71,7 +71,7 @@ static void on_tick(void *arg)
     web->now_ms = loop_now(web->loop).ms;
     keep_date(web);
     for (struct web_server *s = web->servers; s; s = s->next)
-        if (s->starved && s->accepting) {
+        if (s->starved && s->accepting && !s->paused) {
             s->starved = false;
             ev_io_start(loop_ev(web->loop), &s->accept);
         }

@@ -138,6 +138,9 @@ struct web_server_config {
     const char *name;                /* for logs: "public", "admin", "ws" */
     const char *address;             /* "127.0.0.1", "0.0.0.0", "::" */
     int port;                        /* 0: any free one; web_server_port() tells */
+    int listening_fd;                /* > 0: instead of both, a socket that listens already; taken
+                                        when web_listen() succeeds */
+    bool paused;                     /* nobody is accepted before web_server_pause(server, false) */
     const struct http_route *routes; /* ended by prefix == NULL; NULL: none */
     void *http_arg;
     /* Ended by path == NULL; NULL: no WebSockets. Copied. A path may be an http route's too. */
@@ -161,6 +164,10 @@ struct web_server *web_listen(struct web *web, const struct web_server_config *c
                               struct err *err);
 int web_server_port(const struct web_server *server);
 size_t web_server_connections(const struct web_server *server);
+/* The socket that listens, for another process; borrowed. */
+int web_server_fd(const struct web_server *server);
+/* Accept nobody for a while: who connects waits in the listener's queue. */
+void web_server_pause(struct web_server *server, bool pause);
 /* Stop accepting; live sockets go on. */
 void web_server_stop_accepting(struct web_server *server);
 /* Ends every connection of it (`close` callbacks run with 1001 "shutdown", `gone` callbacks too)

@@ -91,6 +91,7 @@ struct web_server {
     int fd;
     int port;
     bool accepting;
+    bool paused;
     bool starved;            /* out of descriptors: tried again at the next tick */
     int64_t starved_told_ms; /* it was said then; 0: never */
     uint64_t starved_count;

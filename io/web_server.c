@@ -127,6 +127,22 @@ static int open_socket(struct web_server *server, const char *address, int port,
     return 0;
 }
 
+/* One that listens already, from another process. */
+static int inherit_socket(struct web_server *server, int fd, struct err *err)
+{
+    struct sockaddr_storage addr = {.ss_family = AF_UNSPEC};
+    socklen_t len = sizeof addr;
+    int listens = 0;
+    socklen_t size = sizeof listens;
+    if (getsockname(fd, (struct sockaddr *)&addr, &len) < 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 || !listens)
+        return err_set(err, BERTH_EINVAL, "descriptor %d does not listen", fd);
+    server->fd = fd;
+    server->port = ntohs(addr.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&addr)->sin6_port
+                                                    : ((struct sockaddr_in *)&addr)->sin_port);
+    return 0;
+}
+
 /* Own copies of what the configuration points to. */
 static int copy_config(struct web_server *server, const struct web_server_config *config)
 {
@@ -185,7 +201,9 @@ struct web_server *web_listen(struct web *web, const struct web_server_config *c
         if (!server->tls)
             goto err_after_server;
     }
-    if (open_socket(server, config->address, config->port, err) < 0)
+    int opened = config->listening_fd > 0 ? inherit_socket(server, config->listening_fd, err)
+                                          : open_socket(server, config->address, config->port, err);
+    if (opened < 0)
         goto err_after_server;
     web_sweep_at_least(web, server->config.idle_ms / 4);
     if (server->config.ping_ms)
@@ -193,7 +211,9 @@ struct web_server *web_listen(struct web *web, const struct web_server_config *c
     server->accepting = true;
     ev_io_init(&server->accept, on_accept, server->fd, EV_READ);
     server->accept.data = server;
-    ev_io_start(loop_ev(web->loop), &server->accept);
+    server->paused = config->paused;
+    if (!config->paused)
+        ev_io_start(loop_ev(web->loop), &server->accept);
     server->next = web->servers;
     web->servers = server;
     return server;
@@ -212,6 +232,22 @@ int web_server_port(const struct web_server *server)
 size_t web_server_connections(const struct web_server *server)
 {
     return server->connections;
+}
+
+int web_server_fd(const struct web_server *server)
+{
+    return server->fd;
+}
+
+void web_server_pause(struct web_server *server, bool pause)
+{
+    if (!server->accepting || server->paused == pause)
+        return;
+    server->paused = pause;
+    if (pause)
+        ev_io_stop(loop_ev(server->web->loop), &server->accept);
+    else
+        ev_io_start(loop_ev(server->web->loop), &server->accept);
 }
 
 void web_server_stop_accepting(struct web_server *server)

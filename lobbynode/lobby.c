@@ -267,6 +267,7 @@ static void on_node(struct lobby *lobby, const struct node_event *ev, struct lob
     case NODE_DOOR:
         front_door(&lobby->front, ev->closed);
         break;
+    case NODE_ELSEWHERE:
     case NODE_MOVED:
         break; /* a lobby has no rooms in the store */
     }

@@ -60,9 +60,17 @@ void front_state(struct front *front, const struct node_event *ev, struct effect
     front->state = ev->state;
     front->epoch = ev->epoch;
     door_epoch(front->door, ev->epoch);
-    if (ev->state == NODE_DRAINING && !was)
-        effects_send_all(fx, "draining",
-                         front->config.draining.len ? front->config.draining : SPAN("{}"));
+    front->succeeded = ev->succeeded;
+    if (ev->state != NODE_DRAINING || was)
+        return;
+    struct message_out out;
+    effects_begin(fx, &out);
+    message_put_members(&out, front->config.draining);
+    if (ev->why)
+        message_put_text(&out, "reason", span_of(ev->why));
+    if (ev->deadline_ms > 0)
+        message_put_int(&out, "deadline_ms", ev->deadline_ms);
+    effects_send_all(fx, "draining", effects_end(fx, &out));
 }
 
 void front_door(struct front *front, bool closed)

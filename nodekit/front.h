@@ -35,7 +35,8 @@ struct front_config {
     uint32_t peers_max;
     int64_t capacity;
     int64_t admit_timeout_ms;
-    struct span draining; /* what `draining` says: an object, borrowed for life; empty: {} */
+    struct span draining; /* what `draining` says beside reason and deadline_ms: an object, borrowed
+                             for life; empty: nothing */
 };
 
 struct front {
@@ -46,6 +47,7 @@ struct front {
     uint32_t conns, handshaking, probes;
     bool closed;
     enum node_state state;
+    bool succeeded;
     int64_t epoch; /* 0: not registered yet */
     uint64_t admitted_total, resumed_total, probes_total, slow_total, behind_total;
     uint64_t refused_total[REFUSES];

@@ -52,6 +52,8 @@ void message_begin(struct message_out *out, char *buf, size_t size);
 void message_put_text(struct message_out *out, const char *name, struct span value);
 void message_put_raw(struct message_out *out, const char *name, struct span json);
 void message_put_int(struct message_out *out, const char *name, int64_t value);
+/* The members of an object as berth writes them (no space inside the braces); empty: none. */
+void message_put_members(struct message_out *out, struct span object);
 /* An array of strings is written as open, items, close. */
 void message_open_list(struct message_out *out, const char *name);
 void message_item_text(struct message_out *out, struct span value);

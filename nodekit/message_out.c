@@ -67,6 +67,16 @@ void message_put_int(struct message_out *out, const char *name, int64_t value)
     put(out, text, (size_t)snprintf(text, sizeof text, "%" PRId64, value));
 }
 
+void message_put_members(struct message_out *out, struct span object)
+{
+    if (object.len <= 2)
+        return;
+    if (out->comma)
+        put(out, ",", 1);
+    out->comma = true;
+    put(out, object.ptr + 1, object.len - 2);
+}
+
 void message_open_list(struct message_out *out, const char *name)
 {
     put_name(out, name);

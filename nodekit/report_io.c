@@ -39,6 +39,7 @@ static void on_join(void *arg, int code, const struct store_answer *answer, cons
                                                          .epoch = answer->epoch,
                                                          .state = answer->state,
                                                          .store_now = answer->now});
+        handover_joined(shell);
     } else {
         log_warn(&shell->log, "name_taken", "node=%s epoch=%lld", shell->name,
                  (long long)answer->epoch);
@@ -198,7 +199,10 @@ static void set_health(struct node_shell *shell)
     enum node_state state = shell->reporter.state;
     bool in = shell->reporter.epoch && shell->reporter.wishes == 0 &&
               (state == NODE_JOINING || state == NODE_READY);
-    if (!shell->node->health.host || in == (shell->health != NULL))
+    bool succeeded = shell->reporter.wishes & REPORTER_WISH_RESTARTED;
+    if (shell->health)
+        web_server_pause(shell->health, succeeded); /* the new process opens it */
+    if (!shell->node->health.host || succeeded || in == (shell->health != NULL))
         return;
     if (!in) {
         web_server_close(shell->health);
@@ -208,12 +212,15 @@ static void set_health(struct node_shell *shell)
     struct web_server_config config = {.name = "health",
                                        .address = shell->node->health.host,
                                        .port = shell->node->health.port,
+                                       .listening_fd = shell->handover.health,
                                        .routes = node_routes,
                                        .http_arg = shell};
     struct err err = {0};
     shell->health = web_listen(shell->web, &config, &err);
     if (!shell->health)
         log_error(&shell->log, "health_port", "why=%s", err.text);
+    else
+        shell->handover.health = -1; /* taken, if it was inherited */
 }
 
 static void carry_out(struct node_shell *shell, const struct reporter_effect *effect)
@@ -230,9 +237,14 @@ static void carry_out(struct node_shell *shell, const struct reporter_effect *ef
     case REPORTER_DO_STATE:
         log_info(&shell->log, "state", "node=%s state=%s epoch=%lld", shell->name,
                  reporter_state_word(&shell->reporter), (long long)shell->reporter.epoch);
-        node_step(shell, (struct node_event){.kind = NODE_STATE,
-                                             .state = shell->reporter.state,
-                                             .epoch = shell->reporter.epoch});
+        node_step(shell,
+                  (struct node_event){
+                      .kind = NODE_STATE,
+                      .state = shell->reporter.state,
+                      .why = reporter_why(&shell->reporter),
+                      .deadline_ms = reporter_deadline_ms(&shell->reporter, loop_now(shell->loop)),
+                      .succeeded = shell->reporter.wishes & REPORTER_WISH_RESTARTED,
+                      .epoch = shell->reporter.epoch});
         break;
     case REPORTER_DO_DOOR:
         log_info(&shell->log, "door", "node=%s closed=%d why=%s", shell->name, effect->closed,
@@ -300,6 +312,7 @@ static void on_up(void *arg)
 {
     struct node_shell *shell = arg;
     node_report_event(shell, (struct reporter_event){.kind = REPORTER_STORE_UP});
+    handover_store_up(shell);
     if (shell->app->store_up)
         shell->app->store_up(shell);
 }
@@ -313,24 +326,33 @@ static void on_down(void *arg, const char *why)
         shell->app->store_down(shell);
 }
 
-static int open_urls(struct node_shell *shell, struct err *err)
+static int expand(struct node_shell *shell, const char *text, int port, char ret_url[NODE_URL_MAX],
+                  struct err *err)
 {
-    char port[8], own[256];
+    char digits[8], own[256];
     const char *host = shell->players_host ? shell->players_host : shell->node->listen.host;
-    (void)snprintf(port, sizeof port, "%d",
-                   shell->players_port ? shell->players_port : web_server_port(shell->server));
+    (void)snprintf(digits, sizeof digits, "%d", port);
     if (strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0)
         host = gethostname(own, sizeof own) == 0 ? own : host; /* any address: then by name */
     const struct template_word words[] = {{"host", host},
-                                          {"port", port},
+                                          {"port", digits},
                                           {"name", shell->name},
                                           {"instance", shell->node->instance},
                                           {NULL, NULL}};
-    int rc = template_expand(shell->node->advertise, words, shell->endpoint, sizeof shell->endpoint,
-                             err);
+    return template_expand(text, words, ret_url, NODE_URL_MAX, err);
+}
+
+int node_endpoint(struct node_shell *shell, int port, char ret_url[NODE_URL_MAX], struct err *err)
+{
+    return expand(shell, shell->node->advertise, port, ret_url, err);
+}
+
+static int open_urls(struct node_shell *shell, struct err *err)
+{
+    int port = shell->players_port ? shell->players_port : web_server_port(shell->server);
+    int rc = node_endpoint(shell, port, shell->endpoint, err);
     if (rc >= 0 && shell->node->probe_url)
-        rc = template_expand(shell->node->probe_url, words, shell->probe_url,
-                             sizeof shell->probe_url, err);
+        rc = expand(shell, shell->node->probe_url, port, shell->probe_url, err);
     return rc < 0 ? rc : 0;
 }
 
@@ -340,7 +362,8 @@ int node_open_store(void *app, struct err *err)
     int rc = open_urls(shell, err);
     if (rc < 0)
         return rc;
-    struct reporter_config config = {.interval_ms = shell->pool->report_interval_ms,
+    struct reporter_config config = {.hold = shell->handover.heir,
+                                     .interval_ms = shell->pool->report_interval_ms,
                                      .lost_after_ms = shell->pool->lost_after_ms,
                                      .drain_deadline_ms = shell->node->drain_deadline_ms,
                                      .alone_after_ms = ALONE_AFTER_MS,
@@ -353,6 +376,7 @@ int node_open_store(void *app, struct err *err)
     shell->redis = redis_create(shell->loop, &shell->log, &redis, scripts_table, &events, err);
     if (!shell->redis)
         return err->code ? err->code : BERTH_ESYS;
+    handover_open(shell);
     look_for_files(shell); /* before the first join: out of rotation from the start if so */
     timer_start(&shell->file_timer, FILES_LOOK_MS, FILES_LOOK_MS);
     log_info(&shell->log, "listening", "node=%s pool=%s endpoint=%s capacity=%lld tickets=%d",
@@ -365,6 +389,7 @@ void node_close_store(void *app)
 {
     struct node_shell *shell = app;
     struct redis *redis = shell->redis;
+    handover_close(shell);
     shell->redis = NULL; /* answers that come while it ends are not acted on */
     redis_destroy(redis);
     timer_stop(&shell->report_timer);

@@ -8,6 +8,7 @@
 #define JOIN_BACKOFF_FIRST_MS 200
 #define JOIN_BACKOFF_MAX_MS 3000
 #define WANT_RETRY_MS 500
+#define LEAVING (REPORTER_WISH_SIGTERM | REPORTER_WISH_RESTARTED)
 #define TAKEN_TIMES 3 /* give up after this many times lost_after: the other holder is alive */
 
 void reporter_init(struct reporter *r, const struct reporter_config *config, uint64_t seed,
@@ -114,6 +115,12 @@ static void on_joined(struct reporter *r, const struct reporter_event *ev,
     learn_time(r, ev);
     r->want_held = -1; /* a predecessor may have left one */
     r->next_want = ev->now;
+    if (r->config.hold) { /* it succeeds a process that was counted: nobody shall see a gap */
+        r->config.hold = false;
+        r->next_report = ev->now;
+        obey(r, ev, true, fx);
+        return;
+    }
     /* The first report falls anywhere in the interval, so that nodes started together do not report
      * together. */
     r->next_report =
@@ -234,6 +241,14 @@ static void take_event(struct reporter *r, const struct reporter_event *ev,
     case REPORTER_WISH:
         set_wish(r, ev->wish, ev->on);
         break;
+    case REPORTER_RENAMED:
+        r->term_at = ev->now;
+        set_wish(r, REPORTER_WISH_RESTARTED, ev->on);
+        rejoin_at(r, ev->now);
+        break;
+    case REPORTER_GO:
+        r->going = true;
+        break;
     case REPORTER_TERM:
         r->term_at = ev->now;
         set_wish(r, REPORTER_WISH_SIGTERM, true);
@@ -245,6 +260,8 @@ static const char *wish_word(const struct reporter *r)
 {
     if (r->wishes & REPORTER_WISH_SIGTERM)
         return "sigterm";
+    if (r->wishes & REPORTER_WISH_RESTARTED)
+        return "restarted";
     if (r->wishes & REPORTER_WISH_MAINTENANCE)
         return "maintenance";
     if (r->wishes & REPORTER_WISH_UNHEALTHY)
@@ -254,9 +271,22 @@ static const char *wish_word(const struct reporter *r)
     return r->wishes ? "not_in_service" : "in_service";
 }
 
+const char *reporter_why(const struct reporter *r)
+{
+    return r->wishes ? wish_word(r) : NULL;
+}
+
+int64_t reporter_deadline_ms(const struct reporter *r, mono_ms_t now)
+{
+    if (!(r->wishes & LEAVING) || r->config.drain_deadline_ms == 0)
+        return 0;
+    int64_t left_ms = r->config.drain_deadline_ms - mono_sub(now, r->term_at);
+    return left_ms > 1 ? left_ms : 1;
+}
+
 static void send_due(struct reporter *r, struct reporter_effects *fx)
 {
-    if (!r->up || r->exiting)
+    if (!r->up || r->exiting || (r->config.hold && !r->going))
         return;
     if (!r->joined) {
         if (!r->waiting_join && !mono_before(r->now, r->next_join)) {
@@ -291,7 +321,7 @@ static void send_due(struct reporter *r, struct reporter_effects *fx)
 static void leave_if_may(struct reporter *r, const struct node_load *load,
                          struct reporter_effects *fx)
 {
-    if (!(r->wishes & REPORTER_WISH_SIGTERM))
+    if (!(r->wishes & LEAVING))
         return;
     if (is_out(r) && r->closed)
         leave(r, 0, "drained", fx);
@@ -328,14 +358,14 @@ mono_ms_t reporter_deadline(const struct reporter *r)
     if (r->exiting)
         return MONO_NEVER;
     mono_ms_t at = MONO_NEVER;
-    if (r->up && !r->joined && !r->waiting_join)
+    bool held = r->config.hold && !r->going;
+    if (r->up && !held && !r->joined && !r->waiting_join)
         at = r->next_join;
     if (r->up && r->joined && !r->waiting_report)
         at = r->next_report;
     if (r->up && r->joined && !r->waiting_want && r->want_held != (r->wishes != 0))
         at = mono_min(at, r->next_want);
-    if (r->wishes &
-        REPORTER_WISH_SIGTERM) /* the conditions for leaving are looked at ten times a second */
+    if (r->wishes & LEAVING) /* the conditions for leaving are looked at ten times a second */
         at = mono_min(at, mono_add(r->now, 100));
     return at;
 }

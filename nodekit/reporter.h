@@ -26,6 +26,7 @@ enum reporter_wish {
     REPORTER_WISH_SIGTERM = 1,
     REPORTER_WISH_MAINTENANCE = 2,    /* the maintenance file is there */
     REPORTER_WISH_NOT_IN_SERVICE = 4, /* the in-service file is not */
+    REPORTER_WISH_RESTARTED = 8,      /* another process has succeeded this one */
     REPORTER_WISH_UNHEALTHY = 64,     /* the server that an agent reports for does not work */
     REPORTER_WISH_ASKED = 128,        /* it asked for it */
 };
@@ -42,9 +43,12 @@ enum reporter_event_kind {
     REPORTER_UNKNOWN,    /* the store does not know this node (any call) */
     REPORTER_SUPERSEDED, /* a newer process has the name */
     REPORTER_WANT_OK,
-    REPORTER_FAILED, /* call: no answer, or one that makes no sense */
-    REPORTER_WISH,   /* wish, on */
-    REPORTER_TERM,   /* SIGTERM, once: drain, and leave when it may */
+    REPORTER_FAILED,  /* call: no answer, or one that makes no sense */
+    REPORTER_WISH,    /* wish, on */
+    REPORTER_TERM,    /* SIGTERM, once: drain, and leave when it may */
+    REPORTER_RENAMED, /* the node has another name now. on: because it is being succeeded: drain,
+                         and leave when it may; else that came to nothing */
+    REPORTER_GO,      /* config.hold is over */
 };
 
 struct reporter_event {
@@ -84,6 +88,7 @@ struct reporter_effects {
 };
 
 struct reporter_config {
+    bool hold;             /* do not join before REPORTER_GO: another process still has the name */
     int64_t interval_ms;   /* 100..60,000; each report comes up to a tenth earlier, never later */
     int64_t lost_after_ms; /* how long another holder of the name may still count as alive */
     int64_t
@@ -111,6 +116,7 @@ struct reporter {
     mono_ms_t now, sent, answered, next_join, next_report, next_want;
     mono_ms_t term_at, empty_since, taken_since;
     bool exiting;
+    bool going; /* REPORTER_GO came */
 };
 
 /* seed: any number that differs between nodes. */
@@ -124,6 +130,11 @@ mono_ms_t reporter_deadline(const struct reporter *r);
 
 /* "ready", "draining" ...; "unknown" before the first join. */
 const char *reporter_state_word(const struct reporter *r);
+
+/* Why the node itself wants out: "sigterm", "maintenance" ...; NULL: it does not. */
+const char *reporter_why(const struct reporter *r);
+/* Until a node that leaves ends, players or not; 0: it waits for them. */
+int64_t reporter_deadline_ms(const struct reporter *r, mono_ms_t now);
 
 /* Redis time by our clock. Returns false while no answer has come yet. */
 bool reporter_wall(const struct reporter *r, mono_ms_t now, wall_ms_t *ret_wall);

@@ -243,6 +243,33 @@ static int allocate(struct node_shell *shell)
     return 0;
 }
 
+struct web_server *node_listen(struct node_shell *shell, int port, int fd, bool paused,
+                               struct err *err)
+{
+    const struct node_settings *node = shell->node;
+    const struct ws_route ws[] = {
+        {.path = "/ws",
+         .handlers = {.open = on_open, .message = on_message, .close = on_close, .arg = shell}},
+        {.path = "/socket.io/", .handlers = engine_ws(sio_server_engine(shell->sio.server))},
+        {.path = NULL}};
+    struct web_server_config config = {
+        .name = "ws",
+        .address = node->listen.host,
+        .port = port,
+        .listening_fd = fd,
+        .paused = paused,
+        .routes = node_player_routes,
+        .http_arg = shell,
+        .ws = ws,
+        .body_max = (size_t)node->frame_max_bytes,
+        .message_max = (size_t)node->frame_max_bytes,
+        .send_max = (size_t)node->send_max_bytes,
+        .unsent_max = UNSENT_MAX,
+        .ping_ms = node->ping_interval_ms,
+    };
+    return web_listen(shell->web, &config, err);
+}
+
 int node_open_web(void *app, struct err *err)
 {
     struct node_shell *shell = app;
@@ -256,29 +283,15 @@ int node_open_web(void *app, struct err *err)
         node_close_web(shell);
         return err->code;
     }
+    struct node_handover *handover = &shell->handover;
     shell->web = web_create(shell->loop, &shell->log, err);
-    const struct ws_route ws[] = {
-        {.path = "/ws",
-         .handlers = {.open = on_open, .message = on_message, .close = on_close, .arg = shell}},
-        {.path = "/socket.io/", .handlers = engine_ws(sio_server_engine(shell->sio.server))},
-        {.path = NULL}};
-    struct web_server_config config = {
-        .name = "ws",
-        .address = node->listen.host,
-        .port = node->port >= 0 ? (int)node->port : node->listen.port,
-        .routes = node_player_routes,
-        .http_arg = shell,
-        .ws = ws,
-        .body_max = (size_t)node->frame_max_bytes,
-        .message_max = (size_t)node->frame_max_bytes,
-        .send_max = (size_t)node->send_max_bytes,
-        .unsent_max = UNSENT_MAX,
-        .ping_ms = node->ping_interval_ms,
-    };
     if (shell->web)
-        shell->server = web_listen(shell->web, &config, err);
-    if (shell->server)
+        shell->server = node_listen(shell, node->port >= 0 ? (int)node->port : node->listen.port,
+                                    handover->listener, handover->heir, err);
+    if (shell->server) {
+        handover->listener = -1;
         return 0;
+    }
     node_close_web(shell);
     return err->code ? err->code : BERTH_ESYS;
 }

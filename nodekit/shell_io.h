@@ -12,6 +12,7 @@
 #include "io/web.h"
 #include "nodekit/effects.h"
 #include "nodekit/front.h"
+#include "nodekit/handover_io.h"
 #include "nodekit/reporter.h"
 #include "socketio/sio_io.h"
 #include "store/node_info.h"
@@ -30,6 +31,10 @@ struct node_app {
     size_t (*rooms)(void *app, struct span *ret_rooms, size_t max);
     void (*store_up)(void *app);   /* may be NULL */
     void (*store_down)(void *app); /* may be NULL */
+    /* The rooms that are here, line by line, for a process that succeeds this one (NODE_ELSEWHERE
+     * there), and a number that changes with them. May be NULL. */
+    void (*list)(const void *app, void (*put)(void *arg, struct span text), void *arg);
+    uint64_t (*list_version)(const void *app);
     /* The result of a match, a JSON object; may be NULL. Borrowed for the call. */
     void (*result)(void *app, struct span result);
     /* More lines for /metrics; may be NULL. Returns the length written, at most size. */
@@ -69,7 +74,7 @@ struct node_shell {
     const struct settings *settings;
     const struct node_settings *node;
     const struct pool_settings *pool;
-    char name[KEYS_NAME_MAX + 1], nonce[33];
+    char name[KEYS_NAME_MAX + 1], nonce[40];
     int64_t capacity;
     uint64_t seed;
     struct keys keys;
@@ -95,6 +100,7 @@ struct node_shell {
     char report_rooms[CALL_ROOMS_MAX][KEYS_ID_MAX + 1]; /* of the report under way */
     uint64_t reports_total, report_failures_total, joins_total;
     struct timer core_timer, report_timer, file_timer;
+    struct node_handover handover;
 };
 
 /* Stages, in this order; the program's core is made between `door` and `web`, what needs the store
@@ -122,6 +128,14 @@ void node_step(struct node_shell *shell, struct node_event ev);
 void node_stamp(const struct node_shell *shell, struct node_event *ev);
 /* Carry out shell->effects; the program calls it after steps of its own. */
 void node_apply(struct node_shell *shell);
+
+/* A listener for players: on this port of the configured address, or one that listens already (fd
+ * > 0). NULL with err. */
+struct web_server *node_listen(struct node_shell *shell, int port, int fd, bool paused,
+                               struct err *err);
+/* The URL that players are given for this port. */
+int node_endpoint(struct node_shell *shell, int port, char ret_url[NODE_URL_MAX],
+                  struct err *err) BERTH_MUST_USE;
 
 /* ---- parts of the shell, each in its file ---- */
 

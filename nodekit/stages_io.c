@@ -42,9 +42,12 @@ static int open_identity(struct node_shell *shell, struct err *err)
     if (rc < 0)
         return rc;
     hex_encode((struct span){(const char *)nonce, sizeof nonce}, shell->nonce, sizeof shell->nonce);
-    if (shell->node->name)
+    rc = handover_receive(shell, err);
+    if (rc < 0)
+        return rc;
+    if (!shell->handover.heir && shell->node->name)
         (void)snprintf(shell->name, sizeof shell->name, "%s", shell->node->name);
-    else
+    else if (!shell->handover.heir)
         default_name(shell->name, sizeof shell->name);
     return keys_init(&shell->keys, shell->settings->redis.name_space, shell->node->pool, err);
 }
@@ -115,6 +118,7 @@ int node_open_loop(void *app, struct err *err)
     shell->log.json = shell->settings->log.format == 1;
     shell->boot.log = &shell->log;
     shell->boot.stop = shell->stop ? shell->stop : node_stop;
+    shell->boot.restart = shell->app->list ? handover_restart : NULL;
     shell->loop = loop_create(err);
     shell->boot.loop = shell->loop;
     return shell->loop ? 0 : err->code;

@@ -51,7 +51,10 @@ if old and old_state and old_nonce == nonce then -- the same process again: its 
   end
   return {'OK', now, old_epoch, state}
 end
-if old and old_nonce ~= nonce then
+-- A process that the holder started in its own place names it: its nonce ends in ~ and the first 16 characters of the holder's.
+local heir = old and old_nonce ~= nonce and #old_nonce >= 16
+  and string.match(nonce, '~([^~]+)$') == string.sub(old_nonce, 1, 16)
+if old and old_nonce ~= nonce and not heir then
   local beat = tonumber(redis.call('ZSCORE', beats, node) or '0')
   if now - beat < lost_after or state == 'terminating' then
     return {'TAKEN', now, old_epoch}
@@ -60,16 +63,22 @@ end
 
 -- A process that was forgotten (the store lost it) keeps its epoch, so that its tickets and rooms stay valid.
 local last = tonumber(redis.call('GET', epoch_key) or '0')
-local epoch, why = math.max(last + 1, now), 'join'
+local epoch, why = math.max(last + 1, now), heir and 'restart' or 'join'
 if held > (old_epoch or 0) then epoch, why = held, 'rejoin' end
 if epoch > last then redis.call('SET', epoch_key, text(epoch)) end
 
 -- A new process does not inherit what the one before it wished for itself; what others want outlives it.
-if why == 'join' and redis.call('HDEL', wants, node .. '|node') == 1 then
+if why ~= 'rejoin' and redis.call('HDEL', wants, node .. '|node') == 1 then
   redis.call('XADD', feed, 'MAXLEN', '~', feed_max, '*', 'k', 'want', 'n', node,
     'd', 'who=node want=none until=0 since=' .. text(now) .. ' why=join')
 end
+local before = state
 state = 'joining'
+-- `<node>~<epoch>`: the process that is succeeded, with the epoch it had. It drains.
+local leaves = string.match(node, '~(%d+)$') == text(epoch)
+if leaves then
+  redis.call('HSET', wants, node .. '|node', 'want=draining until=0 since=' .. text(now) .. ' why=restarted')
+end
 for _, who in ipairs({'node', 'operator', 'autoscale'}) do -- the first that is in force counts
   local want = redis.call('HGET', wants, node .. '|' .. who)
   if want then
@@ -80,6 +89,8 @@ for _, who in ipairs({'node', 'operator', 'autoscale'}) do -- the first that is 
     end
   end
 end
+
+if heir and before == 'ready' and state == 'joining' then state = 'ready' end -- vouched for by the one before
 
 local capacity = string.match(info, '"capacity"%s*:%s*(%d+)') or '0'
 local json = with_epoch(epoch)
@@ -92,6 +103,10 @@ redis.call('HSET', reports, node, 'v=' .. text(contract) .. ' epoch=' .. text(ep
 redis.call('ZADD', beats, text(now), node)
 redis.call('ZADD', load, text(RED), node)
 redis.call('XADD', feed, 'MAXLEN', '~', feed_max, '*', 'k', 'join', 'n', node, 'd', record, 'i', json)
+if leaves then
+  redis.call('XADD', feed, 'MAXLEN', '~', feed_max, '*', 'k', 'want', 'n', node,
+    'd', 'who=node want=draining until=0 since=' .. text(now) .. ' why=restarted')
+end
 redis.call('XADD', events, 'MAXLEN', '~', EVENTS_MAX, '*', 'k', 'state', 'n', node,
   'd', 'from=none to=' .. state .. ' epoch=' .. text(epoch) .. ' why=' .. why)
 return {'OK', now, epoch, state}

@@ -51,6 +51,8 @@ if #KEYS > 5 then
       local room_node, room_epoch = string.match(room, '^node=(%S+) epoch=(%d+)')
       if room_node == node and room_epoch == epoch then
         redis.call('PEXPIRE', KEYS[i], ttl)
+      elseif room_epoch == epoch and room_node .. '~' .. epoch == node then -- claimed before it was succeeded
+        redis.call('SET', KEYS[i], 'node=' .. node .. string.sub(room, #room_node + 6), 'PX', ttl)
       else
         foreign[#foreign + 1] = i - 5
       end

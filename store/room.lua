@@ -28,12 +28,20 @@ local old = redis.call('GET', KEYS[1])
 if old then
   local at_node, at_epoch, moves = string.match(old, '^node=(%S+) epoch=(%d+) .*moved=(%d+)')
   local state, now_epoch = state_of(at_node)
+  if now_epoch ~= at_epoch then -- restarted in place? Then the process that holds it goes on as <node>~<epoch>
+    local other = at_node .. '~' .. at_epoch
+    local other_state, other_epoch = state_of(other)
+    if other_epoch == at_epoch then
+      old = 'node=' .. other .. string.sub(old, #at_node + 6)
+      at_node, state, now_epoch = other, other_state, other_epoch
+    end
+  end
   -- Silence alone splits no friends: it moves when its node is another process or gone, has closed its door for good, or
   -- is lost and known to be dead.
   local dead = not state or now_epoch ~= at_epoch or state == 'drained' or state == 'terminating'
     or (state == 'lost' and dead_node == at_node and dead_epoch == at_epoch)
   if not dead then
-    redis.call('PEXPIRE', KEYS[1], ttl)
+    redis.call('SET', KEYS[1], old, 'PX', ttl)
     seat_players()
     return {'HAVE', now, at_node, tonumber(at_epoch)}
   end

@@ -284,6 +284,79 @@ static void test_report_keeps_its_own_rooms_and_names_those_of_others(void **sta
                     60000);
 }
 
+/* ---- restart in place ---- */
+
+static struct store_answer join_node(const char *node, const char *nonce, int64_t held)
+{
+    return SAY(join, .node = node, .nonce = nonce,
+               .info = SPAN("{\"endpoint\":\"ws://127.0.0.1:1/ws\",\"capacity\":100}"),
+               .contract = 1, .epoch = held, .lost_after_ms = 3000, .feed_max = 1000);
+}
+
+static struct store_answer room_at(const char *node, int64_t epoch)
+{
+    return SAY(room, .room = SPAN("r1"), .node = node, .epoch = epoch, .seats = 4, .ttl_ms = 60000);
+}
+
+static void test_a_process_is_succeeded_by_the_one_that_it_named(void **state)
+{
+    int64_t epoch = store_join("n", "0123456789abcdef0123456789abcdef");
+    store_move_along("n", epoch, WAY(NODE_JOINING, NODE_READY));
+    assert_int_equal(room_at("n", epoch).word, ANSWER_OK);
+    char old[64], wanted[128];
+    (void)snprintf(old, sizeof old, "n~%lld", (long long)epoch);
+    struct store_answer a = join_node(old, "0123456789abcdef0123456789abcdef", epoch);
+    assert_int_equal(a.word, ANSWER_OK);
+    assert_int_equal(a.epoch, epoch);
+    assert_int_equal(a.state, NODE_DRAINING);
+    (void)snprintf(wanted, sizeof wanted, "%s|node", old);
+    assert_non_null(strstr(hget("berth:{p}:wants", wanted), "want=draining"));
+    assert_memory_equal(store_last_feed(), "want who=node want=draining", 27);
+    /* A stranger waits for lost_after, the heir does not. */
+    assert_int_equal(join_node("n", "fedcba9876543210", 0).word, ANSWER_TAKEN);
+    assert_int_equal(join_node("n", "fedcba9876543210~0123456789abcde", 0).word, ANSWER_TAKEN);
+    a = join_node("n", "fedcba9876543210~0123456789abcdef", 0);
+    assert_int_equal(a.word, ANSWER_OK);
+    assert_true(a.epoch > epoch);
+    assert_int_equal(a.state, NODE_READY);
+    assert_int_equal(store_report("n", epoch, 9, 3).word, ANSWER_SUPERSEDED);
+    /* The room is where its players are, whoever asks first. */
+    struct store_answer room = room_at("n", a.epoch);
+    assert_int_equal(room.word, ANSWER_HAVE);
+    assert_true(span_is(room.node, old));
+    assert_int_equal(room.epoch, epoch);
+}
+
+static void test_rooms_follow_the_process_that_is_succeeded(void **state)
+{
+    int64_t epoch = store_join("n", "0123456789abcdef0123456789abcdef");
+    store_move_along("n", epoch, WAY(NODE_JOINING, NODE_READY));
+    assert_int_equal(room_at("n", epoch).word, ANSWER_OK);
+    char old[64], record[96];
+    (void)snprintf(old, sizeof old, "n~%lld", (long long)epoch);
+    assert_int_equal(join_node(old, "0123456789abcdef0123456789abcdef", epoch).word, ANSWER_OK);
+    const struct span rooms[] = {SPAN("r1")};
+    struct store_answer a = report_rooms(old, epoch, 1, rooms, 1);
+    assert_int_equal(a.word, ANSWER_OK);
+    assert_int_equal(a.list->count, 0);
+    (void)snprintf(record, sizeof record, "node=%s epoch=%lld seats=4 since=", old,
+                   (long long)epoch);
+    const char *text = redis_client_text(fx.client, "GET", "berth:{p}:room:r1", NULL);
+    assert_memory_equal(text, record, strlen(record));
+    /* One of another life of the node is still a stranger's. */
+    (void)redis_client_ask(fx.client, "SET", "berth:{p}:room:r1",
+                           "node=n epoch=7 seats=4 since=1 moved=0", NULL);
+    assert_int_equal(report_rooms(old, epoch, 2, rooms, 1).list->count, 1);
+}
+
+static void test_an_heir_of_a_node_that_is_not_ready_has_to_be_proved(void **state)
+{
+    (void)store_join("n", "0123456789abcdef0123456789abcdef");
+    struct store_answer a = join_node("n", "fedcba9876543210~0123456789abcdef", 0);
+    assert_int_equal(a.word, ANSWER_OK);
+    assert_int_equal(a.state, NODE_JOINING);
+}
+
 static void test_report_refuses_bad_arguments(void **state)
 {
     static const struct {
@@ -660,6 +733,9 @@ int main(void)
         T(test_report_of_nobody_known),
         T(test_report_does_not_bring_back_a_lost_node),
         T(test_report_keeps_its_own_rooms_and_names_those_of_others),
+        T(test_a_process_is_succeeded_by_the_one_that_it_named),
+        T(test_rooms_follow_the_process_that_is_succeeded),
+        T(test_an_heir_of_a_node_that_is_not_ready_has_to_be_proved),
         T(test_report_refuses_bad_arguments),
         T(test_want_is_told_once),
         T(test_want_of_the_pool),

@@ -1,0 +1,247 @@
+/* test_restart.c - restart in place: SIGUSR2 to nodes while players come, play and come back. */
+#include "tests/support/cmocka.h"
+#include "tests/support/rig.h"
+#include "tests/support/wire_client.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+static const char yaml[] = "pools:\n"
+                           "  game: {capacity: 100, report_interval: 200ms, lost_after: 1s}\n"
+                           "gamenode: {grace: 2s, room_linger: 100ms}\n";
+
+/* name=N of the node's report; -1: none. */
+static int64_t reported(struct rig *rig, const struct rig_node *node, const char *name)
+{
+    char pair[32];
+    const char *row =
+        redis_client_text(rig->client, "HGET", "berth:{game}:reports", node->name, NULL);
+    (void)snprintf(pair, sizeof pair, " %s=", name);
+    const char *at = row ? strstr(row, pair) : NULL;
+    return at ? strtoll(at + strlen(pair), NULL, 10) : -1;
+}
+
+/* The process that has the name now; what `node` was becomes <node>~<epoch>. */
+static struct rig_node succeed(struct rig *rig, struct rig_node *node)
+{
+    struct rig_node young = *node;
+    int64_t until = rig_now_ms() + 10000;
+    while (reported(rig, node, "epoch") <= node->epoch || reported(rig, node, "pid") <= 0) {
+        assert_true(rig_now_ms() < until);
+        rig_sleep_ms(10);
+    }
+    young.epoch = reported(rig, node, "epoch");
+    young.pid = (pid_t)reported(rig, node, "pid");
+    assert_true(young.pid != node->pid);
+    (void)snprintf(node->name, sizeof node->name, "%.40s~%lld", young.name, (long long)node->epoch);
+    return young;
+}
+
+/* An old process has nobody left: play the owner until it ends. */
+static void let_go(struct rig *rig, struct rig_node *old)
+{
+    rig_wait_report(rig, old, "conns=0");
+    rig_wait_report(rig, old, "rooms=0");
+    rig_move(rig, old, NODE_DRAINING, NODE_CLOSING);
+    rig_wait_report(rig, old, "closed=1");
+    rig_move(rig, old, NODE_CLOSING, NODE_DRAINED);
+    assert_int_equal(rig_node_wait(old, 5000), 0);
+}
+
+static void come_and_go(const struct rig_node *node, int number)
+{
+    char room[32];
+    (void)snprintf(room, sizeof room, "loop-%d", number);
+    int fd = player_join(node, room, "p"); /* fails the test where it is refused */
+    player_say(fd, "{\"type\":\"leave\"}");
+    while (!strstr(player_hear_any(fd), "\"left\"")) /* it may be told that the node drains */
+        continue;
+    player_closed(fd, 1000);
+}
+
+static void test_nobody_is_refused_through_several_restarts(void **state)
+{
+    struct rig rig;
+    rig_start(&rig, false, yaml);
+    struct rig_node nodes[4] = {rig_node_start(&rig, "game", "gn-1", NULL)};
+    int ann[4], count = 0;
+    rig_move(&rig, &nodes[0], NODE_JOINING, NODE_READY);
+    for (int i = 0; i < 3; i++) {
+        char room[16];
+        (void)snprintf(room, sizeof room, "stay-%d", i);
+        ann[i] = player_join(&nodes[i], room, "ann");
+        int64_t until = rig_now_ms() + 10000;
+        (void)kill(nodes[i].pid, SIGUSR2);
+        while (reported(&rig, &nodes[i], "epoch") <= nodes[i].epoch) {
+            assert_true(rig_now_ms() < until);
+            come_and_go(&nodes[i], count++);
+        }
+        nodes[i + 1] = succeed(&rig, &nodes[i]);
+        for (int more = 0; more < 50; more++)
+            come_and_go(&nodes[i + 1], count++);
+        rig_wait_row(&rig, &nodes[i + 1], "states", "gn-1", "state=ready");
+        rig_wait_row(&rig, &nodes[i], "states", nodes[i].name, "state=draining");
+        rig_wait_report(&rig, &nodes[i], "conns=1");
+        rig_wait_report(&rig, &nodes[i], "drain=1");
+    }
+    assert_true(count > 200);
+    for (int i = 0; i < 3; i++) { /* those who were inside play on, and hear of it */
+        (void)player_hear_with(ann[i], "draining", "\"reason\":\"restarted\"");
+        player_say(ann[i], "{\"type\":\"ping\",\"id\":%d}", i);
+        (void)player_hear(ann[i], "pong");
+        player_say(ann[i], "{\"type\":\"leave\"}");
+        (void)player_hear(ann[i], "left");
+        player_closed(ann[i], 1000);
+        let_go(&rig, &nodes[i]);
+    }
+    rig_node_end(&nodes[3]);
+    rig_stop(&rig);
+}
+
+static int try_join(const struct rig_node *node, const char *room, const char *player,
+                    const char *ticket)
+{
+    int fd = player_connect(node);
+    player_say(fd, "{\"type\":\"join\",\"room\":\"%s\",\"player\":\"%s\",\"ticket\":\"%s\"}", room,
+               player, ticket);
+    return fd;
+}
+
+static void test_friends_meet_and_come_back_where_their_room_is(void **state)
+{
+    struct rig rig;
+    rig_start(&rig, true, yaml);
+    struct rig_node old = rig_node_start(&rig, "game", "gn-1", NULL);
+    rig_move(&rig, &old, NODE_JOINING, NODE_READY);
+    char ann_ticket[TICKET_TEXT_MAX], bob_ticket[TICKET_TEXT_MAX], cid_ticket[TICKET_TEXT_MAX];
+    (void)snprintf(ann_ticket, sizeof ann_ticket, "%s", rig_ticket(&rig, &old, "r1", "ann"));
+    (void)snprintf(bob_ticket, sizeof bob_ticket, "%s", rig_ticket(&rig, &old, "r1", "bob"));
+    (void)snprintf(cid_ticket, sizeof cid_ticket, "%s", rig_ticket(&rig, &old, "r2", "cid"));
+    int ann = try_join(&old, "r1", "ann", ann_ticket);
+    (void)player_hear(ann, "joined");
+    rig_wait_report(&rig, &old, "rooms=1");
+    (void)kill(old.pid, SIGUSR2);
+    struct rig_node young = succeed(&rig, &old);
+    (void)player_hear(ann, "draining");
+
+    /* Bob's ticket and address are from before; he is told where ann is, and the ticket is good
+     * there. */
+    int bob = try_join(&young, "r1", "bob", bob_ticket);
+    const char *moved = player_hear_with(bob, "moved", "\"reason\":\"restarted\"");
+    const char *port = strstr(moved, "ws://127.0.0.1:");
+    assert_non_null(port);
+    struct rig_node there = old;
+    there.port = atoi(port + strlen("ws://127.0.0.1:"));
+    assert_true(there.port != young.port);
+    player_closed(bob, 1001);
+    bob = try_join(&there, "r1", "bob", bob_ticket);
+    (void)player_hear(bob, "joined");
+    (void)player_hear_with(ann, "player_joined", "\"bob\"");
+    player_drop(ann); /* and ann comes back to her seat */
+    (void)player_hear(bob, "player_away");
+    ann = try_join(&young, "r1", "ann", ann_ticket);
+    (void)player_hear(ann, "moved");
+    player_closed(ann, 1001);
+    ann = try_join(&there, "r1", "ann", ann_ticket);
+    (void)player_hear_with(ann, "joined", "\"resumed\":true");
+    (void)player_hear(bob, "player_back");
+
+    /* Cid's room was not there yet: the ticket for the old process is good at the new one. */
+    int cid = try_join(&young, "r2", "cid", cid_ticket);
+    (void)player_hear(cid, "joined");
+    player_drop(cid);
+
+    char record[96];
+    (void)snprintf(record, sizeof record, "node=%s epoch=%lld", old.name, (long long)old.epoch);
+    int64_t until = rig_now_ms() + 5000;
+    while (strncmp(redis_client_text(rig.client, "GET", "berth:{game}:room:r1", NULL), record,
+                   strlen(record)) != 0) {
+        assert_true(rig_now_ms() < until);
+        rig_sleep_ms(20);
+    }
+    player_say(ann, "{\"type\":\"finish\"}");
+    (void)player_hear(ann, "finished");
+    player_closed(ann, 1000);
+    player_drop(bob);
+    let_go(&rig, &old);
+    rig_node_end(&young);
+    rig_stop(&rig);
+}
+
+static void test_a_new_process_that_fails_changes_nothing(void **state)
+{
+    struct rig rig;
+    rig_start(&rig, false, yaml);
+    struct rig_node node = rig_node_start(&rig, "game", "gn-1", NULL);
+    int ann = player_join(&node, "r1", "ann");
+    FILE *f = fopen(rig.config, "ae");
+    assert_non_null(f);
+    (void)fputs("nonsense: 1\n", f);
+    (void)fclose(f);
+    (void)kill(node.pid, SIGUSR2);
+    int64_t until = rig_now_ms() + 10000;
+    for (;;) { /* it says so in its log */
+        char text[8192] = "";
+        f = fopen(node.log, "re");
+        assert_non_null(f);
+        size_t n = fread(text, 1, sizeof text - 1, f);
+        text[n] = '\0';
+        (void)fclose(f);
+        if (strstr(text, "ev=restart what=undone why=new_process_ended"))
+            break;
+        assert_true(rig_now_ms() < until);
+        rig_sleep_ms(10);
+    }
+    int bob = player_join(&node, "r1", "bob");
+    (void)player_hear_with(ann, "player_joined", "\"bob\"");
+    rig_wait_report(&rig, &node, "conns=2");
+    assert_int_equal(reported(&rig, &node, "epoch"), node.epoch);
+    player_drop(ann);
+    player_drop(bob);
+    rig_node_end(&node);
+    rig_stop(&rig);
+}
+
+static void test_the_health_port_stays_open_through_a_restart(void **state)
+{
+    struct rig rig;
+    rig_start(&rig, false, yaml);
+    struct rig_node node = rig_node_start(&rig, "game", "gn-0", NULL);
+    rig_node_end(&node);
+    char health[32];
+    (void)snprintf(health, sizeof health, "127.0.0.1:%d", node.port);
+    const char *args[] = {"--gamenode.health", health, NULL};
+    int port = node.port;
+    node = rig_node_start(&rig, "game", "gn-1", args);
+    rig_wait_report(&rig, &node, "conns=0");
+    assert_non_null(strstr(wire_ask(port, "GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n"),
+                           "\"state\":\"joining\""));
+    (void)kill(node.pid, SIGUSR2);
+    int64_t until = rig_now_ms() + 10000;
+    while (reported(&rig, &node, "epoch") <= node.epoch) {
+        assert_true(rig_now_ms() < until);
+        assert_non_null(
+            strstr(wire_ask(port, "GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n"), " 200 "));
+    }
+    struct rig_node young = succeed(&rig, &node);
+    assert_non_null(
+        strstr(wire_ask(port, "GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n"), "\"node\":\"gn-1\""));
+    rig_node_end(&node);
+    rig_node_end(&young);
+    rig_stop(&rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nobody_is_refused_through_several_restarts),
+        cmocka_unit_test(test_friends_meet_and_come_back_where_their_room_is),
+        cmocka_unit_test(test_a_new_process_that_fails_changes_nothing),
+        cmocka_unit_test(test_the_health_port_stays_open_through_a_restart),
+    };
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* new processes outlive those that started them */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
