@@ -60,8 +60,11 @@ static void on_watchdog(void *arg)
 static void on_restart(void *arg, int signum)
 {
     struct boot *boot = arg;
-    if (boot->signals == 0)
+    if (boot->restart && boot->signals == 0)
         boot->restart(boot->app);
+    else if (boot->log)
+        log_warn(boot->log, "signal", "signal=USR2 why=%s",
+                 boot->restart ? "leaving" : "no_restart_in_place");
 }
 
 static int watch(struct boot *boot, struct err *err)
@@ -71,7 +74,7 @@ static int watch(struct boot *boot, struct err *err)
     if (loop_on_signal(boot->loop, SIGTERM, on_end, boot) < 0 ||
         loop_on_signal(boot->loop, SIGINT, on_end, boot) < 0 ||
         loop_on_signal(boot->loop, SIGHUP, on_reload, boot) < 0 ||
-        (boot->restart && loop_on_signal(boot->loop, SIGUSR2, on_restart, boot) < 0))
+        loop_on_signal(boot->loop, SIGUSR2, on_restart, boot) < 0)
         return err_set(err, BERTH_EFULL, "too many signals are watched");
     if (notify_init(&boot->notify, err) < 0 && boot->log) /* no reason not to serve */
         log_warn(boot->log, "boot", "stage=notify error=%s", err->text);
