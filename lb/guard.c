@@ -112,7 +112,7 @@ void guard_tick(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
     if (why == NULL || !fx_room(lb, fx, 1))
         return;
     pool->guarded = false;
-    fx_note(fx, LB_WARN, pool->index, "guard", NULL, true, why, "held_ms=%lld",
+    fx_note(fx, LB_WARN, pool->index, "guard_over", NULL, true, why, "held_ms=%lld",
             (long long)mono_sub(lb->now, pool->guarded_since));
 }
 

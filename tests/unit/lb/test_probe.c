@@ -194,7 +194,7 @@ static void test_players_are_not_sent_to_who_is_silent_while_a_guard_holds(void 
     for (int i = 0; i < 3; i++)
         world_find(&w, six[i])->reports = true;
     world_run(&w, w.now + 4000);
-    assert_true(traced("guard pool=game why=over"));
+    assert_true(traced("guard_over pool=game why=over"));
     bool used = false;
     for (int i = 0; i < 60; i++)
         used |= world_place(&w, i % 2, "")[2] < '4';
@@ -217,7 +217,7 @@ static void test_the_guard_lets_go_after_a_while(void **state)
     assert_int_equal(lost(), 0);
     world_run(&w, w.now + 8000);
     assert_int_equal(lost(), 3);
-    assert_true(traced("guard pool=game why=held_long_enough held_ms=60"));
+    assert_true(traced("guard_over pool=game why=held_long_enough held_ms=60"));
 }
 
 static void test_or_when_an_operator_says_so(void **state)
@@ -232,7 +232,7 @@ static void test_or_when_an_operator_says_so(void **state)
     world_run(&w, w.now + 2000);
     assert_int_equal(lost(), 3);
     world_run(&w, w.now + 3000);
-    assert_true(traced("guard pool=game why=accepted"));
+    assert_true(traced("guard_over pool=game why=accepted"));
 }
 
 /* Ten seconds without the store, players all the while, and a node that is not probed well. */
