@@ -3,7 +3,7 @@
 #include "autoscale/admin_io.h"
 #include "aws/aws_io.h"
 #include "io/boot.h"
-#include "io/config.h"
+#include "io/program.h"
 #include "io/redis.h"
 #include "store/store.h"
 
@@ -68,14 +68,10 @@ static int open_config(void *arg, struct err *err)
         .aliases = aliases,
     };
     struct app *app = arg;
-    app->config =
-        config_open(&program, app->argc, app->argv, environ, stdout, stderr, &app->boot.exit_code);
+    app->config = program_open(&app->boot, &app->log, &program, app->argc, app->argv);
     if (!app->config)
         return BOOT_DONE;
     app->settings = config_settings(app->config);
-    log_init(&app->log, "berth-autoscale");
-    app->log.level = (enum log_level)app->settings->log.level;
-    app->log.json = app->settings->log.format == 1;
     app->boot.log = &app->log;
     return 0;
 }
@@ -451,22 +447,20 @@ static void reload(void *arg)
 {
     struct app *app = arg;
     struct err err = {0};
-    struct config *fresh = config_reload(app->config, stderr);
-    if (!fresh) {
-        log_error(&app->log, "reload_refused", "why=the_file_is_wrong goes_on_with=the_old_one");
+    struct config *fresh = program_reload(&app->log, app->config);
+    if (!fresh)
         return;
-    }
     if (prepare_all(app, config_settings(fresh), &err) < 0) {
         for (size_t i = 0; i < app->pool_count; i++)
             pool_io_forget(app->pools[i]);
-        config_close(fresh);
-        log_error(&app->log, "reload_refused", "why=%s goes_on_with=the_old_one", err.text);
+        program_refuse(&app->log, fresh, err.text);
         return;
     }
     for (size_t i = 0; i < app->pool_count; i++)
         pool_io_commit(app->pools[i]);
     config_close(app->reloaded);
     app->reloaded = fresh;
+    program_set_log(&app->log, &config_settings(fresh)->log);
     log_info(&app->log, "reloaded", "pools=%zu", app->pool_count);
 }
 

@@ -51,6 +51,7 @@ struct host_port {
 enum option_flag {
     OPT_SECRET = 1,   /* printed as *** */
     OPT_REQUIRED = 2, /* must be set somewhere; the default is ignored */
+    OPT_LIVE = 4,     /* SIGHUP changes it in a running program */
 };
 
 struct option {
@@ -60,7 +61,7 @@ struct option {
     const char *initial; /* the default as a user would type it; NULL: not set (zero) */
     const char *allowed; /* range or choices as above; NULL: anything of the type */
     const char *help;    /* one sentence */
-    unsigned flags;      /* OPT_SECRET | OPT_REQUIRED */
+    unsigned flags;      /* OPT_SECRET | OPT_REQUIRED | OPT_LIVE */
 };
 
 /* Memory for text values: alloc(arg, n) returns n bytes that live as long as the configuration, or
@@ -148,6 +149,7 @@ struct section {
      * err naming the option. */
     int (*check)(const void *values, struct err *err);
     const char *help;
+    bool live; /* LIST, KIND: SIGHUP changes it as a whole */
 };
 
 /* The element i of a map or list of `type`. */

@@ -49,6 +49,17 @@ struct config *config_open(const struct config_program *program, int argc, char 
  * one. The old one stays valid. */
 struct config *config_reload(const struct config *config, FILE *errors);
 
+/* One option or section that differs: was it taken, or does it need a restart? */
+typedef void config_told(void *arg, const char *path, bool taken);
+
+/* Take what may change while running (rows marked OPT_LIVE, sections marked live) from `fresh` into
+ * `live`; told (NULL: nobody is) hears of every difference. Takes `fresh`; it stays as long as
+ * `live`, or until the next. BERTH_EINVAL with err, nothing taken and `fresh` still the caller's,
+ * when a named element (a pool) is no longer there. Values that were borrowed from a section marked
+ * live, or from an earlier `fresh`, are gone: ask config_settings() again. */
+int config_take(struct config *live, struct config *fresh, config_told *told, void *arg,
+                struct err *err) BERTH_MUST_USE;
+
 /* NULL is a no-op. Everything that came from it goes with it. */
 void config_close(struct config *config);
 

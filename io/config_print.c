@@ -167,7 +167,8 @@ static void manual_section(struct printer *p, const char *path, const struct sec
         (void)fprintf(p->out, "A list; `%s` chooses the kind of each item, at most %zu items.\n",
                       section->select, section->max);
     else if (section->shape == SECTION_LIST)
-        (void)fprintf(p->out, "A list of at most %zu items.\n", section->max);
+        (void)fprintf(p->out, "A list of at most %zu items.%s\n", section->max,
+                      section->live ? " *SIGHUP changes it.*" : "");
     else if (section->shape == SECTION_MAP)
         (void)fprintf(p->out, "At most %zu names.\n", section->max);
 }
@@ -191,7 +192,7 @@ static void manual_option(struct printer *p, const char *path, const struct opti
     put_cell(p->out, default_text(option));
     (void)fputs(" | ", p->out);
     put_cell(p->out, option->help);
-    (void)fputs(" |\n", p->out);
+    (void)fputs(option->flags & OPT_LIVE ? " *SIGHUP changes it.* |\n" : " |\n", p->out);
 }
 
 static void manual_end(struct printer *p)
@@ -214,7 +215,11 @@ void config_print_manual(FILE *out)
                 "says whether the whole file is right; `PROGRAM --print-config` shows what is in "
                 "force and where each value came from.\n\n"
                 "Durations are a number and a unit (`250ms` `3s` `5m` `1h` `2d`), sizes are bytes "
-                "or carry a unit (`64KiB` `1MiB`).\n",
+                "or carry a unit (`64KiB` `1MiB`).\n\n"
+                "SIGHUP makes a program read everything again: what is marked below changes while "
+                "it runs, other changes are named in its log and need a restart.\n"
+                "A file that is wrong is refused with every error, and the program goes on with "
+                "the old one. `berth-autoscale` also takes a pool's whole `scale` section.\n",
                 out);
     for (const struct section *section = settings_sections; section->name; section++)
         walk(&p, "", section);

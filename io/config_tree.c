@@ -36,6 +36,7 @@ void config_close(struct config *config)
 {
     if (!config)
         return;
+    config_close(config->taken);
     for (struct config_chunk *chunk = config->chunks, *next; chunk; chunk = next) {
         next = chunk->next;
         free(chunk);

@@ -30,6 +30,7 @@ struct config {
     struct config_chunk *chunks;
     struct config_origin *origins;
     size_t origin_count, origin_room;
+    struct config *taken; /* the last that config_take() took from; owned */
     FILE *errors;
     size_t error_count;
     bool usage_error; /* at least one error was about the command line */

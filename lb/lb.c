@@ -123,6 +123,14 @@ struct lb *lb_create(const struct lb_config *config, mono_ms_t now, struct err *
     return lb;
 }
 
+void lb_settings_changed(struct lb *lb)
+{
+    for (size_t i = 0; i < lb->config.pool_count; i++) {
+        const struct pool_settings *s = lb->pools[i].config.settings;
+        pool_strategy(lb->pools[i].table, strategy_at((size_t)s->strategy));
+    }
+}
+
 void lb_destroy(struct lb *lb)
 {
     if (lb == NULL)

@@ -45,6 +45,8 @@ struct lb_config {
 
 /* Heap; NULL with err (BERTH_ENOMEM). now: any reading of the clock that later steps go on with. */
 struct lb *lb_create(const struct lb_config *config, mono_ms_t now, struct err *err);
+/* The settings it borrows have changed where they may (OPT_LIVE in settings/pools.c). O(nodes). */
+void lb_settings_changed(struct lb *lb);
 void lb_destroy(struct lb *lb);
 
 /* Whose turn it is to own a pool while all are well: those that `owns` it, then the others, each as

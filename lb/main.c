@@ -1,6 +1,8 @@
 /* main.c - berth-lb: tells players where to go, and watches the nodes they are sent to. */
 #include "core/hex.h"
+#include "io/program.h"
 #include "lb/app.h"
+#include "lb/reload_io.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { ROOMS_MAX = 262144, PLAYERS_MAX = 131072, STOP_WAIT_MS = 500, PLAYER_KID_COUNT = 1 };
+enum { ROOMS_MAX = 262144, PLAYERS_MAX = 131072, STOP_WAIT_MS = 500 };
 
 struct berth_lb {
     struct app app; /* first: the stages take it for the app */
@@ -63,8 +65,7 @@ static int open_config(void *arg, struct err *err)
     };
     struct berth_lb *me = arg;
     struct app *app = &me->app;
-    app->config =
-        config_open(&program, me->argc, me->argv, environ, stdout, stderr, &app->boot.exit_code);
+    app->config = program_open(&app->boot, &app->log, &program, me->argc, me->argv);
     if (app->config == NULL)
         return BOOT_DONE;
     app->settings = config_settings(app->config);
@@ -113,9 +114,6 @@ static int open_loop(void *arg, struct err *err)
 {
     struct app *app = arg;
     unsigned char nonce[(APP_NONCE_SIZE - 1) / 2];
-    log_init(&app->log, "berth-lb");
-    app->log.level = (enum log_level)app->settings->log.level;
-    app->log.json = app->settings->log.format == 1;
     if (getrandom(nonce, sizeof nonce, 0) != (ssize_t)sizeof nonce ||
         getrandom(&app->jti_start, sizeof app->jti_start, 0) != (ssize_t)sizeof app->jti_start)
         return err_set(err, BERTH_ESYS, "getrandom failed");
@@ -127,6 +125,7 @@ static int open_loop(void *arg, struct err *err)
     app->boot.loop = app->loop;
     app->boot.log = &app->log;
     app->boot.stop = stop;
+    app->boot.reload = reload_all;
     timer_init(&app->timer, app->loop, app_on_timer, app);
     timer_init(&app->stop_timer, app->loop, on_stop_timer, app);
     return 0;
@@ -142,34 +141,6 @@ static void close_loop(void *arg)
 }
 
 /* ---- pools and keys ---- */
-
-static int open_player_keys(struct app_pool *pool, struct err *err)
-{
-    if (pool->settings->access != ACCESS_PLAYER)
-        return 0;
-    const struct ticket_key key = {.kid = SPAN("player"),
-                                   .secret = span_of(pool->settings->player_key)};
-    int code = ticket_keys_create(&key, PLAYER_KID_COUNT, &pool->player_keys, err);
-    if (code < 0)
-        err_prefix(err, "pools.%s.player_key", pool->settings->name);
-    return code;
-}
-
-static int open_ticket_keys(struct app *app, struct err *err)
-{
-    const struct ticket_settings *s = &app->settings->tickets;
-    struct ticket_key keys[TICKET_KEYS_MAX];
-    if (s->mode == TICKETS_OFF)
-        return 0;
-    for (size_t i = 0; i < s->keys.count; i++) {
-        const struct ticket_key_settings *key = SECTION_AT(s->keys, struct ticket_key_settings, i);
-        keys[i] = (struct ticket_key){.kid = span_of(key->kid), .secret = span_of(key->secret)};
-    }
-    int code = ticket_keys_create(keys, s->keys.count, &app->keys, err);
-    if (code < 0)
-        err_prefix(err, "tickets.keys");
-    return code;
-}
 
 static void close_pools(void *arg)
 {
@@ -196,10 +167,10 @@ static int open_pools(void *arg, struct err *err)
         pool->settings = pool_at(app, i);
         code = keys_init(&pool->keys, app->settings->redis.name_space, pool->settings->name, err);
         if (code == 0)
-            code = open_player_keys(pool, err);
+            code = reload_player_keys(pool->settings, &pool->player_keys, err);
     }
     if (code == 0)
-        code = open_ticket_keys(app, err);
+        code = reload_ticket_keys(&app->settings->tickets, &app->keys, err);
     if (code < 0)
         close_pools(app);
     return code;

@@ -36,15 +36,12 @@ struct ask_entry {
 int place_init(struct lb *lb, struct lb_pool *pool)
 {
     const struct lb_config *c = &lb->config;
-    const struct pool_settings *s = pool->config.settings;
     if (recent_init(&pool->rooms, (uint32_t)c->rooms_max, sizeof(struct room_entry),
                     rng_next(&lb->rng)) < 0 ||
         recent_init(&pool->answers, (uint32_t)c->players_max, sizeof(struct answer_entry),
                     rng_next(&lb->rng)) < 0)
         return BERTH_ENOMEM;
-    if (s->address_rate > 0 || s->player_rate > 0)
-        return recent_init(&pool->asks, ASKS_MAX, sizeof(struct ask_entry), rng_next(&lb->rng));
-    return 0;
+    return recent_init(&pool->asks, ASKS_MAX, sizeof(struct ask_entry), rng_next(&lb->rng));
 }
 
 void place_fini(struct lb_pool *pool)

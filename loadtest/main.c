@@ -8,7 +8,7 @@
  * berth-swarm --merge FILE...: the verdict over what the swarms of several machines wrote
  * (--swarm.worker true). */
 #include "io/boot.h"
-#include "io/config.h"
+#include "io/program.h"
 #include "loadtest/merge.h"
 #include "loadtest/swarm_io.h"
 #include "loadtest/workers_io.h"
@@ -136,15 +136,10 @@ static int open_config(void *arg, struct err *err)
         .aliases = aliases,
     };
     struct app *app = arg;
-    app->config =
-        config_open(&program, app->argc, app->argv, environ, stdout, stderr, &app->boot.exit_code);
+    app->config = program_open(&app->boot, &app->log, &program, app->argc, app->argv);
     if (!app->config)
         return BOOT_DONE;
-    const struct settings *s = config_settings(app->config);
-    app->settings = &s->swarm;
-    log_init(&app->log, program.name);
-    app->log.level = (enum log_level)s->log.level;
-    app->log.json = s->log.format == 1;
+    app->settings = &config_settings(app->config)->swarm;
     app->boot.log = &app->log;
     return 0;
 }

@@ -2,6 +2,7 @@
 #include "nodekit/shell_io.h"
 
 #include "core/hex.h"
+#include "io/program.h"
 #include "nodekit/template.h"
 
 #include <stdio.h>
@@ -80,13 +81,10 @@ static int open_limits(struct node_shell *shell, struct err *err)
 int node_open_config(void *app, struct err *err)
 {
     struct node_shell *shell = app;
-    int exit_code = 0;
     shell->config =
-        config_open(shell->program, shell->argc, shell->argv, environ, stdout, stderr, &exit_code);
-    if (!shell->config) {
-        shell->boot.exit_code = exit_code;
+        program_open(&shell->boot, &shell->log, shell->program, shell->argc, shell->argv);
+    if (!shell->config)
         return BOOT_DONE;
-    }
     shell->settings = config_settings(shell->config);
     shell->node = shell->pick(shell->settings);
     shell->pool = settings_pool(shell->settings, span_of(shell->node->pool));
@@ -110,13 +108,13 @@ void node_close_config(void *app)
     shell->config = NULL;
 }
 
+static void node_reload(void *app);
+
 int node_open_loop(void *app, struct err *err)
 {
     struct node_shell *shell = app;
-    log_init(&shell->log, shell->program->name);
-    shell->log.level = (enum log_level)shell->settings->log.level;
-    shell->log.json = shell->settings->log.format == 1;
     shell->boot.log = &shell->log;
+    shell->boot.reload = node_reload;
     shell->boot.stop = shell->stop ? shell->stop : node_stop;
     shell->boot.restart = shell->app->list ? handover_restart : NULL;
     shell->loop = loop_create(err);
@@ -131,9 +129,9 @@ void node_close_loop(void *app)
     shell->boot.loop = shell->loop = NULL;
 }
 
-static int open_keys(struct node_shell *shell, struct err *err)
+static int make_keys(const struct ticket_settings *tickets, struct ticket_keys **ret_keys,
+                     struct err *err)
 {
-    const struct ticket_settings *tickets = &shell->settings->tickets;
     struct ticket_key keys[TICKET_KEYS_MAX];
     size_t count = tickets->keys.count;
     if (count == 0)
@@ -143,7 +141,37 @@ static int open_keys(struct node_shell *shell, struct err *err)
             SECTION_AT(tickets->keys, struct ticket_key_settings, i);
         keys[i] = (struct ticket_key){span_of(key->kid), span_of(key->secret)};
     }
-    return ticket_keys_create(keys, count, &shell->ticket_keys, err);
+    return ticket_keys_create(keys, count, ret_keys, err);
+}
+
+/* SIGHUP: the log, and the keys that tickets are verified with. */
+static void node_reload(void *app)
+{
+    struct node_shell *shell = app;
+    struct ticket_keys *keys = NULL;
+    struct err err = {0};
+    struct config *fresh = program_reload(&shell->log, shell->config);
+    if (!fresh)
+        return;
+    const struct ticket_settings *tickets = &config_settings(fresh)->tickets;
+    int rc = 0;
+    if (tickets->mode != shell->settings->tickets.mode)
+        rc = err_set(&err, BERTH_EINVAL, "tickets.mode: needs a restart");
+    else if (shell->ticket_keys)
+        rc = make_keys(tickets, &keys, &err);
+    if (rc < 0) {
+        program_refuse(&shell->log, fresh, err.text);
+        return;
+    }
+    if (!program_take(&shell->log, shell->config, fresh)) {
+        ticket_keys_destroy(keys);
+        return;
+    }
+    if (!keys)
+        return;
+    shell->door.book.keys = keys;
+    ticket_keys_destroy(shell->ticket_keys);
+    shell->ticket_keys = keys;
 }
 
 /* How long an admitted ticket is told in reports: its life, the clocks' skew, and one report. */
@@ -161,7 +189,7 @@ int node_open_door(void *app, struct err *err)
     struct node_shell *shell = app;
     if (shell->settings->tickets.mode != TICKETS_REQUIRED || !shell->node->tickets)
         return door_init(&shell->door, NULL, err);
-    int rc = open_keys(shell, err);
+    int rc = make_keys(&shell->settings->tickets, &shell->ticket_keys, err);
     if (rc < 0)
         return rc;
     const struct gamenode_settings *game = &shell->settings->gamenode;

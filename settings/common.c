@@ -4,9 +4,9 @@
 #define AT(field) offsetof(struct log_settings, field)
 const struct option log_options[] = {{"level", OPT_CHOICE, AT(level), "info",
                                       "debug|info|warn|error",
-                                      "Lines below this level are not written.", 0},
+                                      "Lines below this level are not written.", OPT_LIVE},
                                      {"format", OPT_CHOICE, AT(format), "logfmt", "logfmt|json",
-                                      "How lines are written to stderr.", 0},
+                                      "How lines are written to stderr.", OPT_LIVE},
                                      {0}};
 #undef AT
 

@@ -19,7 +19,7 @@ const struct option lb_options[] = {
     {"in_service_file", OPT_TEXT, AT(in_service_file), NULL, "1..512",
      "The same while this file is not there.", 0},
     {"admin_token", OPT_TEXT, AT(admin_token), NULL, "8..256",
-     "Bearer token that may change things over HTTP; not set: nobody may.", OPT_SECRET},
+     "Bearer token that may change things over HTTP; not set: nobody may.", OPT_SECRET | OPT_LIVE},
     {"nodes_max", OPT_INT, AT(nodes_max), "10000", "1..200000", "Nodes of all pools together.", 0},
     {"lease", OPT_DURATION, AT(lease_ms), "1s", "200ms..1m",
      "Life of a pool's ownership when it is not renewed.", 0},

@@ -22,6 +22,7 @@ static const struct section ticket_sections[] = {
      .size = sizeof(struct ticket_key_settings),
      .max = TICKET_KEY_ITEMS_MAX,
      .options = ticket_key_options,
+     .live = true,
      .help = "The first key signs; all verify. Rotate by adding a new first one."},
     {0}};
 

@@ -78,3 +78,54 @@ pass "action: command"
 kill -TERM "$as"
 until_true 5 bash -c "! kill -0 $as 2>/dev/null" || fail "it does not end"
 pass "and it ends"
+
+# A balancer and a node: what may change while they run.
+read -r public lb_admin node_port <<<"$(free_ports 3)"
+lb_config() { # POOL-OPTIONS SECRET LEVEL
+    cat >"$work/lb.yaml" <<YAML
+redis: {host: "$work/up/redis.sock"}
+log: {level: $3}
+tickets: {keys: [{kid: k, secret: $2}]}
+pools: {game: {$1}}
+lb:
+  name: lb-a
+  peers: {lb-a: {public: "127.0.0.1:$public", admin: "127.0.0.1:$lb_admin"}}
+YAML
+}
+asked() { curl -s -m 2 "http://127.0.0.1:$public/v1/pools/game/endpoint"; }
+says() { asked | grep -q "$1"; }
+lb_log_has() { grep -q "$1" "$work/up/log/lb.log"; }
+key_a=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa key_b=bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
+lb_config "probe.joining_interval: 100ms" $key_a info
+"$BERTH_BIN/berth-lb" --config "$work/lb.yaml" >"$work/up/log/lb.log" 2>&1 &
+lb=$!
+"$BERTH_BIN/berth-gamenode" --config "$work/lb.yaml" --pool game --port "$node_port" --name gn-1 >"$work/up/log/gn.log" 2>&1 &
+node=$!
+disown -a
+until_true 15 says '"ticket"' || fail "no player is sent to the node: $(asked)"
+lb_config "closed: true, closed_message: back at nine" $key_a info
+kill -HUP "$lb"
+until_true 5 says "back at nine" || fail "the pool is not closed by SIGHUP: $(asked)"
+lb_config "access: server, access_tokens: [token-of-the-studio]" $key_b debug
+kill -HUP "$lb" "$node"
+until_true 5 says "Token needed" || fail "another access is not taken: $(asked)"
+ticket() { curl -s -m 2 -H "Authorization: Bearer token-of-the-studio" "http://127.0.0.1:$public/v1/pools/game/endpoint"; }
+until_true 5 bash -c "grep -q 'ev=option_changed.*tickets.keys' '$work/up/log/gn.log'" || fail "the node does not take the new key"
+until_true 5 bash -c "[ -n '$(ticket | grep -o '"ticket"')' ]" || fail "no ticket with the new key: $(ticket)"
+signed_by() { ticket | json 'o["ticket"]' | KEY=$1 python3 -c '
+import base64, hashlib, hmac, os, sys
+head, body, mark = sys.stdin.read().strip().split(".")
+want = base64.urlsafe_b64encode(hmac.new(os.environ["KEY"].encode(), f"{head}.{body}".encode(), hashlib.sha256).digest()).rstrip(b"=").decode()
+sys.exit(want != mark)'; }
+signed_by $key_b || fail "tickets are not signed with the new key"
+pass "SIGHUP: a balancer takes closed, access and keys; a node its keys"
+
+lb_config "access: nobody" $key_a info
+kill -HUP "$lb"
+until_true 5 lb_log_has "reload_refused" || fail "a wrong file is not refused"
+signed_by $key_b || fail "a wrong file changed something"
+lb_config "capacity: 7, access: server, access_tokens: [token-of-the-studio]" $key_b info
+kill -HUP "$lb"
+until_true 5 lb_log_has "option_not_taken option=pools.game.capacity" || fail "what needs a restart is not told"
+pass "a wrong file: the balancer goes on; what needs a restart is told"
+kill -TERM "$lb" "$node"

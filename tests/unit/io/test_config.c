@@ -390,6 +390,73 @@ static void test_faults_of_flags_and_environment(void **state)
     end(run);
 }
 
+struct changes {
+    char text[2000];
+};
+
+static void on_change(void *arg, const char *path, bool taken)
+{
+    struct changes *c = arg;
+    size_t len = strlen(c->text);
+    snprintf(c->text + len, sizeof c->text - len, "%s %s\n", path, taken ? "taken" : "restart");
+}
+
+static const char take_old[] =
+    "log: {level: info}\n"
+    "tickets: {keys: [{kid: a, secret: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}]}\n"
+    "pools: {game: {capacity: 50, retry_after: 2s, access_tokens: [token-of-old]}, lobby: {}}\n";
+
+static void test_what_may_change_is_taken_and_the_rest_is_told(void **state)
+{
+    struct run *live = open_yaml(take_old);
+    assert_non_null(live->config);
+    const struct settings *s = config_settings(live->config);
+    const struct pool_settings *game = settings_pool(s, SPAN("game"));
+    for (int i = 0; i < 3; i++) { /* again and again: nothing is left of what was taken before */
+        struct changes changes = {""};
+        struct err err;
+        char yaml[600];
+        snprintf(yaml, sizeof yaml,
+                 "log: {level: debug}\n"
+                 "tickets: {keys: [{kid: b, secret: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb},"
+                 " {kid: a, secret: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}]}\n"
+                 "pools: {lobby: {}, game: {capacity: 60, retry_after: %ds, strategy: pack,"
+                 " closed_message: back at %d, access_tokens: [token-of-new]}}\n",
+                 3 + i, i);
+        struct run *fresh = open_yaml(yaml);
+        assert_non_null(fresh->config);
+        assert_int_equal(config_take(live->config, fresh->config, on_change, &changes, &err), 0);
+        fresh->config = NULL; /* taken */
+        end(fresh);
+        assert_int_equal(s->log.level, 0);
+        assert_int_equal(s->tickets.keys.count, 2);
+        assert_string_equal(SECTION_AT(s->tickets.keys, struct ticket_key_settings, 0)->kid, "b");
+        assert_int_equal(game->retry_after_ms, 3000 + i * 1000);
+        assert_string_equal(game->access_tokens.items[0], "token-of-new");
+        assert_int_equal(game->closed_message[strlen(game->closed_message) - 1], '0' + i);
+        assert_int_equal(game->capacity, 50);
+        assert_non_null(strstr(changes.text, "pools.game.capacity restart\n"));
+        assert_non_null(strstr(changes.text, "pools.game.retry_after taken\n"));
+        assert_null(strstr(changes.text, "lobby"));
+        if (i == 0)
+            assert_non_null(strstr(changes.text, "tickets.keys taken\n"));
+    }
+    end(live);
+}
+
+static void test_a_pool_that_is_gone_refuses_everything(void **state)
+{
+    struct run *live = open_yaml(take_old),
+               *fresh = open_yaml("pools: {game: {retry_after: 9s}}\n");
+    struct err err = {0};
+    assert_int_equal(config_take(live->config, fresh->config, NULL, NULL, &err), BERTH_EINVAL);
+    assert_non_null(strstr(err.text, "pools.lobby"));
+    assert_int_equal(settings_pool(config_settings(live->config), SPAN("game"))->retry_after_ms,
+                     2000);
+    end(fresh);
+    end(live);
+}
+
 static void test_an_unknown_flag_at_the_end_is_no_flag_without_a_value(void **state)
 {
     static const struct {
@@ -563,6 +630,8 @@ int main(void)
         cmocka_unit_test(test_all_errors_up_to_the_limit),
         cmocka_unit_test(test_limits_of_maps_and_lists),
         cmocka_unit_test(test_faults_of_flags_and_environment),
+        cmocka_unit_test(test_what_may_change_is_taken_and_the_rest_is_told),
+        cmocka_unit_test(test_a_pool_that_is_gone_refuses_everything),
         cmocka_unit_test(test_an_unknown_flag_at_the_end_is_no_flag_without_a_value),
         cmocka_unit_test(test_other_programs_sections_are_unread_unless_checking),
         cmocka_unit_test(test_print_config_hides_secrets_and_names_origins),
