@@ -36,6 +36,9 @@ load: build ## whole journeys of PLAYERS=10000 on this machine; closing line "lo
 takeover: build ## the leading autoscaler killed and stopped at every moment of its work; closing line "takeover: passed"
 	@BERTH_BIN=$(CURDIR)/$(BIN) tests/e2e/takeover.sh --every
 
+steady: build ## two balancers for ten minutes with every core busy: no failover, nobody lost; closing line "steady: passed"
+	@tests/bench/failover.sh --steady 600
+
 redis-away: build ## Redis away for 10 s under load: nobody lost, nothing launched, no room moved; closing line "redis-away: passed"
 	@BERTH_BIN=$(CURDIR)/$(BIN) tests/e2e/redis_away.sh --away 10 --lost-after 3
 
@@ -57,4 +60,4 @@ install: build ## install programs, units and the example configuration (DESTDIR
 clean: ## remove everything that was built
 	@rm -rf build
 
-.PHONY: help deps deps-dev build up demo test load takeover redis-away fuzz format lint manual install clean
+.PHONY: help deps deps-dev build up demo test load takeover redis-away fuzz format lint manual install clean steady
