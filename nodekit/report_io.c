@@ -223,6 +223,14 @@ static void set_health(struct node_shell *shell)
         shell->handover.health = -1; /* taken, if it was inherited */
 }
 
+/* Until this node ends whoever is inside: by its own deadline, or because its machine does. */
+static int64_t end_in_ms(const struct node_shell *shell)
+{
+    int64_t own_ms = reporter_deadline_ms(&shell->reporter, loop_now(shell->loop));
+    int64_t machine_ms = metadata_watch_left_ms(shell->metadata_watch);
+    return own_ms == 0 || (machine_ms > 0 && machine_ms < own_ms) ? machine_ms : own_ms;
+}
+
 static void carry_out(struct node_shell *shell, const struct reporter_effect *effect)
 {
     char line[128];
@@ -238,13 +246,12 @@ static void carry_out(struct node_shell *shell, const struct reporter_effect *ef
         log_info(&shell->log, "state", "node=%s state=%s epoch=%lld", shell->name,
                  reporter_state_word(&shell->reporter), (long long)shell->reporter.epoch);
         node_step(shell,
-                  (struct node_event){
-                      .kind = NODE_STATE,
-                      .state = shell->reporter.state,
-                      .why = reporter_why(&shell->reporter),
-                      .deadline_ms = reporter_deadline_ms(&shell->reporter, loop_now(shell->loop)),
-                      .succeeded = shell->reporter.wishes & REPORTER_WISH_RESTARTED,
-                      .epoch = shell->reporter.epoch});
+                  (struct node_event){.kind = NODE_STATE,
+                                      .state = shell->reporter.state,
+                                      .why = reporter_why(&shell->reporter),
+                                      .deadline_ms = end_in_ms(shell),
+                                      .succeeded = shell->reporter.wishes & REPORTER_WISH_RESTARTED,
+                                      .epoch = shell->reporter.epoch});
         break;
     case REPORTER_DO_DOOR:
         log_info(&shell->log, "door", "node=%s closed=%d why=%s", shell->name, effect->closed,
@@ -326,6 +333,11 @@ static void on_down(void *arg, const char *why)
         shell->app->store_down(shell);
 }
 
+static const char *known(const char *text)
+{
+    return text[0] ? text : NULL;
+}
+
 static int expand(struct node_shell *shell, const char *text, int port, char ret_url[NODE_URL_MAX],
                   struct err *err)
 {
@@ -334,17 +346,29 @@ static int expand(struct node_shell *shell, const char *text, int port, char ret
     (void)snprintf(digits, sizeof digits, "%d", port);
     if (strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0)
         host = gethostname(own, sizeof own) == 0 ? own : host; /* any address: then by name */
+    char address[46];
+    const struct metadata *m = &shell->metadata;
+    bool has_address = m->address[0] ? span_copy(span_of(m->address), address, sizeof address)
+                                     : metadata_own_address(address);
     const struct template_word words[] = {{"host", host},
                                           {"port", digits},
-                                          {"name", shell->name},
-                                          {"instance", shell->node->instance},
+                                          {"node", shell->name},
+                                          {"pool", shell->node->pool},
+                                          {"zone", known(shell->node->zone)},
+                                          {"instance", known(shell->node->instance)},
+                                          {"address", has_address ? address : NULL},
+                                          {"public_address", known(m->public_address)},
+                                          {"name", shell->name}, /* as {node} */
                                           {NULL, NULL}};
     return template_expand(text, words, ret_url, NODE_URL_MAX, err);
 }
 
 int node_endpoint(struct node_shell *shell, int port, char ret_url[NODE_URL_MAX], struct err *err)
 {
-    return expand(shell, shell->node->advertise, port, ret_url, err);
+    int rc = expand(shell, shell->node->advertise, port, ret_url, err);
+    if (rc < 0)
+        err_prefix(err, "advertise");
+    return rc;
 }
 
 static int open_urls(struct node_shell *shell, struct err *err)
@@ -377,6 +401,11 @@ int node_open_store(void *app, struct err *err)
     if (!shell->redis)
         return err->code ? err->code : BERTH_ESYS;
     handover_open(shell);
+    if (shell->metadata.known) {
+        shell->metadata_watch = metadata_watch_create(shell, err);
+        if (!shell->metadata_watch)
+            return err->code;
+    }
     look_for_files(shell); /* before the first join: out of rotation from the start if so */
     timer_start(&shell->file_timer, FILES_LOOK_MS, FILES_LOOK_MS);
     log_info(&shell->log, "listening", "node=%s pool=%s endpoint=%s capacity=%lld tickets=%d",
@@ -389,6 +418,8 @@ void node_close_store(void *app)
 {
     struct node_shell *shell = app;
     struct redis *redis = shell->redis;
+    metadata_watch_destroy(shell->metadata_watch);
+    shell->metadata_watch = NULL;
     handover_close(shell);
     shell->redis = NULL; /* answers that come while it ends are not acted on */
     redis_destroy(redis);

@@ -262,6 +262,12 @@ static const char *wish_word(const struct reporter *r)
         return "sigterm";
     if (r->wishes & REPORTER_WISH_RESTARTED)
         return "restarted";
+    if (r->wishes & REPORTER_WISH_SPOT)
+        return "spot_interruption";
+    if (r->wishes & REPORTER_WISH_LIFECYCLE)
+        return "asg_terminated";
+    if (r->wishes & REPORTER_WISH_SCHEDULED)
+        return "scheduled_event";
     if (r->wishes & REPORTER_WISH_MAINTENANCE)
         return "maintenance";
     if (r->wishes & REPORTER_WISH_UNHEALTHY)

@@ -26,6 +26,9 @@ enum reporter_wish {
     REPORTER_WISH_SIGTERM = 1,
     REPORTER_WISH_MAINTENANCE = 2,    /* the maintenance file is there */
     REPORTER_WISH_NOT_IN_SERVICE = 4, /* the in-service file is not */
+    REPORTER_WISH_SPOT = 16,          /* the machine is about to be taken back */
+    REPORTER_WISH_SCHEDULED = 32,     /* or rebooted, stopped, retired */
+    REPORTER_WISH_LIFECYCLE = 256,    /* or terminated by its group */
     REPORTER_WISH_RESTARTED = 8,      /* another process has succeeded this one */
     REPORTER_WISH_UNHEALTHY = 64,     /* the server that an agent reports for does not work */
     REPORTER_WISH_ASKED = 128,        /* it asked for it */

@@ -13,6 +13,7 @@
 #include "nodekit/effects.h"
 #include "nodekit/front.h"
 #include "nodekit/handover_io.h"
+#include "nodekit/metadata_io.h"
 #include "nodekit/reporter.h"
 #include "socketio/sio_io.h"
 #include "store/node_info.h"
@@ -72,7 +73,11 @@ struct node_shell {
     struct loop *loop;
     struct config *config;
     const struct settings *settings;
-    const struct node_settings *node;
+    const struct node_settings *picked; /* its section */
+    struct node_settings own;           /* the same, with what the metadata say */
+    const struct node_settings *node;   /* = &own */
+    struct metadata metadata;
+    struct metadata_watch *metadata_watch; /* NULL: metadata is off, or nobody answers */
     const struct pool_settings *pool;
     char name[KEYS_NAME_MAX + 1], nonce[40];
     int64_t capacity;

@@ -150,7 +150,7 @@ static void on_connect(void *arg, uint32_t session, unsigned ns, struct span aut
     uint32_t peer = shell->sio.peer_of_session[session];
     if (peer == NO_PEER || !message_member(auth, "player").ptr)
         return;
-    bool is_game = shell->node == &shell->settings->gamenode.node;
+    bool is_game = shell->picked == &shell->settings->gamenode.node;
     hear(shell, peer, is_game ? SPAN("join") : SPAN("hello"), auth);
 }
 

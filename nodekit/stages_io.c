@@ -78,6 +78,33 @@ static int open_limits(struct node_shell *shell, struct err *err)
     return 0;
 }
 
+/* The section of the configuration, with what the machine knows better: its pool, as its tag says
+ * (one image serves all pools); instance and zone where they are not configured. */
+static int open_settings(struct node_shell *shell, struct err *err)
+{
+    shell->settings = config_settings(shell->config);
+    shell->picked = shell->pick(shell->settings);
+    shell->own = *shell->picked;
+    shell->node = &shell->own;
+    struct metadata *m = &shell->metadata;
+    if (shell->own.metadata != METADATA_OFF) {
+        int rc = metadata_read(shell->own.metadata == METADATA_AWS, m, err);
+        if (rc < 0)
+            return rc;
+    }
+    if (m->pool[0])
+        shell->own.pool = m->pool;
+    if (!shell->own.instance[0])
+        shell->own.instance = m->instance;
+    if (!shell->own.zone[0])
+        shell->own.zone = m->zone;
+    shell->pool = settings_pool(shell->settings, span_of(shell->own.pool));
+    if (!shell->pool)
+        return err_set(err, BERTH_EINVAL, "pool %s%s is not among the configured pools",
+                       shell->own.pool, m->pool[0] ? " (the instance's tag berth:pool)" : "");
+    return 0;
+}
+
 int node_open_config(void *app, struct err *err)
 {
     struct node_shell *shell = app;
@@ -85,13 +112,7 @@ int node_open_config(void *app, struct err *err)
         program_open(&shell->boot, &shell->log, shell->program, shell->argc, shell->argv);
     if (!shell->config)
         return BOOT_DONE;
-    shell->settings = config_settings(shell->config);
-    shell->node = shell->pick(shell->settings);
-    shell->pool = settings_pool(shell->settings, span_of(shell->node->pool));
-    int rc = 0;
-    if (!shell->pool)
-        rc = err_set(err, BERTH_EINVAL, "pool %s is not among the configured pools",
-                     shell->node->pool);
+    int rc = open_settings(shell, err);
     if (rc == 0)
         rc = open_identity(shell, err);
     if (rc == 0)
@@ -194,9 +215,9 @@ int node_open_door(void *app, struct err *err)
         return rc;
     const struct gamenode_settings *game = &shell->settings->gamenode;
     const struct agent_settings *agent = &shell->settings->agent;
-    int64_t grace_ms = shell->node == &game->node    ? game->grace_ms
-                       : shell->node == &agent->node ? agent->grace_ms
-                                                     : 0;
+    int64_t grace_ms = shell->picked == &game->node    ? game->grace_ms
+                       : shell->picked == &agent->node ? agent->grace_ms
+                                                       : 0;
     struct ticket_door_config config = {
         .keys = shell->ticket_keys,
         .node = span_of(shell->name),

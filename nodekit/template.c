@@ -3,12 +3,27 @@
 
 #include "core/span.h"
 
-static const char *find(const struct template_word *words, struct span name)
+#include <stdio.h>
+
+static const struct template_word *find(const struct template_word *words, struct span name)
 {
     for (; words->name; words++)
         if (span_is(name, words->name))
-            return words->value;
+            return words;
     return NULL;
+}
+
+static int unknown(const char *text, struct span name, const struct template_word *words,
+                   struct err *err)
+{
+    char all[256] = "";
+    size_t n = 0;
+    for (; words->name && n < sizeof all - 1; words++) {
+        int len = snprintf(all + n, sizeof all - n, " {%s}", words->name);
+        n = len > 0 && n + (size_t)len < sizeof all ? n + (size_t)len : sizeof all - 1;
+    }
+    return err_set(err, BERTH_EINVAL, "%s: {%.*s} is not known; there are%s", text, SPAN_ARG(name),
+                   all);
 }
 
 int template_expand(const char *text, const struct template_word *words, char *ret_buf, size_t size,
@@ -23,10 +38,12 @@ int template_expand(const char *text, const struct template_word *words, char *r
                 return err_set(err, BERTH_EINVAL, "%s: the brace at %zu is not closed", text,
                                (size_t)(p - text));
             struct span name = {p + 1, (size_t)(end - p) - 1};
-            const char *value = find(words, name);
-            if (!value)
-                return err_set(err, BERTH_EINVAL, "%s: {%.*s} is not known", text, SPAN_ARG(name));
-            piece = span_of(value);
+            const struct template_word *word = find(words, name);
+            if (!word)
+                return unknown(text, name, words, err);
+            if (!word->value)
+                return err_set(err, BERTH_EINVAL, "%s: {%s} has no value here", text, word->name);
+            piece = span_of(word->value);
             p = end;
         }
         if (n + piece.len >= size)

@@ -9,12 +9,13 @@
 #include <stddef.h>
 
 struct template_word {
-    const char *name; /* "host"; NULL ends the table */
-    const char *value;
+    const char *name;  /* "host"; NULL ends the table */
+    const char *value; /* NULL: not known here */
 };
 
 /* Write `text` with each {name} replaced, terminated. Returns the length; BERTH_EINVAL: a {name}
- * that is not in words, or an open brace (err says which); BERTH_EFULL: longer than size - 1. */
+ * that is not in words or not known here, or an open brace (err says which); BERTH_EFULL: longer
+ * than size - 1. */
 int template_expand(const char *text, const struct template_word *words, char *ret_buf, size_t size,
                     struct err *err) BERTH_MUST_USE;
 

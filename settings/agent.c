@@ -31,6 +31,12 @@ const struct option agent_options[] = {
      0},
     {"probe_url", OPT_TEXT, AT(node.probe_url), NULL, "1..512",
      "The URL the balancer probes; not set: the advertised one.", 0},
+    {"metadata", OPT_CHOICE, AT(node.metadata), "off", "off|aws|auto",
+     "Ask the machine (EC2 metadata, version 2) for instance, zone, addresses and pool (tag "
+     "berth:pool), and watch for notices of its end. auto: if anybody answers.",
+     0},
+    {"metadata_interval", OPT_DURATION, AT(node.metadata_interval_ms), "5s", "100ms..5m",
+     "How often such notices are looked for.", 0},
     {"zone", OPT_TEXT, AT(node.zone), "", "0..63", "Availability zone or data centre.", 0},
     {"version", OPT_TEXT, AT(node.version), "", "0..63",
      "Build of the game, for clients that ask for one.", 0},

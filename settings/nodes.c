@@ -33,7 +33,8 @@
          offsetof(s, node.advertise),                                                                \
          "ws://{host}:{port}/ws",                                                                    \
          "1..512",                                                                                   \
-         "The URL players are given; {host}, {port}, {name} and {instance} are filled in.",          \
+         "The URL players are given. Filled in: {host} {port} {node} {pool} {zone} {instance} "      \
+         "{address} {public_address}; {name} is {node}.",                                            \
          0},                                                                                         \
         {"probe_url",                                                                                \
          OPT_TEXT,                                                                                   \
@@ -41,6 +42,21 @@
          NULL,                                                                                       \
          "1..512",                                                                                   \
          "The URL the balancer probes; not set: the advertised one.",                                \
+         0},                                                                                         \
+        {"metadata",                                                                                 \
+         OPT_CHOICE,                                                                                 \
+         offsetof(s, node.metadata),                                                                 \
+         "off",                                                                                      \
+         "off|aws|auto",                                                                             \
+         "Ask the machine (EC2 metadata, version 2) for instance, zone, addresses and pool (tag "    \
+         "berth:pool), and watch for notices of its end. auto: if anybody answers.",                 \
+         0},                                                                                         \
+        {"metadata_interval",                                                                        \
+         OPT_DURATION,                                                                               \
+         offsetof(s, node.metadata_interval_ms),                                                     \
+         "5s",                                                                                       \
+         "100ms..5m",                                                                                \
+         "How often such notices are looked for.",                                                   \
          0},                                                                                         \
         {"zone", OPT_TEXT, offsetof(s, node.zone), "", "0..63", "Availability zone or data centre.", \
          0},                                                                                         \

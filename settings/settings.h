@@ -273,13 +273,17 @@ int alerts_report_parse(const char *text, struct alerts_report *ret_report,
 
 /* ---- nodes ---- */
 
+enum node_metadata { METADATA_OFF, METADATA_AWS, METADATA_AUTO };
+
 /* Common to gamenode and lobbynode. */
 struct node_settings {
+    int metadata; /* enum node_metadata */
+    int64_t metadata_interval_ms;
     const char *name; /* NULL: made from host name and pid */
     const char *pool;
     struct host_port listen;
     int64_t port;                          /* instead of listen's; -1: listen's */
-    const char *advertise;                 /* URL template: {host} {port} {name} {instance} */
+    const char *advertise;                 /* URL template; its words: nodekit/report_io.c */
     const char *probe_url;                 /* template; NULL: the advertised one */
     const char *zone, *version, *instance; /* "" when not set */
     int64_t capacity;                      /* 0: the pool's */
@@ -441,8 +445,8 @@ extern const struct option redis_options[], redis_server_options[], log_options[
     autoscale_options[], local_options[], local_program_options[], aws_options[],
     ec2_template_options[], asg_options[], asg_group_options[], cloudformation_options[],
     stack_options[], stack_parameter_options[], cloudwatch_options[], gamenode_options[],
-    lobbynode_options[], agent_options[], swarm_options[], up_options[],
-    cli_options[], simulate_options[];
+    lobbynode_options[], agent_options[], swarm_options[], up_options[], cli_options[],
+    simulate_options[];
 extern const struct option match_mode_options[];
 extern const struct option alerts_options[], alert_to_options[];
 /* Checks that see a whole section. */

@@ -4,7 +4,7 @@
 #include "tests/support/cmocka.h"
 
 static const struct template_word words[] = {
-    {"host", "10.0.0.1"}, {"port", "7000"}, {"empty", ""}, {NULL, NULL}};
+    {"host", "10.0.0.1"}, {"port", "7000"}, {"empty", ""}, {"zone", NULL}, {NULL, NULL}};
 
 static void test_fills_words_in(void **state)
 {
@@ -22,7 +22,10 @@ static void test_says_what_is_wrong(void **state)
     char buf[22];
     struct err err = {0};
     assert_int_equal(template_expand("ws://{hots}", words, buf, sizeof buf, &err), BERTH_EINVAL);
-    assert_non_null(strstr(err.text, "{hots} is not known"));
+    assert_non_null(
+        strstr(err.text, "{hots} is not known; there are {host} {port} {empty} {zone}"));
+    assert_int_equal(template_expand("ws://{zone}", words, buf, sizeof buf, &err), BERTH_EINVAL);
+    assert_non_null(strstr(err.text, "{zone} has no value here"));
     assert_int_equal(template_expand("ws://{host", words, buf, sizeof buf, &err), BERTH_EINVAL);
     assert_non_null(strstr(err.text, "not closed"));
     assert_int_equal(template_expand("ws://{host}:{port}/ws", words, buf, sizeof buf, &err), 21);
