@@ -288,6 +288,8 @@ static void on_result(struct lobby *lobby, const struct lobby_event *ev, struct 
     case RESULT_AWAY:
         party_told(lobby, ev, fx);
         break;
+    case RESULT_HELLO:
+        break;
     default:
         seeker_result(lobby, ev, fx);
     }

@@ -119,7 +119,7 @@ static int encode(struct lobbynode *l, const struct lobby_effect *effect, struct
         struct call_seek_finish req = {.room = span_of(effect->room),
                                        .results = l->fx.results,
                                        .result_count = l->fx.result_count,
-                                       .stream = lobby_io_stream(),
+                                       .stream_max = lobby_io_stream().max,
                                        .group_ttl_ms = settings->group_ttl_ms};
         return calls_seek_finish(call, &shell->keys, &req, err);
     }

@@ -121,7 +121,7 @@ static bool begin_make(struct lobbynode *l, const struct lobby_effect *effect)
                                  .match_ttl_ms = l->lobby.config.match_ttl_ms,
                                  .smaller = effect->rules->on_leave == MATCH_LEAVE_SMALLER,
                                  .size_min = effect->rules->size_min,
-                                 .stream = lobby_io_stream()};
+                                 .stream_max = lobby_io_stream().max};
     int rc = calls_seek_make_begin(&l->making.call, &l->shell.keys, &req, &err);
     if (rc < 0)
         failed(l, rc, &err);

@@ -331,7 +331,7 @@ struct call_seek_make {
     int64_t match_ttl_ms;
     bool smaller; /* when one leaves: the others go on; false: they wait again */
     int64_t size_min;
-    struct call_stream stream;
+    int64_t stream_max;
 };
 int calls_seek_make_begin(struct store_call *call, const struct keys *keys,
                           const struct call_seek_make *req, struct err *err) BERTH_MUST_USE;
@@ -368,7 +368,7 @@ struct call_seek_finish {
     struct span room;
     const struct call_seek_result *results;
     size_t result_count;
-    struct call_stream stream;
+    int64_t stream_max;
     int64_t group_ttl_ms; /* 0: the players get no group */
 };
 int calls_seek_finish(struct store_call *call, const struct keys *keys,
@@ -442,6 +442,7 @@ enum seek_result_kind {
     RESULT_SAY,       /* text: `player data`, in the group `room` */
     RESULT_HERE,      /* text: player */
     RESULT_AWAY,      /* text: player */
+    RESULT_HELLO,     /* nothing: the stream's first entry */
     RESULT_KINDS
 };
 struct seek_result {

@@ -46,7 +46,7 @@ int calls_seek_make_begin(struct store_call *call, const struct keys *keys,
     build_int(&b, "match_ttl_ms", req->match_ttl_ms, req->retry_ms, BUILD_INT_MAX);
     build_word(&b, req->smaller ? "smaller" : "requeue");
     build_int(&b, "size_min", req->size_min, 1, CALL_PLAYERS_MAX);
-    build_stream(&b, &req->stream);
+    build_int(&b, "stream_max", req->stream_max, 1, 100000000);
     return build_end(&b);
 }
 
@@ -121,7 +121,7 @@ int calls_seek_finish(struct store_call *call, const struct keys *keys,
     if (req->result_count > CALL_PLAYERS_MAX)
         build_bad(&b, "results", "at most 32");
     build_id(&b, "room", req->room);
-    build_stream(&b, &req->stream);
+    build_int(&b, "stream_max", req->stream_max, 1, 100000000);
     build_int(&b, "group_ttl_ms", req->group_ttl_ms, 0, BUILD_INT_MAX);
     for (size_t i = 0; i < req->result_count && !b.code; i++) {
         build_id(&b, "player", req->results[i].player);

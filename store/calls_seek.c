@@ -115,7 +115,7 @@ int calls_party(struct store_call *call, const struct keys *keys, const struct c
 int calls_group(struct store_call *call, const struct keys *keys, const struct call_group *req,
                 struct err *err)
 {
-    static const char *const ops[] = {"say", "here", "away"};
+    static const char *const ops[] = {"say", "here", "away", "hello"};
     struct build b = build_begin(call, SCRIPT_GROUP, keys, err);
     build_key_of(&b, "group", req->party ? keys_party : keys_group, req->group);
     build_key(&b, KEY_RESULTS_PREFIX);
@@ -184,7 +184,7 @@ static bool read_kind(struct span text, enum seek_result_kind *ret_kind)
 {
     static const char *const kinds[RESULT_KINDS] = {"result",  "match", "seeking", "cancelled",
                                                     "timeout", "again", "party",   "say",
-                                                    "here",    "away"};
+                                                    "here",    "away",  "hello"};
     for (int i = 0; i < RESULT_KINDS; i++) {
         if (span_is(text, kinds[i])) {
             *ret_kind = (enum seek_result_kind)i;

@@ -26,7 +26,10 @@ local t = redis.call('TIME')
 local now = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 local stamp = string.format('%.0f', now)
 local here = lobby .. '/' .. epoch
-redis.call('ZADD', lobbies, 'NX', string.format('%.0f', now + lease), here) -- a lapsed lease is for seek_tick to renew, which tells
+if redis.call('ZADD', lobbies, 'NX', string.format('%.0f', now + lease), here) == 1 then -- a lapsed one is for seek_tick to renew
+  redis.call('XADD', results_prefix .. lobby, '*', 'k', 'hello', 'p', '-', 'e', epoch, 'r', '-', 'd', '-')
+  redis.call('PEXPIRE', results_prefix .. lobby, stream_ttl)
+end
 
 local told = {} -- results streams written to: their life is set once
 local function tell(to, player, kind, text)

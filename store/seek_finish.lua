@@ -2,14 +2,13 @@
 -- seek_finish: every player of a match is told once, through the stream of the player's lobby node. Idempotent. A match that a
 -- player has left meanwhile, or whose lobby node is dead, goes on smaller or is undone, as its mode says.
 -- KEYS matches match seekers lobbies modes group, and the prefixes queue_prefix results_prefix
--- ARGV room stream_max stream_ttl_ms group_ttl_ms (0: no group), then player, text ...
+-- ARGV room stream_max group_ttl_ms (0: no group), then player, text ...
 local matches, match, seekers, lobbies, modes, group, queue_prefix, results_prefix =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
-local room, stream_max, stream_ttl, group_ttl = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local room, stream_max, group_ttl = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 if not stream_max or stream_max < 1 then return {'BAD', 'stream_max'} end
-if not stream_ttl or stream_ttl < 1 then return {'BAD', 'stream_ttl_ms'} end
 if not group_ttl or group_ttl < 0 then return {'BAD', 'group_ttl_ms'} end
-if #ARGV % 2 ~= 0 then return {'BAD', 'results'} end
+if #ARGV % 2 ~= 1 then return {'BAD', 'results'} end
 local t = redis.call('TIME')
 local now = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 local stamp = string.format('%.0f', now)
@@ -20,7 +19,7 @@ if not record then
 end
 local mode, leave, min, entries = string.match(record, ' mode=(%S+) .* leave=(%a+) min=(%d+) entries=(%S+)')
 local texts, left = {}, {}
-for i = 5, #ARGV, 2 do texts[ARGV[i]] = ARGV[i + 1] end
+for i = 4, #ARGV, 2 do texts[ARGV[i]] = ARGV[i + 1] end
 for id in string.gmatch(record, ' left=(%S+)') do left[id] = true end
 
 local lives = {}
@@ -28,12 +27,10 @@ local function alive(lobby)
   if lives[lobby] == nil then lives[lobby] = tonumber(redis.call('ZSCORE', lobbies, lobby) or '0') >= now end
   return lives[lobby]
 end
-local here, kept, gone, told = {}, {}, 0, {} -- here: player, lobby, epoch; kept: entries of those who are here
+local here, kept, gone = {}, {}, 0 -- here: player, lobby, epoch; kept: entries of those who are here
 local function tell(p, kind, text)
-  local key = results_prefix .. p[2]
+  local key = results_prefix .. p[2] -- of a live lobby node: seek_tick gives it its life
   redis.call('XADD', key, 'MAXLEN', '~', stream_max, '*', 'k', kind, 'p', p[1], 'e', p[3], 'r', room, 'd', text)
-  if not told[key] then redis.call('PEXPIRE', key, stream_ttl) end
-  told[key] = true
 end
 for head, list in string.gmatch(entries, '(%d+|%-?%d+|[^|]*|[^|]*|)([^;]+)') do
   local stay = {}

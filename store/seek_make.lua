@@ -2,19 +2,18 @@
 -- seek_make: groups of waiting entries of one mode become matches, each whole or not at all. Nobody is in two matches: an entry is
 -- taken out of the queue by the call that makes its match.
 -- KEYS queue seekers matches lobbies, and the prefixes match_prefix results_prefix
--- ARGV mode retry_ms match_ttl_ms on_leave (requeue, smaller) size_min stream_max stream_ttl_ms, then of each match
+-- ARGV mode retry_ms match_ttl_ms on_leave (requeue, smaller) size_min stream_max, then of each match
 --      room, bots, count, entry ... (count of them, as in the queue)
 local queue, seekers, matches, lobbies, match_prefix, results_prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local mode, retry, match_ttl, on_leave, size_min = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5]
-local stream_max, stream_ttl = tonumber(ARGV[6]), tonumber(ARGV[7])
+local stream_max = tonumber(ARGV[6])
 if not string.find(mode, '^[%w._~-]+$') or #mode > 63 then return {'BAD', 'mode'} end
 if not retry or retry < 1 then return {'BAD', 'retry_ms'} end
 if not match_ttl or match_ttl < retry then return {'BAD', 'match_ttl_ms'} end
 if on_leave ~= 'requeue' and on_leave ~= 'smaller' then return {'BAD', 'on_leave'} end
 if not string.find(size_min, '^[1-9]%d*$') then return {'BAD', 'size_min'} end
 if not stream_max or stream_max < 1 then return {'BAD', 'stream_max'} end
-if not stream_ttl or stream_ttl < 1 then return {'BAD', 'stream_ttl_ms'} end
-local i = 8
+local i = 7
 while i <= #ARGV do -- all of it first: a wrong argument changes nothing
   local count = tonumber(ARGV[i + 2] or '')
   if not string.find(ARGV[i], '^[%w._:~@-]+$') or #ARGV[i] > 64 then return {'BAD', 'room'} end
@@ -31,8 +30,8 @@ local function alive(lobby)
   if lives[lobby] == nil then lives[lobby] = tonumber(redis.call('ZSCORE', lobbies, lobby) or '0') >= now end
   return lives[lobby]
 end
-local words, told, made = {}, {}, false
-i = 8
+local words, made = {}, false
+i = 7
 while i <= #ARGV do
   local room, bots, count = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
   local word, sets = 'OK', {}
@@ -60,8 +59,7 @@ while i <= #ARGV do
       redis.call('ZADD', matches, due, room)
       local key = results_prefix .. first_lobby -- the lobby node of who waited longest finishes it
       redis.call('XADD', key, 'MAXLEN', '~', stream_max, '*', 'k', 'match', 'p', '-', 'e', first_epoch, 'r', room, 'd', record)
-      if not told[key] then redis.call('PEXPIRE', key, stream_ttl) end
-      told[key], made = true, true
+      made = true
     else
       word = 'TAKEN' -- that room id is in use
     end

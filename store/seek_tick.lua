@@ -16,7 +16,10 @@ local had = redis.call('ZSCORE', lobbies, here)
 local lost = not had or tonumber(had) < now -- its seekers may have been taken out meanwhile
 redis.call('ZADD', lobbies, string.format('%.0f', now + lease), here)
 redis.call('PEXPIRE', lobbies, 86400000)
-redis.call('PEXPIRE', results, stream_ttl)
+if redis.call('PEXPIRE', results, stream_ttl) == 0 then -- there from now on, with a life: who writes to it need not set one
+  redis.call('XADD', results, '*', 'k', 'hello', 'p', '-', 'e', ARGV[2], 'r', '-', 'd', '-')
+  redis.call('PEXPIRE', results, stream_ttl)
+end
 local held = redis.call('GET', matcher)
 if held and held ~= here then return {'OK', now, lost and 1 or 0, 0, {}, {}} end
 redis.call('SET', matcher, here, 'PX', matcher_ms)

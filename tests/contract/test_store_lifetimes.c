@@ -118,7 +118,7 @@ static void live(void)
                                             .retry_ms = 1,
                                             .match_ttl_ms = 60000,
                                             .size_min = 1,
-                                            .stream = stream};
+                                            .stream_max = 100};
         const struct span entries[] = {span_of(entry)};
         store_encoded(calls_seek_make_begin(&fx.call, &fx.keys, &make, &fx.err));
         assert_int_equal(calls_seek_make_add(&fx.call, span_of(name), 0, entries, 1), 0);
@@ -127,7 +127,7 @@ static void live(void)
             continue;
         const struct call_seek_result result = {span_of(name), SPAN("text")};
         (void)SAY(seek_finish, .room = span_of(name), .results = &result, .result_count = 1,
-                  .stream = stream, .group_ttl_ms = 1000);
+                  .stream_max = 100, .group_ttl_ms = 1000);
     }
     /* nodes that come and go leave nothing */
     for (int i = 0; i < 50; i++) {

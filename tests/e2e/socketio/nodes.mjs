@@ -176,6 +176,29 @@ test("probes are answered and not counted", async () => {
   assert.equal(await conns(game), 0);
 });
 
+test("lobby: a party over Socket.IO is told of itself, waits whole, and talks", async () => {
+  const [ann, bob] = ["ann", "bob"].map((player, i) => client(lobby, { ...Object.values(ways)[i], auth: { player } }));
+  await Promise.all([ann, bob].map((p) => heard(p, "welcome")));
+  const made = heard(ann, "party");
+  ann.emit("party_create", {});
+  const [{ code, leader }] = await made;
+  assert.equal(leader, "ann");
+  const both = [ann, bob].map((p) => heard(p, "party"));
+  bob.emit("party_join", { code });
+  for (const [said] of await Promise.all(both)) assert.deepEqual(said, { code, leader: "ann", players: ["ann", "bob"] });
+  const seeking = [ann, bob].map((p) => heard(p, "seeking"));
+  ann.emit("seek", { mode: "pairs", rating: 1200, region: "eu" });
+  for (const [said] of await Promise.all(seeking)) assert.deepEqual(said, { mode: "pairs", size: 4 });
+  const message = heard(ann, "message");
+  bob.emit("message", { to: "party", data: { ready: true } });
+  assert.deepEqual((await message)[0], { from: "bob", group: code, data: { ready: true } });
+  const cancelled = heard(ann, "cancelled");
+  bob.disconnect();
+  assert.deepEqual((await cancelled)[0], { mode: "pairs", reason: "party_changed" });
+  ann.disconnect();
+  await until("both are gone", async () => (await conns(lobby)) === 0);
+});
+
 test("lobby: four seekers over all transports are welcomed, counted and queued", async () => {
   const players = Object.entries({ ...ways, again: {} }).map(([way, options]) => client(lobby, { ...options, auth: { player: `p-${way}` } }));
   await Promise.all(players.map((p) => heard(p, "welcome")));

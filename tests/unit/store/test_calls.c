@@ -130,7 +130,7 @@ static void test_one_more_than_the_limits_is_refused(void **state)
     for (size_t i = 0; i <= CALL_PLAYERS_MAX; i++)
         results[i] = (struct call_seek_result){ids[0], {large, 400}};
     struct call_seek_finish finish = {
-        .room = ids[0], .results = results, .result_count = CALL_PLAYERS_MAX, .stream = {1, 1}};
+        .room = ids[0], .results = results, .result_count = CALL_PLAYERS_MAX, .stream_max = 1};
     assert_int_equal(calls_seek_finish(&call, &keys, &finish, NULL), 0);
     for (size_t i = 0; i <= CALL_PLAYERS_MAX; i++)
         results[i].text.len = CALL_RESULT_MAX;
