@@ -70,18 +70,28 @@ static int64_t delay_ms(const struct lb *lb, const struct lb_pool *pool, size_t 
     return (int64_t)RANK_DELAY_MS * before;
 }
 
-/* What the change means to people. A lease that comes back to who had it is no news. */
+/* Did it come from one whose turn is after ours? */
+static bool came_back(const struct lb *lb, const struct lb_pool *pool, const char *from)
+{
+    const struct lb_settings *s = lb->config.lb;
+    for (size_t i = 0; i < s->peers.count; i++)
+        if (strcmp(SECTION_AT(s->peers, struct lb_peer_settings, i)->name, from) == 0)
+            return lb_rank(s, pool->config.settings->name, i) > pool->rank;
+    return false;
+}
+
+/* What the change means to people. A lease that comes back to who had it is no news, nor is one
+ * that the first choice takes when nobody had it. */
 static void tell_gained(struct lb *lb, struct lb_pool *pool, const char *why, struct lb_effects *fx)
 {
-    const char *me = lb->config.name;
-    bool same = strcmp(pool->owner_before, me) == 0;
+    const char *me = lb->config.name, *from = pool->owner_before;
     fx_note(fx, LB_INFO, pool->index, "owner", me, true, why, "owner=%s token=%lld rank=%d", me,
             (long long)lease_token(&pool->lease), pool->rank);
-    const char *event = pool->rank > 0 ? "failover" : "failback";
-    if (!same && (pool->rank > 0 || pool->owner_before[0] != '\0'))
-        fx_hook(fx_note(fx, pool->rank > 0 ? LB_WARN : LB_INFO, pool->index, event, me, true, why,
-                        "owner=%s from=%s token=%lld", me,
-                        pool->owner_before[0] ? pool->owner_before : "-",
+    bool back = came_back(lb, pool, from);
+    const char *event = back ? "failback" : "failover";
+    if (strcmp(from, me) != 0 && (from[0] != '\0' || pool->rank > 0))
+        fx_hook(fx_note(fx, back ? LB_INFO : LB_WARN, pool->index, event, me, true, why,
+                        "owner=%s from=%s token=%lld", me, from[0] ? from : "-",
                         (long long)lease_token(&pool->lease)),
                 event);
     (void)snprintf(pool->owner_before, sizeof pool->owner_before, "%s", me);

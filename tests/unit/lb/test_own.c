@@ -94,6 +94,7 @@ static void test_the_next_in_turn_takes_over_and_hands_back(void **state)
 {
     kill_lb(0);
     (void)until_owned_by("lb-b"); /* not lb-c */
+    world_run(&w, w.now + 10);
     kill_lb(1);
     (void)until_owned_by("lb-c");
     world_restart_lb(&w, 1, 0);
@@ -108,6 +109,7 @@ static void test_the_next_in_turn_takes_over_and_hands_back(void **state)
     world_run(&w, w.now + 60000);
     assert_string_equal(w.holder, "lb-a");
     assert_int_equal(count("failover"), 2);
+    assert_int_equal(count("failback pool=game node=lb-b"), 1);
     assert_int_equal(count("failback pool=game node=lb-a"), 1);
     assert_int_equal(w.moves_refused, 0);
 }
