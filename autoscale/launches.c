@@ -219,17 +219,24 @@ void launches_failed(struct launches *ls, const struct policy *policy, mono_ms_t
 }
 
 void launches_refused(struct launches *ls, const struct policy *policy, const char *token,
-                      bool known, const char *error, mono_ms_t now, struct effects *fx)
+                      enum launch_refusal refusal, const char *error, mono_ms_t now,
+                      struct effects *fx)
 {
+    static const char *const words[] = {"refused", "unknown", "throttled", "no_capacity", "denied"};
     struct launch *row = find(ls, token);
     if (!row || row->state != LAUNCH_CALLING)
         return;
     char text[200];
     effects_value(error, text, sizeof text);
     effects_note(fx, "launch_failed", token, true, "count=%d calls=%d outcome=%s error=%s",
-                 row->count, row->calls, known ? "refused" : "unknown", text);
-    launches_failed(ls, policy, now, fx);
-    if (known && finish(ls, row, "refused", fx))
+                 row->count, row->calls, words[refusal], text);
+    if (refusal == LAUNCH_DENIED && ls->failures < policy->launch_failures_max - 1)
+        ls->failures = policy->launch_failures_max - 1;
+    if (refusal == LAUNCH_THROTTLED)
+        ls->not_before = mono_add(now, backoff_ms(policy, ls->failures + 1));
+    else
+        launches_failed(ls, policy, now, fx);
+    if (refusal != LAUNCH_LOST && finish(ls, row, "refused", fx))
         return;
     row->state = LAUNCH_AGAIN;
     row->again_at = ls->not_before;

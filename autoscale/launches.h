@@ -84,9 +84,19 @@ void launches_written(struct launches *ls, const char *token, bool ok, mono_ms_t
 void launches_made(struct launches *ls, struct fleet *fleet, const char *token,
                    const char (*ids)[NAME_SIZE], size_t count, mono_ms_t now, struct effects *fx);
 
-/* The provider has refused (`known`), or nobody knows what became of the call. */
+/* Why there is no instance. All but LOST: certainly none was made. */
+enum launch_refusal {
+    LAUNCH_REFUSED,
+    LAUNCH_LOST,        /* nobody knows what became of the call */
+    LAUNCH_THROTTLED,   /* asked too often: backs off, but is no failure of the launch */
+    LAUNCH_NO_CAPACITY, /* the cloud has no machine left */
+    LAUNCH_DENIED,      /* no use before a person changes something: halts at once */
+};
+
+/* The provider has not done it. */
 void launches_refused(struct launches *ls, const struct policy *policy, const char *token,
-                      bool known, const char *error, mono_ms_t now, struct effects *fx);
+                      enum launch_refusal refusal, const char *error, mono_ms_t now,
+                      struct effects *fx);
 
 /* An instance never came up: counts as a failed launch. */
 void launches_failed(struct launches *ls, const struct policy *policy, mono_ms_t now,

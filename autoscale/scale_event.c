@@ -113,9 +113,15 @@ static void on_launched(struct scale *s, const struct scale_event *ev, struct ef
         s->list_next_at = s->now;
         return;
     }
-    bool known = ev->answer.outcome != SCALE_UNKNOWN;
-    launches_refused(&s->launches, s->policy, ev->answer.name, known, error, s->now, fx);
-    if (known)
+    static const enum launch_refusal refusals[] = {
+        [SCALE_DONE] = LAUNCH_REFUSED, /* "done", and nothing made */
+        [SCALE_NOT_DONE] = LAUNCH_REFUSED,    [SCALE_UNKNOWN] = LAUNCH_LOST,
+        [SCALE_THROTTLED] = LAUNCH_THROTTLED, [SCALE_NO_CAPACITY] = LAUNCH_NO_CAPACITY,
+        [SCALE_DENIED] = LAUNCH_DENIED,
+    };
+    launches_refused(&s->launches, s->policy, ev->answer.name, refusals[ev->answer.outcome], error,
+                     s->now, fx);
+    if (ev->answer.outcome != SCALE_UNKNOWN)
         s->memory.out_at.ms = 0;
 }
 

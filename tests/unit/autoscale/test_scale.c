@@ -375,6 +375,26 @@ static void test_refused_launch_backs_off(void **state)
     world_fini(&w);
 }
 
+static void test_denied_halts_at_once_and_throttled_never_does(void **state)
+{
+    struct world w;
+    world_init(&w, 1, 4);
+    w.policy.launch_failures_max = 3;
+    w.launch_outcome = SCALE_THROTTLED;
+    world_boot_side(&w, 0);
+    world_lead(&w, 0);
+    world_run(&w, 120000);
+    assert_false(world_status(&w, 0).halted);
+    assert_in_range(world_logged(&w, "outcome=throttled"), 5, 20);
+    w.launch_outcome = SCALE_DENIED;
+    world_run(&w, 20000);
+    assert_int_equal(world_logged(&w, "outcome=denied"), 1);
+    assert_int_equal(world_logged(&w, "launches_halted"), 1);
+    assert_true(world_status(&w, 0).halted);
+    assert_int_equal(w.launched, 0);
+    world_fini(&w);
+}
+
 static void test_unknown_outcome_is_asked_again_with_the_same_token(void **state)
 {
     struct world w;
@@ -583,6 +603,7 @@ int main(void)
         cmocka_unit_test(test_boot_timeout_terminates_backs_off_and_halts),
         cmocka_unit_test(test_instances_that_die_at_boot_back_off),
         cmocka_unit_test(test_refused_launch_backs_off),
+        cmocka_unit_test(test_denied_halts_at_once_and_throttled_never_does),
         cmocka_unit_test(test_unknown_outcome_is_asked_again_with_the_same_token),
         cmocka_unit_test(test_failing_list_holds_launches),
         cmocka_unit_test(test_instance_is_terminated_only_when_all_its_nodes_are_drained),

@@ -112,8 +112,8 @@ static void do_launch(struct world *w, struct world_side *side, const struct eff
 {
     char ids[WORLD_NODES][NAME_SIZE];
     w->launch_calls++;
-    if (w->launch_outcome == SCALE_NOT_DONE) {
-        answer(w, side, SCALE_LAUNCHED, e->name, SCALE_NOT_DONE);
+    if (w->launch_outcome != SCALE_DONE && w->launch_outcome != SCALE_UNKNOWN) {
+        answer(w, side, SCALE_LAUNCHED, e->name, w->launch_outcome);
         return;
     }
     for (int k = 0; k < e->count; k++) {
