@@ -328,6 +328,7 @@ static void on_keys(void *arg, const struct credentials *keys, const char *regio
         .body = call->body,
         .timeout_ms = left < aws->settings->timeout_ms ? left : aws->settings->timeout_ms,
         .response_max = RESPONSE_MAX,
+        .once = !(call->flags & AWS_AGAIN),
         .aws_sigv4 = by_hand ? NULL : sigv4,
         .user_password = by_hand ? NULL : user};
     struct err why = {0};

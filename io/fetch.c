@@ -432,6 +432,8 @@ static int set_options(struct fetch *fetch, const struct fetch_request *request,
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, fetch);
     curl_easy_setopt(easy, CURLOPT_PROXY, request->proxy ? request->proxy : "");
+    if (request->once) /* only on a connection that was used before does it try again */
+        curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     if (request->unix_socket)
         curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
     if (set_headers(fetch, request) < 0 || set_body(fetch, request) < 0)

@@ -28,6 +28,8 @@ struct fetch_request {
     bool secret_url; /* errors name its host only */
     const char *aws_sigv4;     /* "aws:amz:REGION:SERVICE", or NULL */
     const char *user_password; /* "id:secret" for aws_sigv4, or NULL */
+    bool once; /* sent at most once. Otherwise libcurl sends a request again, whatever its method,
+                  when a kept connection ends before an answer's first byte */
 };
 
 struct fetch_response {

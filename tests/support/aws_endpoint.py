@@ -143,7 +143,11 @@ class Reader:
         if shape.enum and tree not in shape.enum:
             self.fail("InvalidParameterValue", f"{path} = {tree}: one of {shape.enum}")
         pattern = shape.metadata.get("pattern")
-        if pattern and not re.search(pattern.replace("\\p{", "[") if "\\p{" not in pattern else "", tree):
+        try:
+            wrong = bool(pattern) and not re.fullmatch(pattern, tree)
+        except re.error:  # Java's own: surrogates, \p{..}
+            wrong = False
+        if wrong:
             self.fail("InvalidParameterValue", f"{path} = {tree}: must match {pattern}")
         self.within(shape, len(tree), path)
         return tree
