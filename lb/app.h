@@ -1,7 +1,8 @@
 /* app.h - the shell of berth-lb: everything the process holds, and the doors between its files.
  *
  * main.c opens and closes it in stages; effects_io.c turns callbacks into events of the core and
- * carries out its effects; probe_io.c, peer_io.c, public_io.c and admin_io.c are its edges. */
+ * carries out its effects; probe*_io.c, peer_io.c, public_io.c,
+ * asked_io.c, room_io.c, admin*_io.c, hooks_io.c and service_io.c are its edges. */
 #ifndef BERTH_LB_APP_H
 #define BERTH_LB_APP_H
 
@@ -71,7 +72,7 @@ struct app {
     struct alerts_io *alerts; /* NULL while there is none */
     struct hooks *hooks;      /* NULL: none */
     struct service *service;  /* NULL: not yet */
-    struct asked *spare;      /* public_io.c: some to use again */
+    struct asked *spare;      /* asked_io.c: some to use again */
     size_t spare_count;
     struct asked *asked; /* those that wait for the store */
 
@@ -144,8 +145,11 @@ const char *service_out(const struct service *service);
 /* ---- public_io.c ---- */
 
 extern const struct http_route public_routes[];
+
+/* ---- asked_io.c ---- */
+
 /* After the connection to the store is gone: nobody waits any more. */
-void public_close(struct app *app);
+void asked_close(struct app *app);
 
 /* ---- admin_io.c ---- */
 

@@ -2,8 +2,8 @@
  * shell.
  *
  * lb.c is the door; view.c takes in what the store says; own.c holds leases; duty.c is what an
- * owner does; place.c and rooms.c answer the endpoint API; peer.c keeps two LBs of one mind; fx.c
- * writes effects. */
+ * owner does, by what probe.c proves and as far as guard.c allows; place.c and place_room.c answer
+ * the endpoint API; peer.c keeps the LBs of one mind; fx.c writes effects. */
 #ifndef BERTH_LB_INTERNAL_H
 #define BERTH_LB_INTERNAL_H
 

@@ -259,7 +259,7 @@ static void close_store(void *arg)
         redis_destroy(app->pools[i].redis);
         app->pools[i].redis = NULL;
     }
-    public_close(app);
+    asked_close(app);
 }
 
 /* A connection for each pool: they may be in different places. */

@@ -2,7 +2,7 @@
  * JSON of the answer.
  *
  * Pure. Reading parameters from a query or a JSON body, checking them, writing answers. The shell
- * (public_io.c) adds the exchange and the time. */
+ * (asked_io.c) adds the exchange and the time. */
 #ifndef BERTH_LB_QUESTION_H
 #define BERTH_LB_QUESTION_H
 
