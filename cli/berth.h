@@ -31,7 +31,7 @@ struct verb {
 };
 
 extern const struct verb verb_up, verb_demo, verb_status, verb_events, verb_why, verb_simulate,
-    verb_record, verb_alert;
+    verb_record, verb_alert, verb_doctor;
 /* The wishes: drain, hold, release, pause, resume, scale, close, open; ended by name == NULL. */
 extern const struct verb wish_verbs[];
 

@@ -1,6 +1,8 @@
 /* harbour.c - starting, watching and stopping the processes of one installation. */
 #include "cli/harbour.h"
 
+#include "cli/berth.h"
+
 #include "cli/ports.h"
 #include "io/spawn.h"
 
@@ -167,7 +169,10 @@ static void add_all(struct harbour *h)
     struct proc *redis = add(h, KIND_REDIS, "redis");
     const char *const redis_args[] = {
         c->redis_program, "--port", "0",     "--unixsocket", c->redis_socket, "--save", "",
-        "--appendonly",   "no",     "--dir", c->directory};
+        "--appendonly",   "yes",    "--dir", c->directory};
+    char before[600]; /* of an installation that is over */
+    (void)snprintf(before, sizeof before, "%s/appendonlydir", c->directory);
+    berth_remove_directory(before);
     set_args(redis, redis_args, sizeof redis_args / sizeof *redis_args);
     for (size_t i = 0; i < c->settings->lb.peers.count; i++) {
         const struct lb_peer_settings *peer =

@@ -6,8 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct verb *const verbs[] = {&verb_up,  &verb_demo,     &verb_status, &verb_events,
-                                           &verb_why, &verb_simulate, &verb_record, &verb_alert};
+static const struct verb *const verbs[] = {&verb_up,     &verb_demo,  &verb_status,
+                                           &verb_events, &verb_why,   &verb_simulate,
+                                           &verb_record, &verb_alert, &verb_doctor};
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -77,6 +78,7 @@ static int open_config(void *app, struct err *err)
                                                   {"--lines", "cli.lines"},
                                                   {"--follow", "cli.follow"},
                                                   {"--test", "cli.test"},
+                                                  {"--json", "cli.json"},
                                                   {"--policy", "simulate.policy"},
                                                   {"--trace", "simulate.trace"},
                                                   {"--pool", "simulate.pool"},

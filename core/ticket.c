@@ -2,6 +2,7 @@
 #include "core/ticket.h"
 
 #include "core/base64url.h"
+#include "core/text.h"
 #include "core/ticket_parts.h"
 
 #include <assert.h>
@@ -106,6 +107,22 @@ void ticket_keys_destroy(struct ticket_keys *keys)
     for (size_t i = 0; i < keys->count; i++)
         ticket_mac_fini(&keys->keys[i].mac);
     free(keys);
+}
+
+const char *ticket_keys_prints(struct ticket_keys *keys, char buf[TICKET_PRINTS_MAX])
+{
+    struct span text = SPAN("berth: fingerprint of a ticket key");
+    struct text t;
+    text_init(&t, buf, TICKET_PRINTS_MAX);
+    for (size_t i = 0; keys && i < keys->count; i++) {
+        unsigned char mac[TICKET_MAC_SIZE];
+        if (!ticket_mac_sign(&keys->keys[i].mac, text, mac))
+            continue; /* it will sign nothing either */
+        text_add(&t, "%s%s:", i ? "," : "", keys->keys[i].kid);
+        for (size_t j = 0; j < 8; j++)
+            text_add(&t, "%02x", mac[j]);
+    }
+    return buf;
 }
 
 /* ---- signing ---- */

@@ -65,9 +65,10 @@ struct redis {
     unsigned attempts; /* since it was last steady */
     mono_ms_t up_since;
     struct rng rng;
-    unsigned busy; /* callbacks on the stack */
-    bool dead;     /* destroyed, freed when the last callback has returned */
-    char why[WHY_MAX];
+    unsigned busy;      /* callbacks on the stack */
+    bool dead;          /* destroyed, freed when the last callback has returned */
+    char why[WHY_MAX];  /* of DROPPING */
+    char last[WHY_MAX]; /* of the last end */
 };
 
 static void drop(struct redis *r, const char *why, bool at_once);
@@ -208,6 +209,7 @@ static void drop(struct redis *r, const char *why, bool at_once)
     if (was_up && mono_sub(loop_now(r->loop), r->up_since) >= STEADY_MS)
         r->attempts = 0;
     r->told_up = false;
+    (void)snprintf(r->last, sizeof r->last, "%s", text);
     close_all(r, &all);
     wait_and_retry(r, at_once);
     log_warn(r->log, was_up ? "redis_down" : "redis_connect_failed", "host=%s port=%d why=%s",
@@ -633,6 +635,11 @@ void redis_destroy(struct redis *r)
 bool redis_is_up(const struct redis *r)
 {
     return r->told_up && r->phase != REDIS_DROPPING && !r->dead;
+}
+
+const char *redis_why(const struct redis *r)
+{
+    return r->last;
 }
 
 const char *redis_address(const struct redis *r, char *buf, size_t size)

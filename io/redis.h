@@ -45,6 +45,8 @@ struct redis *redis_create(struct loop *loop, struct log *log, const struct redi
 void redis_destroy(struct redis *redis);
 
 bool redis_is_up(const struct redis *redis);
+/* Why it is not up, or went down last; "" : it never was refused. */
+const char *redis_why(const struct redis *redis);
 /* "10.0.0.7:6379", where it leads or led last; "-:0": nowhere yet. Returns buf. */
 const char *redis_address(const struct redis *redis, char *buf, size_t size);
 

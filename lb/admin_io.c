@@ -58,6 +58,9 @@ static json_t *pool_json(const struct app *app, size_t pool)
         admin_set(root, "closed_message", json_string(v.closed_message));
     admin_set(root, "view_live", json_boolean(v.live));
     admin_set(root, "view_age_ms", json_integer(v.view_age_ms));
+    wall_ms_t store = lb_store_now(app->lb, pool, loop_now(app->loop));
+    admin_set(root, "clock_offset_ms",
+              store.ms > 0 ? json_integer(loop_wall_us() / 1000 - store.ms) : json_null());
     admin_set(root, "holding", json_boolean(v.holding));
     admin_set(root, "guarded", json_boolean(v.guarded));
     admin_set(root, "doubted", json_integer(v.doubted));
@@ -112,6 +115,8 @@ static void get_pools(void *arg, const struct http_request *req, struct http_exc
     admin_set(root, "lb", json_string(app->me->name));
     admin_set(root, "redis_up", json_boolean(lb_store_is_up(app->lb)));
     admin_set(root, "pools", list);
+    char prints[TICKET_PRINTS_MAX];
+    admin_set(root, "ticket_keys", json_string(ticket_keys_prints(app->keys, prints)));
     json_t *peers = json_object();
     for (size_t i = 0; i < app->settings->lb.peers.count; i++)
         if (i != app->my_peer)

@@ -59,7 +59,9 @@ static int encode_join(struct node_shell *shell, struct err *err)
     (void)snprintf(info.zone, sizeof info.zone, "%s", shell->node->zone);
     (void)snprintf(info.version, sizeof info.version, "%s", shell->node->version);
     (void)snprintf(info.instance, sizeof info.instance, "%s", shell->node->instance);
-    char text[NODE_INFO_TEXT_MAX];
+    char text[NODE_INFO_TEXT_MAX], prints[TICKET_PRINTS_MAX];
+    (void)snprintf(info.keys, sizeof info.keys, "%s",
+                   ticket_keys_prints(shell->ticket_keys, prints));
     int n = node_info_write(&info, text, sizeof text);
     if (n < 0)
         return err_set(err, n, "the node's info is longer than %zu bytes", sizeof text);

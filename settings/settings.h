@@ -394,7 +394,7 @@ struct cli_settings {
     const char *why;  /* NULL: not given */
     const char *keep; /* NULL: none */
     int64_t lines;
-    bool follow, test;
+    bool follow, test, json;
 };
 
 enum simulate_as { SIMULATE_AS_POLICY, SIMULATE_AS_ORACLE, SIMULATE_AS_REACTIVE };

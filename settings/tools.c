@@ -67,6 +67,7 @@ const struct option cli_options[] = {
     {"keep", OPT_NAME, AT(keep), NULL, NULL,
      "Of a roll: nodes that have this version stay; not set: all are replaced.", 0},
     {"lines", OPT_INT, AT(lines), "20", "1..10000", "How many events are shown.", 0},
+    {"json", OPT_BOOL, AT(json), "no", NULL, "Of doctor: tell as JSON, for programs.", 0},
     {"follow", OPT_BOOL, AT(follow), "no", NULL, "Go on showing events as they happen.", 0},
     {"test", OPT_BOOL, AT(test), "no", NULL,
      "berth alert: send a test message to every destination (--test).", 0},

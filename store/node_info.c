@@ -49,6 +49,7 @@ static int read_members(const json_t *obj, struct node_info *i, struct err *err)
         {"version", i->version, sizeof i->version},
         {"instance", i->instance, sizeof i->instance},
         {"protocol", i->protocol, sizeof i->protocol},
+        {"keys", i->keys, sizeof i->keys},
     };
     for (size_t t = 0; t < sizeof texts / sizeof *texts; t++) {
         int code = get_text(obj, texts[t].name, texts[t].buf, texts[t].size, err);
@@ -98,12 +99,12 @@ int node_info_parse(struct span json, struct node_info *ret_info, struct err *er
 int node_info_write(const struct node_info *i, char *buf, size_t size)
 {
     json_t *obj = json_pack(
-        "{s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:b, s:I, s:I}", "endpoint", i->endpoint, "probe_url",
-        i->probe_url, "capacity", (json_int_t)i->capacity, "zone", i->zone, "version", i->version,
-        "instance", i->instance, "protocol", i->protocol[0] ? i->protocol : "ws", "tickets",
-        (int)i->tickets, "report_interval_ms",
+        "{s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:s*}", "endpoint", i->endpoint,
+        "probe_url", i->probe_url, "capacity", (json_int_t)i->capacity, "zone", i->zone, "version",
+        i->version, "instance", i->instance, "protocol", i->protocol[0] ? i->protocol : "ws",
+        "tickets", (int)i->tickets, "report_interval_ms",
         (json_int_t)(i->report_interval_ms ? i->report_interval_ms : 1000), "pid",
-        (json_int_t)i->pid);
+        (json_int_t)i->pid, "keys", i->keys[0] ? i->keys : NULL);
     if (!obj)
         return BERTH_EINVAL; /* a text is not UTF-8 */
     size_t n = json_dumpb(obj, buf, size, JSON_COMPACT);

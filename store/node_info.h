@@ -10,6 +10,7 @@
 #include "store/keys.h"
 
 #define NODE_URL_MAX 256
+#define NODE_KEYS_MAX 384
 #define NODE_INFO_TEXT_MAX 2048 /* JSON, terminator included */
 
 struct node_info {
@@ -25,6 +26,8 @@ struct node_info {
     bool tickets;               /* redeems tickets; default true */
     int64_t report_interval_ms; /* default 1,000 */
     int64_t pid;                /* 0: unknown */
+    char keys[NODE_KEYS_MAX];   /* fingerprints of its ticket keys (core/ticket.h); "": none, or
+                                   unknown */
 };
 
 /* BERTH_EPROTO with err naming the member. Unknown members are ignored; absent ones get their
