@@ -288,6 +288,15 @@ static void test_hello_wants_a_ticket(void **state)
     rig_stop(&rig);
 }
 
+/* Since when the only one in the queue waits. */
+static int64_t waits_since(struct rig *rig)
+{
+    const struct resp *r = redis_client_ask(rig->client, "ZRANGE",
+                                            "berth:{lobby}:seek:queue:default", "0", "-1", NULL);
+    assert_int_equal(r->count, 1);
+    return strtoll(r->items[0].text.ptr, NULL, 10);
+}
+
 static void test_who_moves_from_a_draining_lobby_keeps_the_waiting_time(void **state)
 {
     struct rig rig;
@@ -309,9 +318,7 @@ static void test_who_moves_from_a_draining_lobby_keeps_the_waiting_time(void **s
     player_closed(ann, 1000);
     ann = player_hello(&other, "ann");
     seek(ann);
-    r = redis_client_ask(rig.client, "ZRANGE", "berth:{lobby}:seek:queue:default", "0", "-1", NULL);
-    assert_int_equal(r->count, 1);
-    assert_int_equal(strtoll(r->items[0].text.ptr, NULL, 10), since);
+    assert_int_equal(waits_since(&rig), since);
     int bob = player_hello(&other, "bob");
     seek(bob);
     (void)player_hear(ann, "ALL_CONNECTED");
@@ -319,6 +326,32 @@ static void test_who_moves_from_a_draining_lobby_keeps_the_waiting_time(void **s
     player_drop(ann);
     player_drop(bob);
     rig_node_kill(&node);
+    rig_node_end(&other);
+    fake_lb_stop(&lb);
+    rig_stop(&rig);
+}
+
+static void test_a_lobby_that_was_only_slow_seeks_again_for_everyone(void **state)
+{
+    struct rig rig;
+    rig_start(&rig, false, yaml);
+    struct fake_lb lb = fake_lb_start(FAKE_LB_ANSWERS, NULL);
+    struct rig_node slow = lobby(&rig, "ln-1", lb.url, "2"),
+                    other = lobby(&rig, "ln-2", lb.url, "2");
+    int ann = player_hello(&slow, "ann"), bob = player_hello(&other, "bob");
+    seek(ann);
+    int64_t since = waits_since(&rig);
+    (void)kill(slow.pid, SIGSTOP);
+    wait_int(&rig, 0, "ZCARD", "berth:{lobby}:seek:queue:default", NULL); /* taken for dead */
+    (void)kill(slow.pid, SIGCONT);
+    wait_int(&rig, 1, "ZCARD", "berth:{lobby}:seek:queue:default", NULL);
+    assert_in_range(waits_since(&rig), since - 100, since); /* by the node's own clock */
+    seek(bob);
+    (void)player_hear_with(ann, "ALL_CONNECTED", "\"bob\"");
+    (void)player_hear_with(bob, "ALL_CONNECTED", "\"ann\"");
+    player_drop(ann);
+    player_drop(bob);
+    rig_node_end(&slow);
     rig_node_end(&other);
     fake_lb_stop(&lb);
     rig_stop(&rig);
@@ -432,6 +465,7 @@ int main(void)
         cmocka_unit_test(test_a_draining_lobby_tells_its_players_and_finishes),
         cmocka_unit_test(test_hello_wants_a_ticket),
         cmocka_unit_test(test_who_moves_from_a_draining_lobby_keeps_the_waiting_time),
+        cmocka_unit_test(test_a_lobby_that_was_only_slow_seeks_again_for_everyone),
         cmocka_unit_test(test_a_party_of_two_lobbies_and_what_its_match_says),
         cmocka_unit_test(test_ratings_regions_keywords_and_the_end_of_patience),
     };
