@@ -6,8 +6,8 @@
 #include <assert.h>
 #include <string.h>
 
-static const struct provider_kind *const kinds[] = {&provider_local, &provider_ec2, &provider_asg,
-                                                    NULL};
+static const struct provider_kind *const kinds[] = {&provider_local, &provider_exec, &provider_ec2,
+                                                    &provider_asg, NULL};
 
 const struct provider_kind *provider_named(const char *name, struct err *err)
 {

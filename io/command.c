@@ -24,7 +24,7 @@ struct command {
     struct child child;
     struct timer timer;
     ev_io out, complaints; /* fd -1 once at its end */
-    int64_t timeout_ms;
+    int64_t timeout_ms, grace_ms;
     char *text; /* owned: standard output so far */
     size_t len, size;
     char line[LINE_MAX_BYTES];
@@ -152,8 +152,24 @@ static void on_ended(void *arg, int pid, int status)
 static void on_timeout(void *arg)
 {
     struct command *c = arg;
+    bool first = c->failed != BERTH_ETIMEOUT;
     c->failed = c->failed ? c->failed : BERTH_ETIMEOUT;
-    kill_all(c);
+    if (!first || c->grace_ms == 0 || c->pid <= 0) {
+        kill_all(c);
+        return;
+    }
+    (void)kill(-c->pid, SIGTERM);
+    timer_start(&c->timer, c->grace_ms, 0);
+}
+
+void command_leave(struct command *c)
+{
+    if (!c)
+        return;
+    if (c->pid > 0)
+        (void)kill(-c->pid, SIGTERM);
+    child_unwatch(&c->child);
+    destroy(c);
 }
 
 void command_cancel(struct command *c)
@@ -227,6 +243,7 @@ struct command *command_start(struct loop *loop, struct log *log, const struct c
     *c = (struct command){.loop = loop, .log = log, .fn = fn, .arg = arg, .text = text};
     c->size = size;
     c->timeout_ms = spec->timeout_ms ? spec->timeout_ms : TIMEOUT_MS;
+    c->grace_ms = spec->grace_ms;
     (void)snprintf(c->name, sizeof c->name, "%s", spec->name ? spec->name : spec->argv[0]);
     if (pipe2(out, O_CLOEXEC) < 0) {
         (void)err_set(err, BERTH_ESYS, "pipe: %s", strerror(errno));

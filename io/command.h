@@ -18,8 +18,9 @@ struct command_spec {
     const char *const *env;  /* "NAME=value" added, ended by NULL; or NULL */
     struct span input;       /* its standard input; may be empty */
     int64_t timeout_ms;      /* 0: 10,000 */
-    size_t output_max;       /* bytes of standard output kept; 0: 64 KiB. More is a failure */
-    const char *name;        /* in log lines; NULL: argv[0] */
+    int64_t grace_ms;  /* after its time: SIGTERM, and SIGKILL so much later. 0: SIGKILL at once */
+    size_t output_max; /* bytes of standard output kept; 0: 64 KiB. More is a failure */
+    const char *name;  /* in log lines; NULL: argv[0] */
 };
 
 struct command_result {
@@ -41,5 +42,8 @@ struct command *command_start(struct loop *loop, struct log *log, const struct c
                               command_done_fn *fn, void *arg, struct err *err);
 /* Kill it; fn is not called. Not after it was. NULL is a no-op. */
 void command_cancel(struct command *command);
+/* Forget it, having asked it to end (SIGTERM): for what must not be cut off in the middle when we
+ * end ourselves. fn is not called. */
+void command_leave(struct command *command);
 
 #endif

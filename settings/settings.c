@@ -65,6 +65,18 @@ static const struct section local_sections[] = {
      .help = "By pool: the command of one instance."},
     {0}};
 
+static const struct section exec_sections[] = {
+    {.name = "pools",
+     .shape = SECTION_MAP,
+     .offset = offsetof(struct exec_settings, pools),
+     .size = sizeof(struct exec_pool_settings),
+     .max = POOLS_MAX,
+     .options = exec_pool_options,
+     .value = "command",
+     .check = exec_pool_check,
+     .help = "By pool: the commands that make, unmake and list its instances."},
+    {0}};
+
 static const struct option no_options[] = {{0}};
 
 static const struct section ec2_sections[] = {
@@ -120,6 +132,13 @@ static const struct section autoscale_sections[] = {
      .options = local_options,
      .sections = local_sections,
      .help = "The provider that starts node processes on this machine."},
+    {.name = "exec",
+     .shape = SECTION_ONE,
+     .offset = offsetof(struct autoscale_settings, exec),
+     .size = sizeof(struct exec_settings),
+     .options = exec_options,
+     .sections = exec_sections,
+     .help = "The provider that runs commands of yours: docs/providers.md."},
     {.name = "aws",
      .shape = SECTION_ONE,
      .offset = offsetof(struct autoscale_settings, aws),

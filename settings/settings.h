@@ -170,6 +170,19 @@ struct aws_settings {
     int64_t timeout_ms; /* one request */
 };
 
+/* The commands of one pool; of the four one may be enough. */
+struct exec_pool_settings {
+    const char *name;                         /* the pool */
+    struct text_list command;                 /* the operation is added: launch, terminate, list */
+    struct text_list launch, terminate, list; /* instead, for one operation */
+};
+
+struct exec_settings {
+    int64_t launch_timeout_ms, terminate_timeout_ms, list_timeout_ms, grace_ms;
+    int64_t commands_max, output_max_bytes;
+    struct section_items pools; /* of struct exec_pool_settings */
+};
+
 struct ec2_template_settings {
     const char *name;            /* the pool */
     const char *launch_template; /* "lt-..." or a name */
@@ -226,6 +239,7 @@ struct autoscale_settings {
     struct host_port admin;
     int64_t lease_ms, lease_renew_ms;
     struct local_settings local;
+    struct exec_settings exec;
     struct aws_settings aws;
     struct ec2_settings ec2;
     struct asg_settings asg;
@@ -449,6 +463,8 @@ extern const struct option redis_options[], redis_server_options[], log_options[
     simulate_options[];
 extern const struct option match_mode_options[];
 extern const struct option alerts_options[], alert_to_options[];
+extern const struct option exec_options[], exec_pool_options[];
+int exec_pool_check(const void *values, struct err *err);
 /* Checks that see a whole section. */
 int redis_check(const void *values, struct err *err);
 int ticket_check(const void *values, struct err *err);
