@@ -261,6 +261,10 @@ static void carry_out(struct node_shell *shell, const struct reporter_effect *ef
         node_step(shell, (struct node_event){.kind = NODE_DOOR, .closed = effect->closed});
         break;
     case REPORTER_DO_EXIT:
+        if (!shell->foreign) {
+            effects_send_all(shell->effects, "moved", SPAN("{\"reason\":\"node_ends\"}"));
+            node_apply(shell);
+        }
         log_info(&shell->log, "exit", "node=%s code=%d why=%s", shell->name, effect->code,
                  effect->why);
         boot_exit(&shell->boot, effect->code);

@@ -5,8 +5,10 @@
  *
  * Opens N connections, WINDOW at a time, each admitted into a room of 4 before it counts. Memory is
  * the growth of the node's RssAnon (whole_process_per_conn: all of it, tables made at the start
- * included). Then SECONDS of positions of 60 bytes: in each of ACTIVE rooms
- * one player sends as soon as the last one has arrived, BURST at a time. Prints one line. */
+ * included). Then SECONDS of positions of 60 bytes in all rooms: each player sends its next one
+ * when the frame of the last tick has come (relay: frames written, each with what the 3 others
+ * sent). Then SECONDS of events of 60 bytes, passed on at once: in each of ACTIVE rooms one player
+ * sends as soon as the last one has arrived, BURST at a time (events). Prints one line. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -33,6 +35,8 @@ enum {
 
 enum stage { CONNECTING, UPGRADING, JOINING, IN };
 
+enum phase { OPENING, AT_ONCE, BY_TICKS };
+
 struct player {
     int fd;
     enum stage stage;
@@ -48,8 +52,8 @@ struct load {
     struct player *players;
     int64_t begin_us, edge_us, last_edge_us, done_us;
     double begin_cpu, edge_cpu, last_edge_cpu, done_cpu; /* of the node */
-    bool relaying;
-    uint64_t frames; /* while relaying */
+    enum phase phase;
+    uint64_t frames; /* in this phase */
 };
 
 static int64_t now_us(void)
@@ -193,10 +197,11 @@ static void joined(struct load *l, size_t i)
         mark(l, &l->done_us, &l->done_cpu);
 }
 
+static const char data[] =
+    "{\"x\":1234.567,\"y\":-89.012,\"z\":3.4,\"h\":271.3,\"v\":[1.25,0.5,0.0]}";
+
 static void send_burst(struct load *l, size_t i)
 {
-    static const char data[] =
-        "{\"x\":1234.567,\"y\":-89.012,\"z\":3.4,\"h\":271.3,\"v\":[1.25,0.5,0.0]}";
     char text[160], out[BURST * 200];
     size_t n = 0;
     (void)snprintf(text, sizeof text,
@@ -207,12 +212,25 @@ static void send_burst(struct load *l, size_t i)
     put(l->players[i].fd, out, n);
 }
 
+static void send_position(struct load *l, size_t i)
+{
+    char text[160], out[200];
+    (void)snprintf(
+        text, sizeof text,
+        l->sio ? "42[\"position\",{\"data\":%s}]" : "{\"type\":\"position\",\"data\":%s}", data);
+    put(l->players[i].fd, out, frame(out, text));
+}
+
 static void heard(struct load *l, size_t i, const char *text, size_t len)
 {
     struct player *p = &l->players[i];
     if (p->stage == JOINING && memmem(text, len, "\"joined\"", 8))
         joined(l, i);
-    if (!l->relaying || !memmem(text, len, "\"event\"", 7))
+    if (l->phase == BY_TICKS && memmem(text, len < 40 ? len : 40, "\"positions\"", 11)) {
+        l->frames++;
+        send_position(l, i);
+    }
+    if (l->phase != AT_ONCE || !memmem(text, len, "\"event\"", 7))
         return;
     l->frames++;
     if (i % 4 == 1 && ++p->burst == BURST) {
@@ -275,6 +293,18 @@ static void turn(struct load *l, int wait_ms)
     }
 }
 
+/* Frames a second, and a second of the node's processor time. */
+static void measure(struct load *l, int64_t seconds, double *ret_rate, double *ret_cpu_rate)
+{
+    int64_t from = now_us(), until = from + seconds * 1000000;
+    double cpu = cpu_s(l->pid);
+    l->frames = 0;
+    while (now_us() < until)
+        turn(l, 100);
+    *ret_rate = (double)l->frames * 1e6 / (double)(now_us() - from);
+    *ret_cpu_rate = (double)l->frames / (cpu_s(l->pid) - cpu);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 6)
@@ -303,22 +333,22 @@ int main(int argc, char **argv)
     }
     (void)usleep(300000); /* what is still to be written is written */
     long after = rss_anon_kib(l.pid);
-    l.relaying = true;
-    double cpu = cpu_s(l.pid);
-    int64_t from = now_us(), until = from + seconds * 1000000;
+    double relay, relay_cpu, ticked, ticked_cpu;
+    l.phase = AT_ONCE;
     for (size_t r = 0; r < ACTIVE; r++)
         send_burst(&l, r * 4);
-    while (now_us() < until)
-        turn(&l, 100);
-    double relay = (double)l.frames * 1e6 / (double)(now_us() - from);
-    double relay_cpu = (double)l.frames / (cpu_s(l.pid) - cpu);
+    measure(&l, seconds, &relay, &relay_cpu);
+    l.phase = BY_TICKS;
+    for (size_t i = 0; i < l.n; i++)
+        send_position(&l, i);
+    measure(&l, seconds, &ticked, &ticked_cpu);
     printf("kind=%s n=%zu bytes_per_conn=%ld whole_process_per_conn=%ld handshakes_per_s=%.0f "
            "handshakes_per_cpu_s=%.0f "
            "first_%d_per_cpu_s=%.0f last_%d_per_cpu_s=%.0f relay_per_s=%.0f "
-           "relay_per_cpu_s=%.0f\n",
+           "relay_per_cpu_s=%.0f ticked_per_s=%.0f ticked_per_cpu_s=%.0f\n",
            argv[1], l.n, (after - before) * 1024 / (long)l.n, after * 1024 / (long)l.n,
            (double)l.n * 1e6 / (double)(l.done_us - l.begin_us),
            (double)l.n / (l.done_cpu - l.begin_cpu), EDGE, EDGE / (l.edge_cpu - l.begin_cpu), EDGE,
-           EDGE / (l.done_cpu - l.last_edge_cpu), relay, relay_cpu);
+           EDGE / (l.done_cpu - l.last_edge_cpu), relay, relay_cpu, ticked, ticked_cpu);
     return 0;
 }

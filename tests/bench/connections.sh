@@ -1,5 +1,6 @@
 #!/bin/bash
-# connections.sh - make bench-connections: idle players on one game node, by /ws and by Socket.IO (WebSocket): memory, handshakes, relay.
+# connections.sh - make bench-connections: idle players on one game node, by /ws and by Socket.IO (WebSocket): memory, handshakes, relay
+# (at once, and by ticks).
 # N=19000 (the descriptor limit of one process), SECONDS_=3. Loopback; client and node share the machine.
 set -eu
 cd "$(dirname "$0")/../.."

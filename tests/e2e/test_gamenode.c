@@ -3,6 +3,7 @@
 #include "tests/support/rig.h"
 #include "tests/support/wire_client.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -392,6 +393,111 @@ static void test_files_take_a_node_out_of_rotation_and_back(void **state)
     rig_stop(&rig);
 }
 
+/* Does anybody listen there? */
+static bool listens(int port)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET,
+                               .sin_port = htons((uint16_t)port),
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    bool there = connect(fd, (struct sockaddr *)&addr, sizeof addr) == 0;
+    (void)close(fd);
+    return there;
+}
+
+static void wait_listens(int port, bool there)
+{
+    for (int64_t until = rig_now_ms() + 5000; listens(port) != there;) {
+        assert_true(rig_now_ms() < until);
+        rig_sleep_ms(20);
+    }
+}
+
+static void touch(const char *path)
+{
+    int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    (void)close(fd);
+}
+
+static void test_the_health_port_is_open_only_in_rotation(void **state)
+{
+    struct rig rig;
+    rig_start(&rig, false, yaml);
+    struct rig_node node = rig_node_start(&rig, "game", "gn-0", NULL);
+    int port = node.port; /* a free one, soon */
+    rig_node_end(&node);
+    char health[32], in_service[160], maintenance[160];
+    (void)snprintf(health, sizeof health, "127.0.0.1:%d", port);
+    (void)snprintf(in_service, sizeof in_service, "%s/in-service", rig.redis.dir);
+    (void)snprintf(maintenance, sizeof maintenance, "%s/maintenance", rig.redis.dir);
+    const char *args[] = {"--gamenode.health",
+                          health,
+                          "--gamenode.in_service_file",
+                          in_service,
+                          "--gamenode.maintenance_file",
+                          maintenance,
+                          NULL};
+    node = rig_node_start(&rig, "game", "gn-1", args);
+    /* A repaired machine does not serve before someone says so. */
+    rig_wait_row(&rig, &node, "wants", "gn-1|node", "want=draining until=0");
+    rig_wait_row(&rig, &node, "wants", "gn-1|node", "why=not_in_service");
+    assert_false(listens(port));
+    assert_true(listens(node.port)); /* players inside would play on */
+    touch(in_service);
+    wait_listens(port, true);
+    rig_wait_report(&rig, &node, "drain=0");
+    assert_non_null(
+        strstr(wire_ask(port, "GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n"), "\"status\":\"ok\""));
+    rig_wait_report(&rig, &node, "hs=0"); /* who asks there is nobody's player */
+    touch(maintenance);
+    wait_listens(port, false);
+    rig_wait_row(&rig, &node, "wants", "gn-1|node", "why=maintenance");
+    assert_int_equal(unlink(maintenance), 0);
+    wait_listens(port, true);
+    rig_move(&rig, &node, NODE_JOINING, NODE_READY);
+    rig_wait_report(&rig, &node, "drain=0");
+    assert_true(listens(port));
+    rig_move(&rig, &node, NODE_READY, NODE_HELD); /* by someone else's wish too */
+    wait_listens(port, false);
+    rig_node_end(&node);
+    rig_stop(&rig);
+}
+
+static void test_a_drain_may_have_a_deadline(void **state)
+{
+    struct rig rig;
+    rig_start(&rig, false, yaml);
+    const char *args[] = {"--gamenode.drain_deadline", "700ms", NULL};
+    struct rig_node node = rig_node_start(&rig, "game", "gn-1", args);
+    rig_move(&rig, &node, NODE_JOINING, NODE_READY);
+    int ann = player_join(&node, "r1", "ann");
+    (void)kill(node.pid, SIGTERM);
+    rig_wait_report(&rig, &node, "drain=1");
+    rig_move(&rig, &node, NODE_READY, NODE_DRAINING);
+    (void)player_hear_with(ann, "draining", "\"reason\":\"sigterm\",\"deadline_ms\":");
+    (void)player_hear_with(ann, "moved", "\"node_ends\"");
+    player_closed(ann, 1001);
+    assert_int_equal(rig_node_wait(&node, 3000), 0);
+    rig_stop(&rig);
+}
+
+static void test_a_second_sigterm_ends_it_now(void **state)
+{
+    struct rig rig;
+    rig_start(&rig, false, yaml);
+    struct rig_node node = rig_node_start(&rig, "game", "gn-1", NULL);
+    int ann = player_join(&node, "r1", "ann");
+    (void)kill(node.pid, SIGTERM);
+    rig_wait_report(&rig, &node, "drain=1");
+    assert_true(rig_node_runs(&node));
+    (void)kill(node.pid, SIGTERM);
+    assert_int_equal(rig_node_wait(&node, 3000), 128 + SIGTERM);
+    player_closed(ann, 1001);
+    rig_stop(&rig);
+}
+
 static void test_healthz_and_metrics(void **state)
 {
     struct rig rig;
@@ -428,6 +534,9 @@ int main(void)
         cmocka_unit_test(test_a_reader_who_is_behind_is_told_and_gets_the_latest_positions),
         cmocka_unit_test(test_the_result_of_a_match_reaches_the_hook),
         cmocka_unit_test(test_files_take_a_node_out_of_rotation_and_back),
+        cmocka_unit_test(test_the_health_port_is_open_only_in_rotation),
+        cmocka_unit_test(test_a_drain_may_have_a_deadline),
+        cmocka_unit_test(test_a_second_sigterm_ends_it_now),
         cmocka_unit_test(test_healthz_and_metrics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
