@@ -1,50 +1,8 @@
 /* engine_io.c - sockets and requests become events of session.h, its effects become packets. */
-#include "socketio/engine_io.h"
-
-#include "io/wire_ws.h"
+#include "socketio/engine_impl.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
-
-struct client {
-    struct engine *engine;
-    struct ws *ws, *probe;
-    struct http_exchange *get; /* waits for packets */
-    char *queue;               /* owned: a payload for the next GET; NULL while empty */
-    uint32_t queue_len, queue_cap;
-    bool dirty; /* in engine->dirty */
-};
-
-struct engine {
-    struct engine_config config;
-    struct loop *loop;
-    struct sessions sessions;
-    struct client *clients; /* by slot */
-    uint32_t *dirty, dirty_count;
-    char *scratch; /* binary data out of base64 */
-    size_t scratch_size;
-    struct timer deadline, flush;
-    mono_ms_t armed;
-};
-
-#define HEADERS "Cache-Control: no-store\r\n"
-#define HEADERS_CORS HEADERS "Access-Control-Allow-Origin: *\r\n"
-#define TEXT_TYPE "text/plain; charset=UTF-8"
-
-static const char *headers_of(const struct engine *engine)
-{
-    return engine->config.cors ? HEADERS_CORS : HEADERS;
-}
-
-static void reply_error(const struct engine *engine, struct http_exchange *ex, int status, int code,
-                        const char *message)
-{
-    char body[96];
-    int n = snprintf(body, sizeof body, "{\"code\":%d,\"message\":\"%s\"}", code, message);
-    http_reply(ex, status, "application/json", headers_of(engine), (struct span){body, (size_t)n});
-}
 
 /* ---- what is queued for a GET ---- */
 
@@ -121,7 +79,7 @@ static void answer_get(struct engine *engine, struct client *client)
 {
     struct http_exchange *ex = client->get;
     client->get = NULL;
-    http_reply(ex, 200, TEXT_TYPE, headers_of(engine),
+    http_reply(ex, 200, TEXT_TYPE, engine_headers(engine),
                (struct span){client->queue, client->queue_len});
     queue_free(client);
 }
@@ -162,12 +120,6 @@ static void forget(struct engine *engine, uint32_t slot, const char *why)
     h->close(h->arg, slot, why);
 }
 
-struct at_hand { /* what an effect may be about */
-    struct http_exchange *ex;
-    const struct eio_packet *packet;
-    int code;
-};
-
 static void carry_out(struct engine *engine, const struct session_effect *effect,
                       const struct at_hand *at)
 {
@@ -181,7 +133,8 @@ static void carry_out(struct engine *engine, const struct session_effect *effect
         answer_get(engine, client);
         break;
     case SESSION_DO_REFUSE:
-        reply_error(engine, at->ex, 400, (int)effect->error, session_error_text(effect->error));
+        engine_reply_error(engine, at->ex, 400, (int)effect->error,
+                           session_error_text(effect->error));
         break;
     case SESSION_DO_MESSAGE:
         assert(at->packet);
@@ -205,7 +158,7 @@ static void carry_out(struct engine *engine, const struct session_effect *effect
     }
 }
 
-static void arm(struct engine *engine)
+void engine_arm(struct engine *engine)
 {
     mono_ms_t at = session_deadline(&engine->sessions);
     if (at.ms == engine->armed.ms)
@@ -214,28 +167,29 @@ static void arm(struct engine *engine)
     timer_at(&engine->deadline, at);
 }
 
-static void step(struct engine *engine, struct session_event ev, struct at_hand at)
+void engine_step(struct engine *engine, struct session_event ev, struct at_hand at)
 {
     struct session_effects fx;
     ev.now = loop_now(engine->loop);
     session_step(&engine->sessions, &ev, &fx);
     for (size_t i = 0; i < fx.count; i++)
         carry_out(engine, &fx.items[i], &at);
-    arm(engine);
+    engine_arm(engine);
 }
 
-static void tick(struct engine *engine)
+void engine_tick(struct engine *engine)
 {
     while (!mono_before(loop_now(engine->loop), session_deadline(&engine->sessions)))
-        step(engine, (struct session_event){.kind = SESSION_TICK}, (struct at_hand){.code = 1001});
+        engine_step(engine, (struct session_event){.kind = SESSION_TICK},
+                    (struct at_hand){.code = 1001});
 }
 
 static void on_deadline(void *arg)
 {
     struct engine *engine = arg;
     engine->armed = MONO_NEVER;
-    tick(engine);
-    arm(engine);
+    engine_tick(engine);
+    engine_arm(engine);
 }
 
 static void on_flush(void *arg)
@@ -245,258 +199,12 @@ static void on_flush(void *arg)
         uint32_t slot = engine->dirty[--engine->dirty_count];
         engine->clients[slot].dirty = false;
         if (engine->sessions.table[slot].live)
-            step(engine,
-                 (struct session_event){.kind = SESSION_QUEUED,
-                                        .slot = slot,
-                                        .queued = engine->clients[slot].queue_len > 0},
-                 (struct at_hand){.code = 1000});
+            engine_step(engine,
+                        (struct session_event){.kind = SESSION_QUEUED,
+                                               .slot = slot,
+                                               .queued = engine->clients[slot].queue_len > 0},
+                        (struct at_hand){.code = 1000});
     }
-}
-
-/* ---- opening ---- */
-
-static struct span query_span(const struct http_request *req, const char *name, char *buf,
-                              size_t size)
-{
-    int n = http_query(req, name, buf, size);
-    return n < 0 ? (struct span){n == BERTH_ENOENT ? NULL : "", 0} : (struct span){buf, (size_t)n};
-}
-
-static enum session_error judge(struct engine *engine, const struct http_request *req,
-                                bool websocket, uint32_t *ret_slot)
-{
-    char transport[16], version[8], id[SESSION_ID_LEN + 1];
-    struct session_request request = {
-        .method = req->method,
-        .transport = query_span(req, "transport", transport, sizeof transport),
-        .version = query_span(req, "EIO", version, sizeof version),
-        .id = query_span(req, "sid", id, sizeof id),
-        .websocket = websocket,
-    };
-    return session_judge(&engine->sessions, &request, ret_slot);
-}
-
-static uint32_t open_session(struct engine *engine, enum session_via via)
-{
-    unsigned char bytes[SESSION_RANDOM];
-    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
-        return SESSION_NONE;
-    uint32_t slot = session_open(&engine->sessions, via, bytes, loop_now(engine->loop));
-    if (slot != SESSION_NONE) {
-        struct client *client = &engine->clients[slot];
-        *client = (struct client){.engine = engine, .dirty = client->dirty};
-    }
-    return slot;
-}
-
-static struct span handshake(const struct engine *engine, uint32_t slot, char *buf, size_t size)
-{
-    const struct session_config *config = &engine->config.session;
-    char id[SESSION_ID_LEN + 1];
-    session_id(&engine->sessions, slot, id);
-    int n = snprintf(buf, size,
-                     "0{\"sid\":\"%s\",\"upgrades\":[%s],\"pingInterval\":%lld,"
-                     "\"pingTimeout\":%lld,\"maxPayload\":%zu}",
-                     id, engine->sessions.table[slot].websocket ? "" : "\"websocket\"",
-                     (long long)config->ping_interval_ms, (long long)config->ping_timeout_ms,
-                     engine->config.max_payload);
-    return (struct span){buf, (size_t)n};
-}
-
-/* ---- HTTP ---- */
-
-static void http_handshake(struct engine *engine, struct http_exchange *ex)
-{
-    uint32_t slot = open_session(engine, SESSION_POLLING);
-    if (slot == SESSION_NONE) {
-        reply_error(engine, ex, 503, SESSION_FORBIDDEN, "No session left");
-        return;
-    }
-    char text[256];
-    http_reply(ex, 200, TEXT_TYPE, headers_of(engine), handshake(engine, slot, text, sizeof text));
-    engine->config.handlers.open(engine->config.handlers.arg, slot);
-    arm(engine);
-}
-
-static void on_get_gone(void *arg)
-{
-    struct client *client = arg;
-    struct engine *engine = client->engine;
-    client->get = NULL;
-    step(engine,
-         (struct session_event){.kind = SESSION_GET_GONE,
-                                .slot = (uint32_t)(client - engine->clients)},
-         (struct at_hand){.code = 1000});
-}
-
-static void http_get(struct engine *engine, uint32_t slot, struct http_exchange *ex)
-{
-    struct client *client = &engine->clients[slot];
-    if (!client->get) {
-        client->get = ex;
-        http_on_gone(ex, on_get_gone, client);
-    }
-    step(engine,
-         (struct session_event){.kind = SESSION_GET, .slot = slot, .queued = client->queue_len > 0},
-         (struct at_hand){.ex = ex, .code = 1000});
-}
-
-static void http_post(struct engine *engine, uint32_t slot, struct span body,
-                      struct http_exchange *ex)
-{
-    struct span rest = body.len > 0 ? body : SPAN("");
-    struct eio_packet packet;
-    int rc = wire_utf8(body.ptr, body.len) ? 1 : BERTH_EPROTO;
-    while (rc > 0 && engine->sessions.table[slot].live) {
-        rc = eio_payload_next(&rest, engine->scratch, engine->scratch_size, &packet);
-        if (rc > 0)
-            step(
-                engine,
-                (struct session_event){
-                    .kind = SESSION_PACKET, .slot = slot, .via = SESSION_POLLING, .packet = packet},
-                (struct at_hand){.packet = &packet, .code = 1002});
-    }
-    if (rc >= 0) {
-        http_reply(ex, 200, TEXT_TYPE, headers_of(engine), SPAN("ok"));
-        return;
-    }
-    reply_error(engine, ex, 400, SESSION_BAD_REQUEST, session_error_text(SESSION_BAD_REQUEST));
-    if (session_sends(&engine->sessions, slot))
-        step(
-            engine,
-            (struct session_event){.kind = SESSION_MALFORMED, .slot = slot, .via = SESSION_POLLING},
-            (struct at_hand){.code = 1002});
-}
-
-void engine_http(struct engine *engine, const struct http_request *req, struct http_exchange *ex)
-{
-    uint32_t slot;
-    tick(engine);
-    if (span_is(req->method, "OPTIONS") && engine->config.cors) {
-        http_reply(ex, 204, NULL,
-                   HEADERS_CORS "Access-Control-Allow-Methods: GET, POST\r\n"
-                                "Access-Control-Allow-Headers: Content-Type, Authorization\r\n"
-                                "Access-Control-Max-Age: 600\r\n",
-                   (struct span){NULL, 0});
-        return;
-    }
-    enum session_error error = judge(engine, req, false, &slot);
-    if (error != SESSION_OK)
-        reply_error(engine, ex, 400, (int)error, session_error_text(error));
-    else if (slot == SESSION_NONE)
-        http_handshake(engine, ex);
-    else if (span_is(req->method, "POST"))
-        http_post(engine, slot, req->body, ex);
-    else
-        http_get(engine, slot, ex);
-}
-
-/* ---- WebSocket ---- */
-
-static uint32_t slot_of(const struct ws *ws)
-{
-    return (uint32_t)((uintptr_t)ws_user(ws) - 1); /* no user: SESSION_NONE */
-}
-
-static void set_slot(struct ws *ws, uint32_t slot)
-{
-    ws_set_user(ws, (void *)((uintptr_t)slot + 1)); // NOLINT(performance-no-int-to-ptr)
-}
-
-static enum session_via via_of(const struct engine *engine, uint32_t slot, const struct ws *ws)
-{
-    return engine->clients[slot].ws == ws ? SESSION_WEBSOCKET : SESSION_PROBE;
-}
-
-static int on_upgrade(void *arg, const struct http_request *req)
-{
-    struct engine *engine = arg;
-    uint32_t slot;
-    tick(engine);
-    if (judge(engine, req, true, &slot) != SESSION_OK)
-        return 400;
-    return slot == SESSION_NONE && engine->sessions.free_count == 0 ? 503 : 0;
-}
-
-static void ws_handshake(struct engine *engine, struct ws *ws)
-{
-    uint32_t slot = open_session(engine, SESSION_WEBSOCKET);
-    if (slot == SESSION_NONE) {
-        ws_close(ws, 1013, "full");
-        return;
-    }
-    engine->clients[slot].ws = ws;
-    set_slot(ws, slot);
-    char text[256];
-    (void)!ws_send(ws, handshake(engine, slot, text, sizeof text)); /* the first: it fits */
-    engine->config.handlers.open(engine->config.handlers.arg, slot);
-    arm(engine);
-}
-
-static void on_open(void *arg, struct ws *ws)
-{
-    struct engine *engine = arg;
-    uint32_t slot;
-    if (judge(engine, ws_request(ws), true, &slot) != SESSION_OK) {
-        ws_close(ws, 1002, "protocol");
-        return;
-    }
-    if (slot == SESSION_NONE) {
-        ws_handshake(engine, ws);
-        return;
-    }
-    const struct session *session = &engine->sessions.table[slot];
-    if (session->websocket || session->probe || session->closing) {
-        ws_close(ws, 1008, "one_socket");
-        return;
-    }
-    engine->clients[slot].probe = ws;
-    set_slot(ws, slot);
-    step(engine, (struct session_event){.kind = SESSION_PROBES, .slot = slot},
-         (struct at_hand){.code = 1000});
-}
-
-static void on_message(void *arg, struct ws *ws, struct span data, bool binary)
-{
-    struct engine *engine = arg;
-    uint32_t slot = slot_of(ws);
-    if (slot == SESSION_NONE)
-        return;
-    struct eio_packet packet = {.type = EIO_MESSAGE, .binary = true, .data = data};
-    int rc = binary ? 0 : eio_packet_read(data, &packet);
-    step(engine,
-         (struct session_event){.kind = rc < 0 ? SESSION_MALFORMED : SESSION_PACKET,
-                                .slot = slot,
-                                .via = via_of(engine, slot, ws),
-                                .packet = packet},
-         (struct at_hand){.packet = &packet,
-                          .code = rc == 0 && packet.type == EIO_CLOSE ? 1000 : 1002});
-}
-
-static void on_close(void *arg, struct ws *ws, int code, const char *why)
-{
-    struct engine *engine = arg;
-    uint32_t slot = slot_of(ws);
-    if (slot == SESSION_NONE)
-        return;
-    struct client *client = &engine->clients[slot];
-    enum session_via via = via_of(engine, slot, ws);
-    if (via == SESSION_WEBSOCKET)
-        client->ws = NULL;
-    else
-        client->probe = NULL;
-    step(engine,
-         (struct session_event){.kind = SESSION_SOCKET_GONE, .slot = slot, .via = via, .why = why},
-         (struct at_hand){.code = 1000});
-}
-
-struct ws_handlers engine_ws(struct engine *engine)
-{
-    return (struct ws_handlers){.upgrade = on_upgrade,
-                                .open = on_open,
-                                .message = on_message,
-                                .close = on_close,
-                                .arg = engine};
 }
 
 /* ---- what the application does ---- */
@@ -528,19 +236,19 @@ void engine_flush(struct engine *engine, uint32_t slot)
 void engine_close(struct engine *engine, uint32_t slot, int code, const char *why)
 {
     if (session_sends(&engine->sessions, slot))
-        step(engine,
-             (struct session_event){.kind = SESSION_ENDS,
-                                    .slot = slot,
-                                    .queued = engine->clients[slot].queue_len > 0,
-                                    .why = why},
-             (struct at_hand){.code = code});
+        engine_step(engine,
+                    (struct session_event){.kind = SESSION_ENDS,
+                                           .slot = slot,
+                                           .queued = engine->clients[slot].queue_len > 0,
+                                           .why = why},
+                    (struct at_hand){.code = code});
 }
 
 void engine_connected(struct engine *engine, uint32_t slot)
 {
     if (engine->sessions.table[slot].live)
-        step(engine, (struct session_event){.kind = SESSION_CONNECTED, .slot = slot},
-             (struct at_hand){.code = 1000});
+        engine_step(engine, (struct session_event){.kind = SESSION_CONNECTED, .slot = slot},
+                    (struct at_hand){.code = 1000});
 }
 
 const char *engine_peer(const struct engine *engine, uint32_t slot)
