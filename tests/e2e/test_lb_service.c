@@ -150,6 +150,29 @@ static void test_a_file_takes_a_balancer_out_without_touching_it(void **state)
     wait_in(heard, "failback failback lb-a pool=game node=lb-a owner=lb-a from=lb-b why=granted");
 }
 
+/* lb-b decides, as it is told on its command line. */
+static void test_by_hand_a_pool_goes_back_when_it_is_asked_for(void **state)
+{
+    const char *args[] = {"--lb.failback", "manual", NULL};
+    char command[512];
+    rig_lb_kill(&lbs[1]);
+    rig_lb_start_with(&rig, lbs, 1, args);
+    rig_lb_wait_nodes(lbs, "ready", 2);
+    rig_lb_kill(&lbs[0]);
+    rig_lb_wait_owner(&rig, "lb-b");
+    char port[32];
+    (void)snprintf(port, sizeof port, "127.0.0.1:%d", health_port);
+    const char *first[] = {"--lb.health", port, "--lb.maintenance_file", maintenance, NULL};
+    rig_lb_start_with(&rig, lbs, 0, first);
+    rig_lb_wait_nodes(lbs, "ready", 2);
+    rig_sleep_ms(4500); /* its name is free after three seconds; then failback_after, and more */
+    rig_lb_wait_owner(&rig, "lb-b");
+    (void)snprintf(command, sizeof command, "%s/berth failback game --config %s > /dev/null",
+                   getenv("BERTH_BIN"), rig.config);
+    assert_int_equal(system(command), 0);
+    rig_lb_wait_owner(&rig, "lb-a");
+}
+
 static void test_hooks_hear_what_happens(void **state)
 {
     rig_node_kill(&nodes[1]);
@@ -191,6 +214,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_file_takes_a_balancer_out_without_touching_it),
+        cmocka_unit_test(test_by_hand_a_pool_goes_back_when_it_is_asked_for),
         cmocka_unit_test(test_hooks_hear_what_happens),
         cmocka_unit_test(test_what_others_may_write_is_not_run_and_what_hangs_is_ended),
     };

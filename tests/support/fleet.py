@@ -59,8 +59,8 @@ def listens(port):
 class Redis:
     """Ask and get the answer. Errors are raised."""
 
-    def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), 10)
+    def __init__(self, port, host="127.0.0.1"):
+        self.socket = socket.create_connection((host, port), 10)
         self.file = self.socket.makefile("rb")
 
     def ask(self, *words):

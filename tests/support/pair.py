@@ -122,9 +122,10 @@ class Pair:
             return f.read()
 
 
-def ask(port, path, timeout_s):
-    """The status; None when nothing came."""
-    line = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
+def ask(at, path, timeout_s):
+    """The status; None when nothing came. at: a port of 127.0.0.1, or host:port."""
+    host, port = at.split(":") if isinstance(at, str) else ("127.0.0.1", at)
+    line = http.client.HTTPConnection(host, int(port), timeout=timeout_s)
     try:
         line.request("GET", path)
         answer = line.getresponse()

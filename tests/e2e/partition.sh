@@ -1,0 +1,10 @@
+#!/bin/sh
+# partition.sh - cables pulled between balancers, Redis and nodes, in network namespaces; needs root.
+set -eu
+PATH=$PATH:/usr/sbin:/sbin
+command -v redis-server >/dev/null || { echo "skipped: no redis-server"; exit 77; }
+command -v ip >/dev/null || { echo "skipped: no ip (iproute2)"; exit 77; }
+probe=btp$$
+ip netns add "$probe" 2>/dev/null || { echo "skipped: network namespaces cannot be made (not root)"; exit 77; }
+ip netns del "$probe"
+exec python3 "$(dirname "$0")/partition.py" --build "$(dirname "$BERTH_BIN")"
