@@ -42,10 +42,12 @@ local present = redis.call('GET', lease) or ''
 if present ~= holder then return {'FENCED', now, present} end
 local held = redis.call('HGET', states, node)
 if not held then return {'UNKNOWN', now} end
-local state, held_epoch = string.match(held, '^state=(%a+) since=%d+ epoch=(%d+)')
+local state, since, held_epoch = string.match(held, '^state=(%a+) since=(%d+) epoch=(%d+)')
 if state ~= from or held_epoch ~= epoch then return {'STALE', now, state, tonumber(held_epoch)} end
 if not (LEGAL[role][from] or {})[to] then return {'ILLEGAL', now} end
 
+-- Readers take what is younger by (epoch, since): it never goes back, whatever the server's clock does.
+if tonumber(since) > now then stamp = since end
 local record = 'state=' .. to .. ' since=' .. stamp .. ' epoch=' .. epoch .. ' fence=' .. token .. ' why=' .. why
 local kind = 'state'
 if to == 'gone' then

@@ -22,7 +22,6 @@ if not feed_max or feed_max < 1 then return {'BAD', 'feed_max'} end
 
 local t = redis.call('TIME')
 local now = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
-local stamp = string.format('%.0f', now)
 local present = redis.call('GET', owner) or ''
 if present ~= holder then return {'FENCED', now, present} end
 
@@ -41,11 +40,11 @@ local function look(list)
     if not state then
       redis.call('ZREM', beats, node) -- a beat without a node: nothing else knows it
     elseif LOSABLE[state] then
-      to_lose[#to_lose + 1] = {node, state, epoch}
+      to_lose[#to_lose + 1] = {node, state, epoch, since}
       if state == 'drained' then quiet = quiet + 1 else alarming = alarming + 1 end
     else
       quiet = quiet + 1
-      if state == 'lost' and now - since >= forget_after then to_forget[#to_forget + 1] = {node, state, epoch} end
+      if state == 'lost' and now - since >= forget_after then to_forget[#to_forget + 1] = {node, state, epoch, since} end
     end
   end
 end
@@ -60,8 +59,9 @@ if guard > 0 and alarming > 1 and alarming * 100 > total * guard then
   return {'GUARD', now, alarming, total}
 end
 
-local function tell(node, kind, from, to, epoch, why)
-  local record = 'state=' .. to .. ' since=' .. stamp .. ' epoch=' .. epoch .. ' fence=' .. token .. ' why=' .. why
+local function tell(node, kind, from, to, epoch, since, why)
+  -- It never goes back, whatever the server's clock does: readers take what is younger by (epoch, since).
+  local record = 'state=' .. to .. ' since=' .. string.format('%.0f', math.max(now, since)) .. ' epoch=' .. epoch .. ' fence=' .. token .. ' why=' .. why
   redis.call('XADD', feed, 'MAXLEN', '~', feed_max, '*', 'k', kind, 'n', node, 'd', record)
   redis.call('XADD', events, 'MAXLEN', '~', EVENTS_MAX, '*', 'k', 'state', 'n', node,
     'd', 'from=' .. from .. ' to=' .. to .. ' epoch=' .. epoch .. ' fence=' .. token .. ' by=' .. name
@@ -70,21 +70,21 @@ local function tell(node, kind, from, to, epoch, why)
 end
 local lost, gone = {}, {}
 for i = 1, math.min(#to_lose, limit) do
-  local node, state, epoch = to_lose[i][1], to_lose[i][2], to_lose[i][3]
+  local node, state, epoch, since = to_lose[i][1], to_lose[i][2], to_lose[i][3], to_lose[i][4]
   local conns = tonumber(string.match(redis.call('HGET', reports, node) or '', ' conns=(%d+)') or '0')
-  redis.call('HSET', states, node, tell(node, 'state', state, 'lost', epoch, 'silent'))
+  redis.call('HSET', states, node, tell(node, 'state', state, 'lost', epoch, since, 'silent'))
   redis.call('ZADD', load, RED + conns, node)
   lost[#lost + 1] = node
 end
 for i = 1, math.min(#to_forget, limit - #lost) do
-  local node, state, epoch = to_forget[i][1], to_forget[i][2], to_forget[i][3]
+  local node, state, epoch, since = to_forget[i][1], to_forget[i][2], to_forget[i][3], to_forget[i][4]
   redis.call('HDEL', nodes, node)
   redis.call('HDEL', reports, node)
   redis.call('HDEL', states, node)
   redis.call('ZREM', beats, node)
   redis.call('ZREM', load, node)
   redis.call('HDEL', wants, node .. '|node', node .. '|operator', node .. '|autoscale')
-  tell(node, 'gone', state, 'gone', epoch, 'forgotten')
+  tell(node, 'gone', state, 'gone', epoch, since, 'forgotten')
   gone[#gone + 1] = node
 end
 return {'OK', now, lost, gone}
