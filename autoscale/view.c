@@ -86,9 +86,11 @@ static bool is_newer(const struct node_state_record *a, const struct node_state_
     return a->epoch != b->epoch ? a->epoch > b->epoch : a->since.ms >= b->since.ms;
 }
 
-static void take_state(struct view_row *row, const struct node_state_record *state)
+/* In a whole read the store has the word: after a failover it may hold less than we saw. */
+static void take_state(const struct view *view, struct view_row *row,
+                       const struct node_state_record *state)
 {
-    if (row->has_state && !is_newer(state, &row->state))
+    if (row->has_state && !view->reading && !is_newer(state, &row->state))
         return;
     row->state = *state;
     row->has_state = true;
@@ -152,13 +154,13 @@ void view_item(struct view *view, const struct feed_item *item)
         row->info = item->info;
         row->has_info = true;
         if (item->has_state)
-            take_state(row, &item->state);
+            take_state(view, row, &item->state);
         break;
     case FEED_REPORT:
         take_report(row, &item->report);
         break;
     case FEED_STATE:
-        take_state(row, &item->state);
+        take_state(view, row, &item->state);
         break;
     case FEED_WANT:
         row->wants[item->want.who].kind = item->want.kind;

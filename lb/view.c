@@ -78,7 +78,9 @@ void view_state(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
 {
     if (state->epoch != 0 && state->epoch < node->info.epoch)
         return; /* of a process that is no more */
-    if (node->has_state && state->epoch == node->state.epoch &&
+    /* A whole read tells what the store holds, which may be less than we saw: after a failover its
+     * last writes are lost. What happened since the read began comes by the feed, again. */
+    if (!pool->reading && node->has_state && state->epoch == node->state.epoch &&
         state->since.ms < node->state.since.ms)
         return;
     enum node_state before = node->has_state ? node->state.state : NODE_JOINING;
