@@ -132,7 +132,7 @@ static void joining(struct lb *lb, struct lb_pool *pool, struct lb_node *node, e
     bool proved = node->probe.successes >= (unsigned)s->rise || s->probe.kind == PROBE_NONE;
     if (want == WANT_DRAINING)
         move(lb, pool, node, NODE_DRAINING, "wanted", fx);
-    else if (node->report.seq > 0 && (proved || node->vouched))
+    else if (node->report.seq > 0 && !node->report.closed && (proved || node->vouched))
         move(lb, pool, node, want == WANT_HELD ? NODE_HELD : NODE_READY,
              proved ? "proved" : "remembered", fx);
 }
