@@ -107,7 +107,7 @@ void ticket_seen_left(struct ticket_seen *seen, wall_ms_t now, uint32_t entry, b
     assert(entry < seen->capacity && seen->entries[entry].jti[0] != '\0');
     struct ticket_seen_entry *e = &seen->entries[entry];
     e->held = false;
-    e->grace_end = final ? now : wall_add(now, seen->grace_ms);
+    e->grace_end = final ? (wall_ms_t){0} : wall_add(now, seen->grace_ms); /* a clock may go back */
     if (e->forget_at.ms < e->grace_end.ms) /* expired tickets still resume within the grace */
         e->forget_at = e->grace_end;
 }

@@ -67,6 +67,16 @@ static void test_a_ticket_whose_seat_was_given_up_is_spent_until_it_expires(void
     ticket_seen_fini(&seen);
 }
 
+/* The store's clock may go back by a failover: found by berth-sim. */
+static void test_what_is_spent_stays_spent_when_the_clock_goes_back(void **state)
+{
+    struct ticket_seen seen = seen_of(4, 5000);
+    struct use u = use(&seen, 4000, "a", 11000, 70);
+    ticket_seen_left(&seen, wall_add(noon, 5000), u.entry, true);
+    assert_int_equal(use(&seen, 3500, "a", 11000, 71).use, TICKET_USE_SPENT);
+    ticket_seen_fini(&seen);
+}
+
 static void test_a_long_session_resumes_after_its_ticket_expired(void **state)
 {
     struct ticket_seen seen = seen_of(4, 5000);
@@ -107,6 +117,7 @@ int main(void)
         cmocka_unit_test(test_the_same_ticket_resumes_its_seat),
         cmocka_unit_test(test_a_seat_is_kept_for_the_grace_and_no_longer),
         cmocka_unit_test(test_a_ticket_whose_seat_was_given_up_is_spent_until_it_expires),
+        cmocka_unit_test(test_what_is_spent_stays_spent_when_the_clock_goes_back),
         cmocka_unit_test(test_a_long_session_resumes_after_its_ticket_expired),
         cmocka_unit_test(test_is_bounded_and_frees_what_is_over),
     };
