@@ -5,6 +5,7 @@
 #include "autoscale/launch_record.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ANSWER_MS                                                                                  \
@@ -15,7 +16,8 @@
 
 void launches_begin(struct launches *ls, int64_t fence)
 {
-    *ls = (struct launches){.fence = fence, .next = 1};
+    uint64_t next = ls->next > 0 && ls->fence == fence ? ls->next : 1;
+    *ls = (struct launches){.fence = fence, .next = next, .first = next};
 }
 
 static struct launch *find(struct launches *ls, const char *token)
@@ -92,13 +94,13 @@ int launches_start(struct launches *ls, const struct policy *policy, int count, 
     return count;
 }
 
-/* Was that token made by this leadership? */
+/* Was that token made by this leadership, since it was last interrupted? */
 static bool is_mine(const struct launches *ls, const char *token)
 {
     char mine[NAME_SIZE];
     make_token(ls, mine, sizeof mine);
     size_t prefix = (size_t)(strrchr(mine, '-') - mine) + 1;
-    return strncmp(mine, token, prefix) == 0;
+    return strncmp(mine, token, prefix) == 0 && strtoull(token + prefix, NULL, 10) >= ls->first;
 }
 
 int launches_load(struct launches *ls, const char *token, const char *record, struct effects *fx)

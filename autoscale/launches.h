@@ -54,6 +54,7 @@ struct launches {
     struct launch row[LAUNCHES_MAX];
     size_t count;
     uint64_t next;        /* number of the next plan of this leadership */
+    uint64_t first;       /* the first one since it began, or was last interrupted */
     int64_t fence;        /* this leadership's fencing token: makes plan ids unique */
     int failures;         /* in a row */
     mono_ms_t not_before; /* back-off: no new launch until then */
@@ -61,7 +62,8 @@ struct launches {
     bool halt_told;
 };
 
-/* A new leadership: nothing under way but what fleet and plan will say. */
+/* A leadership begins, or goes on after an interruption (the same fence: nobody led in between):
+ * nothing is under way but what fleet and plan will say. A token is never used twice. */
 void launches_begin(struct launches *ls, int64_t fence);
 
 /* Add a row for `count` instances and ask for its intent to be written. BERTH_EFULL: too many under

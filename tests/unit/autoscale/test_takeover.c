@@ -52,6 +52,26 @@ static void empty_draining(struct world *w)
             world_load_node(w, i, 0);
 }
 
+/* A pause ends a leadership and the same lease is renewed: found by berth-sim. */
+static void test_a_leadership_that_goes_on_uses_no_token_twice_and_forgets_none(void **state)
+{
+    struct launches ls = {.count = 0};
+    struct effects fx = {.count = 0};
+    struct policy policy = {.min = 1};
+    launches_begin(&ls, 1700000000001);
+    assert_int_equal(
+        launches_start(&ls, &policy, 2, "", "test", (wall_ms_t){1}, (mono_ms_t){1}, &fx), 2);
+    const struct effect first = fx.item[0];
+    launches_begin(&ls, 1700000000001);
+    fx.count = 0;
+    assert_int_equal(launches_load(&ls, first.name, first.record, &fx), 0);
+    assert_int_equal(fx.count, 0); /* it is not taken for one that is done */
+    assert_true(launches_has(&ls, first.name));
+    assert_int_equal(
+        launches_start(&ls, &policy, 1, "", "test", (wall_ms_t){2}, (mono_ms_t){2}, &fx), 1);
+    assert_string_not_equal(fx.item[0].name, first.name);
+}
+
 static void test_plan_written_then_crash_is_finished_by_the_next(void **state)
 {
     struct world w;
@@ -397,6 +417,7 @@ static void test_a_launch_of_as_many_as_can_be_fits_its_record(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_leadership_that_goes_on_uses_no_token_twice_and_forgets_none),
         cmocka_unit_test(test_plan_written_then_crash_is_finished_by_the_next),
         cmocka_unit_test(test_launched_then_crash_is_not_launched_again),
         cmocka_unit_test(test_old_plan_is_abandoned),
