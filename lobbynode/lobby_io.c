@@ -166,7 +166,8 @@ static void send_call(struct lobbynode *l, const struct lobby_effect *effect)
     int rc = kept ? encode(l, effect, &err) : BERTH_ENOMEM;
     if (rc == 0) {
         *kept = asked;
-        rc = store_send(l->shell.redis, &l->shell.call, on_answer, kept);
+        rc = l->shell.redis ? store_send(l->shell.redis, &l->shell.call, on_answer, kept)
+                            : BERTH_ECLOSED; /* the program ends, and players go with it */
     }
     if (rc == 0)
         return;
