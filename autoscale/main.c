@@ -464,20 +464,21 @@ static void reload(void *arg)
     log_info(&app->log, "reloaded", "pools=%zu", app->pool_count);
 }
 
+static const struct boot_stage stages[] = {
+    {"config", open_config, close_config}, /* arguments, file, environment */
+    {"loop", open_loop, close_loop},       /* event loop, signals, clock */
+    {"fetch", open_fetch, close_fetch},    /* HTTP requests of providers and rules */
+    {"aws", open_aws, close_aws},
+    {"provider", open_providers, close_providers}, /* who makes and unmakes instances */
+    {"store", open_store, close_store},            /* Redis */
+    {"web", open_web, close_web},                  /* /healthz, /metrics */
+    {"pools", open_pools, close_pools},            /* last: one core a pool, following its feed */
+    {"alerts", open_alerts, close_alerts},         /* who hears of it */
+    {NULL, NULL, NULL},
+};
+
 int main(int argc, char **argv)
 {
-    static const struct boot_stage stages[] = {
-        {"config", open_config, close_config}, /* arguments, file, environment */
-        {"loop", open_loop, close_loop},       /* event loop, signals, clock */
-        {"fetch", open_fetch, close_fetch},    /* HTTP requests of providers and rules */
-        {"aws", open_aws, close_aws},
-        {"provider", open_providers, close_providers}, /* who makes and unmakes instances */
-        {"store", open_store, close_store},            /* Redis */
-        {"web", open_web, close_web},                  /* /healthz, /metrics */
-        {"pools", open_pools, close_pools},    /* last: one core a pool, following its feed */
-        {"alerts", open_alerts, close_alerts}, /* who hears of it */
-        {NULL, NULL, NULL},
-    };
     static struct app app;
     app.argc = argc;
     app.argv = argv;
