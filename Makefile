@@ -42,6 +42,16 @@ steady: build ## two balancers for ten minutes with every core busy: no failover
 redis-away: build ## Redis away for 10 s under load: nobody lost, nothing launched, no room moved; closing line "redis-away: passed"
 	@BERTH_BIN=$(CURDIR)/$(BIN) tests/e2e/redis_away.sh --away 10 --lost-after 3
 
+SEEDS ?= 200
+sim: build ## worlds in virtual time, all programs and every kind of fault; SEEDS=200; closing line "N passed, N failed"
+	@$(BIN)/berth-sim --seeds 1..$(SEEDS) --jobs $(JOBS)
+
+sim-long: build ## the same, 5,000 of them
+	@$(BIN)/berth-sim --seeds 1..5000 --jobs $(JOBS)
+
+sim-mutants: build ## bugs planted by a switch; closing line "mutants: N caught, 0 missed"
+	@$(BIN)/berth-sim --mutants --jobs $(JOBS)
+
 fuzz: deps-dev ## fuzz the parsers for a minute each (clang)
 	@tests/fuzz/run.sh
 

@@ -238,13 +238,15 @@ static void set_text(struct keyspace *ks, struct span key, struct span text, int
 static void do_set(struct cmd *c)
 {
     int64_t px = 0;
-    bool nx = false, xx = false;
+    bool nx = false, xx = false, keep = false;
     for (size_t i = 3; i < c->argc; i++) {
         bool seconds = word_is(c->argv[i], "EX");
         if (word_is(c->argv[i], "NX")) {
             nx = true;
         } else if (word_is(c->argv[i], "XX")) {
             xx = true;
+        } else if (word_is(c->argv[i], "KEEPTTL")) {
+            keep = true;
         } else if ((seconds || word_is(c->argv[i], "PX")) && i + 1 < c->argc) {
             if (!span_int(c->argv[++i], &px)) {
                 not_integer(c->reply, c->ret);
@@ -260,10 +262,11 @@ static void do_set(struct cmd *c)
             return;
         }
     }
-    bool there = key_find(c->ks, c->argv[1]) != NULL;
-    if ((nx && there) || (xx && !there))
+    const struct object *old = key_find(c->ks, c->argv[1]);
+    if ((nx && old != NULL) || (xx && old == NULL))
         return;
-    set_text(c->ks, c->argv[1], c->argv[2], px > 0 ? now_ms(c->ks) + px : 0);
+    int64_t kept = keep && old != NULL ? old->expire_ms : 0;
+    set_text(c->ks, c->argv[1], c->argv[2], px > 0 ? now_ms(c->ks) + px : kept);
     reply_text(c->reply, c->ret, SPAN("OK"));
     c->status = true;
 }
@@ -386,6 +389,10 @@ static const struct command {
     {"ZCARD", 2, 2, OBJECT_ZSET, zset_card},
     {"ZCOUNT", 4, 4, OBJECT_ZSET, zset_count},
     {"ZSCORE", 3, 3, OBJECT_ZSET, zset_score},
+    {"ZMSCORE", 3, -1, OBJECT_ZSET, zset_mscore},
+    {"ZREMRANGEBYSCORE", 4, 4, OBJECT_ZSET, zset_rem_by_score},
+    {"ZRANK", 3, 3, OBJECT_ZSET, zset_rank},
+    {"ZINCRBY", 4, 4, OBJECT_ZSET, zset_incrby},
     {"ZRANGE", 4, 5, OBJECT_ZSET, zset_range},
     {"ZREVRANGE", 4, 5, OBJECT_ZSET, zset_range},
     {"ZRANGEBYSCORE", 4, 8, OBJECT_ZSET, zset_by_score},

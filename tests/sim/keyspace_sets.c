@@ -296,6 +296,38 @@ void zset_score(struct cmd *c)
         put_score(c, c->ret, e->score);
 }
 
+void zset_mscore(struct cmd *c)
+{
+    struct resp *items = reply_list(c->reply, c->ret, c->argc - 2);
+    for (size_t i = 2; i < c->argc; i++) {
+        const struct dict_entry *e = field(c, c->argv[i]);
+        if (e != NULL)
+            put_score(c, &items[i - 2], e->score);
+    }
+}
+
+void zset_rank(struct cmd *c)
+{
+    const struct object *o = key_find(c->ks, c->argv[1]);
+    const struct dict_entry *e = field(c, c->argv[2]);
+    if (e != NULL)
+        reply_int(c->ret, (int64_t)place(o, e->score, c->argv[2]));
+}
+
+void zset_incrby(struct cmd *c)
+{
+    double by;
+    if (!number_of(c->argv[2], &by)) {
+        reply_error(c->reply, c->ret, "ERR value is not a valid float");
+        return;
+    }
+    struct object *o = key_open(c->ks, c->argv[1], OBJECT_ZSET);
+    const struct dict_entry *e = dict_find(&o->dict, c->argv[3]);
+    double score = by + (e != NULL ? e->score : 0);
+    (void)zset_add(o, c->argv[3], score);
+    put_score(c, c->ret, score);
+}
+
 static void put_members(struct cmd *c, const struct object *o, const size_t *list, size_t n,
                         bool with_scores)
 {
@@ -369,6 +401,30 @@ void zset_count(struct cmd *c)
     for (size_t i = 0; o != NULL && i < o->dict.count; i++)
         n += inside(o->order[i]->score, &min, &max);
     reply_int(c->ret, n);
+}
+
+void zset_rem_by_score(struct cmd *c)
+{
+    struct object *o = key_find(c->ks, c->argv[1]);
+    struct bound min, max;
+    int64_t n = 0;
+    if (!bound_of(c->argv[2], &min) || !bound_of(c->argv[3], &max)) {
+        reply_error(c->reply, c->ret, "ERR min or max is not a float");
+        return;
+    }
+    for (size_t i = 0; o != NULL && i < o->dict.count;) {
+        struct dict_entry *e = o->order[i];
+        if (!inside(e->score, &min, &max)) {
+            i++;
+            continue;
+        }
+        unplace(o, e, o->dict.count);
+        dict_remove(&o->dict, e);
+        n++;
+    }
+    reply_int(c->ret, n);
+    if (o != NULL)
+        drop_if_empty(c, o);
 }
 
 void zset_by_score(struct cmd *c)
