@@ -64,10 +64,14 @@ lint: deps-dev ## is the format right, and clang-tidy content?
 manual: build ## write docs/configuration.md anew from the option tables
 	@BERTH_WRITE_MANUAL=1 BERTH_SOURCE=$(CURDIR) $(BUILD)/tests/test_manual >/dev/null 2>&1 && echo "docs/configuration.md written"
 
+package: build ## a Debian package, build/release/berth_VERSION_ARCH.deb
+	@cd $(BUILD) && rm -f berth_*.deb && cpack >cpack.log 2>&1 || { tail -20 cpack.log; exit 1; }
+	@ls $(BUILD)/berth_*.deb
+
 install: build ## install programs, units and the example configuration (DESTDIR=, PREFIX=/usr)
 	@DESTDIR='$(DESTDIR)' cmake --install $(BUILD) --prefix '$(or $(PREFIX),/usr)'
 
 clean: ## remove everything that was built
 	@rm -rf build
 
-.PHONY: help deps deps-dev build up demo test load takeover redis-away fuzz format lint manual install clean steady
+.PHONY: help deps deps-dev build up demo test load takeover redis-away fuzz format lint manual install package clean steady
