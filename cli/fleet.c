@@ -48,6 +48,8 @@ int fleet_parse(struct fleet *ret_fleet, struct span json, struct err *err)
         pool->connections = json_integer_value(json_object_get(p, "connections"));
         pool->pending = json_integer_value(json_object_get(p, "pending"));
         pool->capacity = json_integer_value(json_object_get(p, "capacity"));
+        pool->guarded = json_is_true(json_object_get(p, "guarded"));
+        pool->doubted = json_integer_value(json_object_get(p, "doubted"));
     }
     json_decref(root);
     *ret_fleet = fleet;
@@ -97,6 +99,17 @@ size_t fleet_table(const struct fleet *fleet, char *buf, size_t size)
                        (long long)p->capacity);
         text_add(&t, "  %12s %8lld  %s\n", connections, (long long)p->pending,
                  p->owner[0] ? p->owner : "(nobody)");
+    }
+    for (size_t i = 0; i < fleet->count; i++) {
+        const struct fleet_pool *p = &fleet->pools[i];
+        if (p->guarded)
+            text_add(&t,
+                     "%s: more than a third would be lost at once, and is held back; if it is "
+                     "really gone: berth accept %s\n",
+                     p->name, p->name);
+        if (p->doubted)
+            text_add(&t, "%s: %lld ready nodes are silent and not handed out\n", p->name,
+                     (long long)p->doubted);
     }
     return t.len;
 }

@@ -7,6 +7,8 @@
 #include "core/err.h"
 #include "core/span.h"
 
+#include <stdbool.h>
+
 enum fleet_state {
     FLEET_JOINING,
     FLEET_READY,
@@ -27,6 +29,8 @@ struct fleet_pool {
     char owner[64];              /* the LB that moves its nodes' states; "" when nobody does */
     int64_t nodes[FLEET_STATES]; /* by state */
     int64_t connections, pending, capacity; /* of the ready nodes */
+    bool guarded;    /* the mass-loss guard holds nodes back from being lost */
+    int64_t doubted; /* ready, but silent: not handed out */
 };
 
 struct fleet {
@@ -45,7 +49,8 @@ int64_t fleet_ready(const struct fleet *fleet);
 /* Nodes in any state but lost. */
 int64_t fleet_nodes(const struct fleet *fleet);
 
-/* A table for a person, one line a pool, each line ended by \n. Returns the length, cut at size. */
+/* A table for a person, one line a pool and one for what calls for a person, each ended by \n.
+ * Returns the length, cut at size. */
 size_t fleet_table(const struct fleet *fleet, char *buf, size_t size);
 
 /* "lobby 1 ready | game 2 ready 1 joining conns=12/200", on one line. */

@@ -6,7 +6,8 @@
 static const char answer[] = "{\"pools\":[{\"name\":\"lobby\",\"owner\":\"lb-a\",\"states\":{"
                              "\"ready\":1},\"connections\":3,\"pending\":1,\"capacity\":200},"
                              "{\"name\":\"game\",\"states\":{\"ready\":2,\"joining\":1,\"lost\":4},"
-                             "\"connections\":12,\"pending\":0,\"capacity\":120}]}";
+                             "\"connections\":12,\"pending\":0,\"capacity\":120,"
+                             "\"guarded\":true,\"doubted\":2}]}";
 
 static void test_reads_pools(void **state)
 {
@@ -33,6 +34,9 @@ static void test_shows_a_line_and_a_table(void **state)
     (void)fleet_table(&fleet, text, sizeof text);
     assert_non_null(strstr(text, "lb-a\n"));
     assert_non_null(strstr(text, "(nobody)\n"));
+    assert_non_null(strstr(text, "really gone: berth accept game\n"));
+    assert_non_null(strstr(text, "game: 2 ready nodes are silent"));
+    assert_null(strstr(text, "accept lobby"));
     assert_int_equal(fleet_table(&fleet, small, sizeof small), sizeof small - 1);
     assert_int_equal(small[sizeof small - 1], '\0');
 }
