@@ -49,7 +49,8 @@ struct provider_kind {
 };
 
 extern const struct provider_kind provider_exec;
-extern const struct provider_kind provider_local, provider_ec2, provider_asg;
+extern const struct provider_kind provider_local, provider_ec2, provider_asg,
+    provider_cloudformation;
 
 /* NULL with err naming those there are. */
 const struct provider_kind *provider_named(const char *name, struct err *err);
