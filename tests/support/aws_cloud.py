@@ -48,6 +48,7 @@ class Cloud:
         self.log = []
         self.refusals = []
         self.processes = {}
+        self.ended = []
         self.victims = []        # instances that AWS itself chose to end
         self.pages = {}
 
@@ -55,7 +56,7 @@ class Cloud:
 
     def control(self, wish):
         for name in wish.pop("kill", []):
-            self.end(self.instances[name])
+            self.end(self.instances[name], hard=True)
         for name, group in wish.pop("asg", {}).items():
             self.asgs[name] = {"min": 0, "max": 100, "desired": 0, "new_protected": True, "tags": {}, "instances": {}, "changed_at": 0, **group}
         for name, value in wish.items():
@@ -73,9 +74,9 @@ class Cloud:
                 "stack_count": sum(s["status"] != "DELETE_COMPLETE" for s in self.stacks.values())}
 
     def close(self):
-        for process in self.processes.values():
+        for process in [*self.processes.values(), *self.ended]:
             process.kill()
-        for process in self.processes.values():
+        for process in [*self.processes.values(), *self.ended]:
             process.wait()
 
     # ---- trouble ----
@@ -111,6 +112,7 @@ class Cloud:
 
     def tick(self):
         now = time.time()
+        self.ended = [process for process in self.ended if process.poll() is None]
         for i in list(self.instances.values()):
             if i["state"] == "pending" and now >= i["since"] + self.knobs["pending_ms"] / 1000:
                 if i["dies"]:
@@ -195,12 +197,13 @@ class Cloud:
         self.instances[one] = i
         return i
 
-    def end(self, i):
+    def end(self, i, hard=False):
         if i["state"] not in ("shutting-down", "terminated"):
             i["state"], i["since"] = "shutting-down", time.time()
         if i["id"] in self.processes:
             process = self.processes.pop(i["id"])
-            process.terminate()
+            process.kill() if hard else process.terminate()
+            self.ended.append(process)
 
     def boot(self, i):
         if not self.knobs["boot"]:
