@@ -567,9 +567,27 @@ void world_fini(struct world *w)
         lb_destroy(w->lbs[i].lb);
 }
 
+/* The next millisecond at which something happens, after this one. */
+static int64_t next_at(const struct world *w, int64_t until)
+{
+    int64_t at = until;
+    for (int i = 0; i < WORLD_NODES; i++)
+        if (w->nodes[i].used && w->nodes[i].reports && w->nodes[i].next_report_at < at)
+            at = w->nodes[i].next_report_at;
+    for (size_t n = 0; n < w->queued; n++)
+        if (w->lbs[w->queue[n].to].runs && w->queue[n].at < at)
+            at = w->queue[n].at;
+    for (int i = 0; i < w->lb_count; i++) {
+        int64_t due = w->lbs[i].runs ? lb_deadline(w->lbs[i].lb).ms : INT64_MAX;
+        if (due != INT64_MAX && due - MONO_BASE < at)
+            at = due - MONO_BASE;
+    }
+    return at > w->now ? at : w->now + 1;
+}
+
 void world_run(struct world *w, int64_t until)
 {
-    for (; w->now < until; w->now++) {
+    for (; w->now < until; w->now = next_at(w, until)) {
         for (int i = 0; i < WORLD_NODES; i++)
             report(w, &w->nodes[i]);
         deliver(w);
