@@ -17,7 +17,8 @@ static int init_searches(struct lobby *lobby)
     uint32_t peers = lobby->config.front.peers_max;
     lobby->seeking = calloc(lobby->config.mode_count, sizeof *lobby->seeking);
     lobby->epochs = calloc(LOBBY_NODES_MAX, sizeof *lobby->epochs);
-    if (!lobby->seeking || !lobby->epochs)
+    lobby->same_name = calloc(LOBBY_NODES_MAX, sizeof *lobby->same_name);
+    if (!lobby->seeking || !lobby->epochs || !lobby->same_name)
         return BERTH_ENOMEM;
     for (size_t mode = 0; mode < lobby->config.mode_count; mode++)
         if (fifo_init(&lobby->seeking[mode], peers) < 0)
@@ -60,6 +61,7 @@ void lobby_fini(struct lobby *lobby)
         fifo_fini(&lobby->seeking[mode]);
     free(lobby->seeking);
     free(lobby->epochs);
+    free(lobby->same_name);
     fifo_fini(&lobby->matched);
     fifo_fini(&lobby->waiting);
     strmap_fini(&lobby->match_of_room);

@@ -125,6 +125,9 @@ struct lobby {
     struct matcher matcher;
     struct strmap alive; /* lobby node -> number in epochs, of the tick at hand */
     int64_t *epochs;
+    uint32_t
+        *same_name; /* another number of the same name (it was restarted in place), or STRMAP_NONE
+                     */
     struct call_seek_offset offsets[CALL_MODES_MAX]; /* where long queues are looked at next */
     char offset_modes[CALL_MODES_MAX][LOBBY_MODE_SIZE];
     size_t offset_count;

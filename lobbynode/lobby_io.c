@@ -99,7 +99,7 @@ static int encode(struct lobbynode *l, const struct lobby_effect *effect, struct
     switch (effect->kind) {
     case LOBBY_DO_CANCEL: {
         struct call_seek_cancel req = {.seeker = span_of(effect->player),
-                                       .lobby = shell->name,
+                                       .lobby = node_first_name(shell),
                                        .lobby_epoch = l->lobby.front.epoch,
                                        .gone = effect->gone,
                                        .stream = lobby_io_stream()};
@@ -127,7 +127,7 @@ static int encode(struct lobbynode *l, const struct lobby_effect *effect, struct
         struct call_party req = {.op = effect->party,
                                  .code = span_of(effect->room),
                                  .player = span_of(effect->player),
-                                 .lobby = shell->name,
+                                 .lobby = node_first_name(shell),
                                  .lobby_epoch = l->lobby.front.epoch,
                                  .size_max = effect->party_max,
                                  .ttl_ms = settings->party_ttl_ms,
@@ -139,7 +139,7 @@ static int encode(struct lobbynode *l, const struct lobby_effect *effect, struct
                                  .party = effect->of_party,
                                  .group = span_of(effect->room),
                                  .player = span_of(effect->player),
-                                 .lobby = shell->name,
+                                 .lobby = node_first_name(shell),
                                  .lobby_epoch = l->lobby.front.epoch,
                                  .text = effect->text,
                                  .stream = lobby_io_stream()};

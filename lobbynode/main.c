@@ -77,6 +77,7 @@ static size_t metrics(const void *app, char *buf, size_t size)
 }
 
 static const struct node_app app_functions = {.step = step,
+                                              .restarts = true,
                                               .deadline = deadline,
                                               .load = load,
                                               .rooms = rooms,

@@ -53,7 +53,7 @@ static void on_tick(void *arg, int code, const struct store_answer *answer, cons
 void make_tick(struct lobbynode *l)
 {
     struct node_shell *shell = &l->shell;
-    struct call_seek_tick req = {.lobby = shell->name,
+    struct call_seek_tick req = {.lobby = node_first_name(shell),
                                  .lobby_epoch = l->lobby.front.epoch,
                                  .lease_ms = l->settings->lobby_lease_ms,
                                  .matcher_ms = MATCHER_LEASE_MS,

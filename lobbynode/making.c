@@ -28,6 +28,7 @@ static void learn_alive(struct lobby *lobby, const struct resp *alive)
     strmap_clear(&lobby->alive);
     for (size_t i = 0; i < alive->count && i < LOBBY_NODES_MAX; i++) {
         struct span rest = alive->items[i].text, name = span_cut(&rest, '/');
+        lobby->same_name[i] = strmap_get(&lobby->alive, name);
         if (!span_int(rest, &lobby->epochs[i]) || strmap_put(&lobby->alive, name, (uint32_t)i) < 0)
             continue; /* not alive, then: the store looks too */
     }
@@ -41,7 +42,9 @@ bool lobby_entry_lives(const struct lobby *lobby, struct span entry)
     bool bad;
     while (matcher_next_player(&entry, &p, &bad)) {
         uint32_t i = strmap_get(&lobby->alive, p.lobby);
-        if (i == STRMAP_NONE || lobby->epochs[i] != p.epoch)
+        while (i != STRMAP_NONE && lobby->epochs[i] != p.epoch)
+            i = lobby->same_name[i];
+        if (i == STRMAP_NONE)
             return false;
     }
     return !bad;

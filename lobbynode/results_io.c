@@ -66,14 +66,15 @@ static void read_on(struct lobbynode *l)
 {
     char key[KEYS_TEXT_MAX], block[16];
     (void)snprintf(block, sizeof block, "%d", BLOCK_MS);
-    const struct span argv[] = {SPAN("XREAD"),
-                                SPAN("COUNT"),
-                                SPAN(READ_COUNT),
-                                SPAN("BLOCK"),
-                                span_of(block),
-                                SPAN("STREAMS"),
-                                keys_results(&l->shell.keys, span_of(l->shell.name), key),
-                                span_of(l->last_id)};
+    const struct span argv[] = {
+        SPAN("XREAD"),
+        SPAN("COUNT"),
+        SPAN(READ_COUNT),
+        SPAN("BLOCK"),
+        span_of(block),
+        SPAN("STREAMS"),
+        keys_results(&l->shell.keys, span_of(node_first_name(&l->shell)), key),
+        span_of(l->last_id)};
     if (l->reading)
         return;
     l->reading =

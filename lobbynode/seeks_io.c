@@ -54,7 +54,7 @@ static int encode(struct lobbynode *l, struct err *err)
                                          .party_max = seek->party_max,
                                          .waited_ms = seek->waited_ms};
     }
-    struct call_seek req = {.lobby = l->shell.name,
+    struct call_seek req = {.lobby = node_first_name(&l->shell),
                             .lobby_epoch = l->lobby.front.epoch,
                             .lease_ms = l->settings->lobby_lease_ms,
                             .queue_max = QUEUE_MAX,

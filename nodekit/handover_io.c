@@ -97,6 +97,11 @@ static int list_file(struct node_shell *shell)
     return fd;
 }
 
+const char *node_first_name(const struct node_shell *shell)
+{
+    return shell->handover.name[0] ? shell->handover.name : shell->name;
+}
+
 static bool send_list(struct node_shell *shell, const char *message)
 {
     struct node_handover *h = &shell->handover;

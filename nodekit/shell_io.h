@@ -32,6 +32,7 @@ struct node_app {
     size_t (*rooms)(void *app, struct span *ret_rooms, size_t max);
     void (*store_up)(void *app);   /* may be NULL */
     void (*store_down)(void *app); /* may be NULL */
+    bool restarts;                 /* in place, at SIGUSR2 */
     /* The rooms that are here, line by line, for a process that succeeds this one (NODE_ELSEWHERE
      * there), and a number that changes with them. May be NULL. */
     void (*list)(const void *app, void (*put)(void *arg, struct span text), void *arg);
@@ -138,6 +139,9 @@ void node_apply(struct node_shell *shell);
  * > 0). NULL with err. */
 struct web_server *node_listen(struct node_shell *shell, int port, int fd, bool paused,
                                struct err *err);
+/* The name that this process began with: what stands in the store under it besides the node's own
+ * rows stays, with its epoch, when another process takes the name over. */
+const char *node_first_name(const struct node_shell *shell);
 /* The URL that players are given for this port. */
 int node_endpoint(struct node_shell *shell, int port, char ret_url[NODE_URL_MAX],
                   struct err *err) BERTH_MUST_USE;

@@ -137,7 +137,7 @@ int node_open_loop(void *app, struct err *err)
     shell->boot.log = &shell->log;
     shell->boot.reload = node_reload;
     shell->boot.stop = shell->stop ? shell->stop : node_stop;
-    shell->boot.restart = shell->app->list ? handover_restart : NULL;
+    shell->boot.restart = shell->app->restarts ? handover_restart : NULL;
     shell->loop = loop_create(err);
     shell->boot.loop = shell->loop;
     return shell->loop ? 0 : err->code;

@@ -1,5 +1,6 @@
 /* test_restart.c - restart in place: SIGUSR2 to nodes while players come, play and come back. */
 #include "tests/support/cmocka.h"
+#include "tests/support/fake_lb.h"
 #include "tests/support/rig.h"
 #include "tests/support/wire_client.h"
 
@@ -16,9 +17,9 @@ static const char yaml[] = "pools:\n"
 /* name=N of the node's report; -1: none. */
 static int64_t reported(struct rig *rig, const struct rig_node *node, const char *name)
 {
-    char pair[32];
-    const char *row =
-        redis_client_text(rig->client, "HGET", "berth:{game}:reports", node->name, NULL);
+    char pair[32], key[96];
+    (void)snprintf(key, sizeof key, "berth:{%s}:reports", node->pool);
+    const char *row = redis_client_text(rig->client, "HGET", key, node->name, NULL);
     (void)snprintf(pair, sizeof pair, " %s=", name);
     const char *at = row ? strstr(row, pair) : NULL;
     return at ? strtoll(at + strlen(pair), NULL, 10) : -1;
@@ -234,11 +235,44 @@ static void test_the_health_port_stays_open_through_a_restart(void **state)
     rig_stop(&rig);
 }
 
+static void test_who_seeks_at_a_lobby_is_matched_with_who_comes_after(void **state)
+{
+    struct rig rig;
+    rig_start(&rig, false,
+              "pools:\n"
+              "  lobby: {capacity: 20, report_interval: 200ms, lost_after: 1s}\n"
+              "  game: {capacity: 20}\n"
+              "lobbynode: {match_size: 2, lobby_lease: 500ms, match_interval: 20ms}\n");
+    struct fake_lb lb = fake_lb_start(FAKE_LB_ANSWERS, NULL);
+    const char *args[] = {"--lobbynode.lb", lb.url, NULL};
+    struct rig_node old = rig_node_start(&rig, "lobby", "ln-1", args);
+    rig_move(&rig, &old, NODE_JOINING, NODE_READY);
+    int ann = player_hello(&old, "ann");
+    player_say(ann, "{\"type\":\"seek\"}");
+    (void)player_hear(ann, "seeking");
+    (void)kill(old.pid, SIGUSR2);
+    struct rig_node young = succeed(&rig, &old);
+    (void)player_hear_with(ann, "draining", "\"move\":true");
+    rig_sleep_ms(700); /* longer than a lobby's lease: the old one keeps its own */
+    int bob = player_hello(&young, "bob");
+    player_say(bob, "{\"type\":\"seek\"}");
+    (void)player_hear(bob, "seeking");
+    (void)player_hear_with(ann, "ALL_CONNECTED", "\"bob\"");
+    (void)player_hear_with(bob, "ALL_CONNECTED", "\"ann\"");
+    player_drop(ann);
+    player_drop(bob);
+    let_go(&rig, &old);
+    rig_node_end(&young);
+    fake_lb_stop(&lb);
+    rig_stop(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nobody_is_refused_through_several_restarts),
         cmocka_unit_test(test_friends_meet_and_come_back_where_their_room_is),
+        cmocka_unit_test(test_who_seeks_at_a_lobby_is_matched_with_who_comes_after),
         cmocka_unit_test(test_a_new_process_that_fails_changes_nothing),
         cmocka_unit_test(test_the_health_port_stays_open_through_a_restart),
     };
