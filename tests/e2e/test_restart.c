@@ -1,7 +1,7 @@
 /* test_restart.c - restart in place: SIGUSR2 to nodes while players come, play and come back. */
 #include "tests/support/cmocka.h"
 #include "tests/support/fake_lb.h"
-#include "tests/support/rig.h"
+#include "tests/support/rig_lb.h"
 #include "tests/support/wire_client.h"
 
 #include <signal.h>
@@ -267,11 +267,87 @@ static void test_who_seeks_at_a_lobby_is_matched_with_who_comes_after(void **sta
     rig_stop(&rig);
 }
 
+/* One node, two balancers: every ask is answered, and a room's friends are sent where it is. */
+static void test_balancers_send_players_on_without_a_gap(void **state)
+{
+    struct rig rig;
+    struct rig_lb lbs[2];
+    char config[1024];
+    int n = snprintf(
+        config, sizeof config,
+        "pools:\n"
+        "  game: {capacity: 1000, report_interval: 200ms, lost_after: 1s, slow_start: 0s,\n"
+        "         address_rate: 0, ticket_ttl: 2s, room_ticket_ttl: 2s, probe.joining_interval: "
+        "100ms}\n"
+        "gamenode: {grace: 5s, room_linger: 100ms}\n");
+    rig_lb_plan(lbs, config + n, sizeof config - (size_t)n);
+    rig_start(&rig, true, config);
+    rig_lb_start(&rig, lbs);
+    struct rig_node old = rig_node_start(&rig, "game", "gn-1", NULL);
+    rig_lb_wait_nodes(lbs, "ready", 1);
+    const char *match = "{\"room\":\"r1\",\"players\":[\"ann\",\"bob\"]}";
+    const struct rig_answer *a =
+        rig_lb_ask(lbs[0].public_port, "POST", "/v1/pools/game/rooms", NULL, match);
+    assert_int_equal(a->status, 200);
+    int ann =
+        try_join(&old, "r1", "ann",
+                 json_string_value(json_object_get(json_object_get(a->body, "tickets"), "ann")));
+    (void)player_hear(ann, "joined");
+    rig_wait_report(&rig, &old, "rooms=1");
+    (void)kill(old.pid, SIGUSR2);
+    int asked = 0;
+    for (int64_t until = rig_now_ms() + 10000; reported(&rig, &old, "epoch") <= old.epoch;
+         asked++) {
+        assert_true(rig_now_ms() < until);
+        a = rig_lb_ask(lbs[asked % 2].public_port, "GET", "/v1/pools/game/endpoint?player=p", NULL,
+                       NULL);
+        assert_int_equal(a->status, 200);
+    }
+    struct rig_node young = succeed(&rig, &old);
+    for (int i = 0; i < 40; i++) { /* each with a ticket that is good where it is sent */
+        char path[96], room[16], ticket[TICKET_TEXT_MAX];
+        (void)snprintf(room, sizeof room, "n%d", i);
+        (void)snprintf(path, sizeof path, "/v1/pools/game/endpoint?player=q&room=%s", room);
+        a = rig_lb_ask(lbs[i % 2].public_port, "GET", path, NULL, NULL);
+        assert_int_equal(a->status, 200);
+        assert_string_equal(rig_answer_text(a, "node"), "gn-1");
+        (void)snprintf(ticket, sizeof ticket, "%s", rig_answer_text(a, "ticket"));
+        int fd = try_join(&young, room, "q", ticket);
+        (void)player_hear(fd, "joined");
+        player_drop(fd);
+    }
+    for (int i = 0; i < 2; i++) {
+        a = rig_lb_ask(lbs[i].public_port, "POST", "/v1/pools/game/rooms", NULL, match);
+        assert_int_equal(a->status, 200);
+        assert_string_equal(rig_answer_text(a, "node"), old.name);
+    }
+    const char *port = strstr(rig_answer_text(a, "endpoint"), "ws://127.0.0.1:");
+    assert_non_null(port);
+    struct rig_node there = old;
+    there.port = atoi(port + strlen("ws://127.0.0.1:"));
+    assert_true(there.port != young.port);
+    int bob =
+        try_join(&there, "r1", "bob",
+                 json_string_value(json_object_get(json_object_get(a->body, "tickets"), "bob")));
+    (void)player_hear(bob, "joined");
+    (void)player_hear(ann, "draining");
+    (void)player_hear_with(ann, "player_joined", "\"bob\"");
+    player_say(ann, "{\"type\":\"finish\"}");
+    (void)player_hear(ann, "finished");
+    player_closed(ann, 1000);
+    player_drop(bob);
+    assert_int_equal(rig_node_wait(&old, 15000), 0); /* drained by the real owner */
+    rig_lb_end(lbs);
+    rig_node_kill(&young);
+    rig_stop(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nobody_is_refused_through_several_restarts),
         cmocka_unit_test(test_friends_meet_and_come_back_where_their_room_is),
+        cmocka_unit_test(test_balancers_send_players_on_without_a_gap),
         cmocka_unit_test(test_who_seeks_at_a_lobby_is_matched_with_who_comes_after),
         cmocka_unit_test(test_a_new_process_that_fails_changes_nothing),
         cmocka_unit_test(test_the_health_port_stays_open_through_a_restart),
