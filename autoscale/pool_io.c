@@ -143,6 +143,9 @@ static void on_look(void *arg)
 
 void pool_io_redis_up(struct pool_io *p)
 {
+    if (p->was_up) /* nobody could report while nothing could be written: as if it had been away */
+        store_follow_restart(p->follow, "the store can be written again");
+    p->was_up = true;
     if (!p->enroll_pending)
         pool_io_lead_enroll(p, false);
 }

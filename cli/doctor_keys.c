@@ -23,10 +23,13 @@ bool doctor_keys_known(struct span rest, bool *ret_expires)
                  {"fence", false},       {"peers", false},
                  {"plan", false},        {"events", false},
                  {"history", false},     {"history:minutes", false},
-                 {"probe", true},        {"room:", true},
-                 {"player:", true},      {"seek:queue:", true},
-                 {"seek:seekers", true}, {"seek:matches", true},
-                 {"seek:match:", true},  {"seek:results:", true}};
+                 {"probe", true},        {"alerts", true},
+                 {"room:", true},        {"player:", true},
+                 {"seek:queue:", true},  {"seek:seekers", true},
+                 {"seek:modes", true},   {"seek:lobbies", true},
+                 {"seek:matcher", true}, {"seek:matches", true},
+                 {"seek:match:", true},  {"seek:results:", true},
+                 {"seek:party:", true},  {"seek:group:", true}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         size_t len = strlen(known[i].key);
         bool prefix = known[i].key[len - 1] == ':';

@@ -167,6 +167,7 @@ static void on_event(struct lb *lb, const struct lb_event *ev, struct lb_effects
         break;
     case LB_STORE_UP:
         pool->store_up = true;
+        view_hold(lb, pool); /* nobody could report while nothing could be written */
         pool->enroll_at = lb->now;
         fx_hook(fx_note(fx, LB_INFO, ev->pool, "store", NULL, true, "connected", "up=1 seen_by=%s",
                         lb->config.name),

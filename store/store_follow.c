@@ -284,6 +284,11 @@ void store_follow_destroy(struct store_follow *f)
     leave(f);
 }
 
+void store_follow_restart(struct store_follow *f, const char *why)
+{
+    redis_reconnect(f->redis, why);
+}
+
 bool store_follow_is_live(const struct store_follow *f)
 {
     return f->live;

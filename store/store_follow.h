@@ -30,6 +30,10 @@ struct store_follow *store_follow_create(struct loop *loop, struct log *log,
 /* No callback is called any more. NULL is a no-op. */
 void store_follow_destroy(struct store_follow *follow);
 
+/* Begin anew with a whole read, on a new connection: what was heard meanwhile may be half the
+ * truth. */
+void store_follow_restart(struct store_follow *follow, const char *why);
+
 /* A snapshot was read and the connection stands. */
 bool store_follow_is_live(const struct store_follow *follow);
 /* Malformed rows and entries that were skipped since creation. */
