@@ -6,8 +6,12 @@
 #include <assert.h>
 #include <string.h>
 
-static const struct provider_kind *const kinds[] = {&provider_local, &provider_exec, &provider_ec2,
-                                                    &provider_asg, &provider_cloudformation,
+static const struct provider_kind *const kinds[] = {&provider_local,
+                                                    &provider_exec,
+                                                    &provider_docker,
+                                                    &provider_ec2,
+                                                    &provider_asg,
+                                                    &provider_cloudformation,
                                                     NULL};
 
 const struct provider_kind *provider_named(const char *name, struct err *err)

@@ -48,7 +48,7 @@ struct provider_kind {
     void (*list)(void *provider, const char *pool, provider_listed_fn *fn, void *arg);
 };
 
-extern const struct provider_kind provider_exec;
+extern const struct provider_kind provider_exec, provider_docker;
 extern const struct provider_kind provider_local, provider_ec2, provider_asg,
     provider_cloudformation;
 

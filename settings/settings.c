@@ -65,6 +65,17 @@ static const struct section local_sections[] = {
      .help = "By pool: the command of one instance."},
     {0}};
 
+static const struct section docker_sections[] = {
+    {.name = "pools",
+     .shape = SECTION_MAP,
+     .offset = offsetof(struct docker_settings, pools),
+     .size = sizeof(struct docker_pool_settings),
+     .max = POOLS_MAX,
+     .options = docker_pool_options,
+     .value = "image",
+     .help = "By pool: the container of one instance."},
+    {0}};
+
 static const struct section exec_sections[] = {
     {.name = "pools",
      .shape = SECTION_MAP,
@@ -132,6 +143,13 @@ static const struct section autoscale_sections[] = {
      .options = local_options,
      .sections = local_sections,
      .help = "The provider that starts node processes on this machine."},
+    {.name = "docker",
+     .shape = SECTION_ONE,
+     .offset = offsetof(struct autoscale_settings, docker),
+     .size = sizeof(struct docker_settings),
+     .options = docker_options,
+     .sections = docker_sections,
+     .help = "The provider that makes containers of the Docker Engine on this machine."},
     {.name = "exec",
      .shape = SECTION_ONE,
      .offset = offsetof(struct autoscale_settings, exec),

@@ -170,6 +170,23 @@ struct aws_settings {
     int64_t timeout_ms; /* one request */
 };
 
+/* The containers of one pool. */
+struct docker_pool_settings {
+    const char *name; /* the pool */
+    const char *image;
+    struct text_list command, env, binds;
+    const char *network;
+    int64_t memory_bytes; /* 0: no limit */
+    double cpus;          /* 0: no limit */
+};
+
+struct docker_settings {
+    const char *socket;
+    bool pull, remove;
+    int64_t pull_timeout_ms, stop_grace_ms;
+    struct section_items pools; /* of struct docker_pool_settings */
+};
+
 /* The commands of one pool; of the four one may be enough. */
 struct exec_pool_settings {
     const char *name;                         /* the pool */
@@ -240,6 +257,7 @@ struct autoscale_settings {
     int64_t lease_ms, lease_renew_ms;
     struct local_settings local;
     struct exec_settings exec;
+    struct docker_settings docker;
     struct aws_settings aws;
     struct ec2_settings ec2;
     struct asg_settings asg;
@@ -463,7 +481,8 @@ extern const struct option redis_options[], redis_server_options[], log_options[
     simulate_options[];
 extern const struct option match_mode_options[];
 extern const struct option alerts_options[], alert_to_options[];
-extern const struct option exec_options[], exec_pool_options[];
+extern const struct option exec_options[], exec_pool_options[], docker_options[],
+    docker_pool_options[];
 int exec_pool_check(const void *values, struct err *err);
 /* Checks that see a whole section. */
 int redis_check(const void *values, struct err *err);
