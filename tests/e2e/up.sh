@@ -40,6 +40,18 @@ curl -s -m 2 "$admin_a/metrics" | grep -q '^berth_lb_' || fail "no metrics"
 "$BERTH_BIN/berth" status --config "$work/berth.yaml" | grep -q '^game' || fail "berth status shows no pool"
 pass "healthz, readyz, metrics, berth status"
 
+# Alert rules and dashboard ask for what the programs export.
+node_port() { curl -s -m 2 "$admin_a/v1/pools/$1/nodes" | json "o['nodes'][0]['endpoint'].split(':')[2].split('/')[0]"; }
+scaler=$(sed -n 's/^  admin: "\(.*\)"$/\1/p' "$work/berth.yaml")
+exporters=0
+for url in "$admin_a" "http://$scaler" "http://127.0.0.1:$(node_port game)" "http://127.0.0.1:$(node_port lobby)"; do
+    exporters=$((exporters + 1))
+    curl -s -m 2 "$url/metrics" >"$work/metrics.$exporters"
+done
+here=$(cd "$(dirname "$0")" && pwd)
+python3 "$here/metrics.py" "$here/../../infra" "$work"/metrics.* >"$work/body" || fail "metrics: $(cat "$work/body"; wc "$work"/metrics.*)"
+pass "rules and dashboard: $(tail -n 1 "$work/body")"
+
 # What an operator wishes: a node kept out, and back; the events tell of both.
 spare=$(curl -s -m 2 "$lb_b/v1/pools/game/endpoint?player=op" | json "o['node']")
 berth() { "$BERTH_BIN/berth" "$@" --config "$work/berth.yaml"; }
