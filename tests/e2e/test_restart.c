@@ -277,7 +277,8 @@ static void test_balancers_send_players_on_without_a_gap(void **state)
         config, sizeof config,
         "pools:\n"
         "  game: {capacity: 1000, report_interval: 200ms, lost_after: 1s, slow_start: 0s,\n"
-        "         address_rate: 0, ticket_ttl: 2s, room_ticket_ttl: 2s, probe.joining_interval: "
+        "         address_rate: 0, player_rate: 0, ticket_ttl: 2s, room_ticket_ttl: 2s, "
+        "probe.joining_interval: "
         "100ms}\n"
         "gamenode: {grace: 5s, room_linger: 100ms}\n");
     rig_lb_plan(lbs, config + n, sizeof config - (size_t)n);
