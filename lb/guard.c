@@ -38,10 +38,8 @@ void guard_hold(struct lb *lb, struct lb_pool *pool, const char *why, int64_t co
 
 static void forget_old_losses(const struct lb *lb, struct lb_pool *pool)
 {
-    if (mono_sub(lb->now, pool->losses_since) < LOSSES_SPAN_MS)
-        return;
-    pool->losses = 0;
-    pool->losses_since = lb->now;
+    if (mono_sub(lb->now, pool->losses_since) >= LOSSES_SPAN_MS)
+        pool->losses = 0;
 }
 
 bool guard_allows(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
@@ -61,7 +59,8 @@ bool guard_allows(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
 void guard_count_loss(struct lb *lb, struct lb_pool *pool)
 {
     forget_old_losses(lb, pool);
-    pool->losses++;
+    if (pool->losses++ == 0)
+        pool->losses_since = lb->now;
 }
 
 /* ---- who is silent ---- */

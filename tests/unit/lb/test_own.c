@@ -114,6 +114,13 @@ static void test_the_next_in_turn_takes_over_and_hands_back(void **state)
     assert_int_equal(w.moves_refused, 0);
 }
 
+/* Its link still stands when it lets go. */
+static void test_one_that_stops_is_followed_at_once(void **state)
+{
+    world_event(&w, 0, (struct lb_event){.kind = LB_STOP});
+    assert_in_range(until_owned_by("lb-b"), 1, 20);
+}
+
 static void test_by_hand_only_when_asked(void **state)
 {
     w.settings.failback = FAILBACK_MANUAL;
@@ -287,6 +294,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TWO(test_a_dead_owner_is_followed_as_soon_as_its_lease_ends),
         THREE(test_the_next_in_turn_takes_over_and_hands_back),
+        TWO(test_one_that_stops_is_followed_at_once),
         TWO(test_by_hand_only_when_asked),
         TWO(test_nothing_is_handed_to_a_peer_that_is_cut_off_from_the_store),
         TWO(test_who_is_out_of_service_owns_nothing_while_another_can),
