@@ -1,6 +1,7 @@
 /* main.c - berth-autoscale: grows and shrinks the pools, one leader a pool, without killing a
  * session. */
 #include "autoscale/admin_io.h"
+#include "autoscale/cloudwatch_io.h"
 #include "aws/aws_io.h"
 #include "io/boot.h"
 #include "io/program.h"
@@ -36,7 +37,8 @@ struct app {
     size_t store_count;
     struct fetcher *fetcher;
     struct aws *aws;
-    struct providers providers; /* one of each kind that a pool uses */
+    struct cloudwatch_io *cloudwatch; /* NULL: off */
+    struct providers providers;       /* one of each kind that a pool uses */
     struct pool_io *pools[POOLS_MAX];
     size_t pool_count;
     size_t resigning;
@@ -412,6 +414,40 @@ static void close_alerts(void *arg)
     alerts_io_destroy(app->alerts);
 }
 
+/* ---- cloudwatch ---- */
+
+static const char *look_at(void *arg, size_t i, struct scale_status *ret_status)
+{
+    const struct app *app = arg;
+    if (i >= app->pool_count)
+        return NULL;
+    pool_io_status(app->pools[i], ret_status);
+    return pool_io_name(app->pools[i]);
+}
+
+static int open_cloudwatch(void *arg, struct err *err)
+{
+    struct app *app = arg;
+    const struct cloudwatch_io_config config = {.loop = app->loop,
+                                                .log = &app->log,
+                                                .aws = app->aws,
+                                                .settings = &app->settings->autoscale.cloudwatch,
+                                                .name_space = app->settings->redis.name_space,
+                                                .look = look_at,
+                                                .arg = app};
+    if (!config.settings->enabled)
+        return 0;
+    app->cloudwatch = cloudwatch_io_create(&config, err);
+    return app->cloudwatch ? 0 : BERTH_ENOMEM;
+}
+
+static void close_cloudwatch(void *arg)
+{
+    struct app *app = arg;
+    cloudwatch_io_destroy(app->cloudwatch);
+    app->cloudwatch = NULL;
+}
+
 /* SIGTERM: give the leadership back so that the other takes over at once. Instances live on. */
 static void stop(void *arg)
 {
@@ -474,6 +510,7 @@ static const struct boot_stage stages[] = {
     {"web", open_web, close_web},                  /* /healthz, /metrics */
     {"pools", open_pools, close_pools},            /* last: one core a pool, following its feed */
     {"alerts", open_alerts, close_alerts},         /* who hears of it */
+    {"cloudwatch", open_cloudwatch, close_cloudwatch}, /* figures for AWS */
     {NULL, NULL, NULL},
 };
 
