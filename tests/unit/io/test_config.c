@@ -593,7 +593,7 @@ static void uncomment(char *text)
         if (at[0] != '#' || at[1] != ' ')
             continue;
         const char *word = at + 2 + strspn(at + 2, " ");
-        size_t len = strspn(word, "abcdefghijklmnopqrstuvwxyz_");
+        size_t len = strspn(word, "abcdefghijklmnopqrstuvwxyz_0123456789");
         if (len && word[len] == ':')
             memmove(at, at + 2, strlen(at + 2) + 1);
     }
