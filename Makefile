@@ -57,6 +57,12 @@ sim-long: build ## the same, 5,000 of them
 sim-mutants: build ## bugs planted by a switch; closing line "mutants: N caught, 0 missed"
 	@$(BIN)/berth-sim --mutants --jobs $(JOBS)
 
+fault: build ## what can happen, to the real programs in networks of their own (as root; ONLY=name, LIST=1); closing line "N passed, N failed"
+	@python3 tests/fault/run.py --build $(BUILD) $(if $(ONLY),--only $(ONLY)) $(if $(LIST),--list)
+
+soak: build ## MINUTES=30 of churn, memory and descriptors before and after (as root); closing line "soak: minutes=.. rss_growth_kib=.. ..."
+	@python3 tests/fault/soak.py --build $(BUILD) --minutes $(or $(MINUTES),30)
+
 fuzz: deps-dev ## fuzz the parsers for a minute each (clang)
 	@tests/fuzz/run.sh
 
@@ -79,4 +85,4 @@ install: build ## install programs, units and the example configuration (DESTDIR
 clean: ## remove everything that was built
 	@rm -rf build
 
-.PHONY: help deps deps-dev build up demo test test-redis load takeover redis-away fuzz format lint manual install package clean steady
+.PHONY: help deps deps-dev build up demo test test-redis load takeover redis-away fault soak fuzz format lint manual install package clean steady

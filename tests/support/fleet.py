@@ -51,16 +51,21 @@ def wait(what, true, limit_s=30, each_s=0.02):
         time.sleep(each_s)
 
 
-def listens(port):
+def listens_at(host, port):
     with socket.socket() as s:
-        return s.connect_ex(("127.0.0.1", port)) == 0
+        s.settimeout(1)
+        return s.connect_ex((host, port)) == 0
+
+
+def listens(port):
+    return listens_at("127.0.0.1", port)
 
 
 class Redis:
     """Ask and get the answer. Errors are raised."""
 
-    def __init__(self, port, host="127.0.0.1"):
-        self.socket = socket.create_connection((host, port), 10)
+    def __init__(self, port, host="127.0.0.1", limit_s=10):
+        self.socket = socket.create_connection((host, port), limit_s)
         self.file = self.socket.makefile("rb")
 
     def ask(self, *words):
