@@ -298,6 +298,83 @@ static void test_reports_go_on_after_the_store_was_away(void **state)
     expect(&w, "report seq=2 closed=0 drain=0\nreport seq=3 closed=0 drain=0\n");
 }
 
+static void test_an_heir_waits_for_its_word_and_reports_at_once(void **state)
+{
+    struct world w;
+    setup(&w, 0);
+    w.r.config.hold = true;
+    (void)step(&w, (struct reporter_event){.kind = REPORTER_STORE_UP});
+    w.now += 60000;
+    tick(&w);
+    expect(&w, "");
+    assert_int_equal(reporter_deadline(&w.r).ms, MONO_NEVER.ms);
+    (void)step(&w, (struct reporter_event){.kind = REPORTER_GO});
+    expect(&w, "join\n");
+    (void)step(
+        &w, (struct reporter_event){
+                .kind = REPORTER_JOINED, .epoch = 9, .state = NODE_READY, .store_now = {1000001}});
+    expect(&w, "state state=ready epoch=9\nwant want=none why=in_service\n"
+               "report seq=1 closed=0 drain=0\n");
+}
+
+static void test_who_is_succeeded_joins_by_another_name_and_leaves_when_drained(void **state)
+{
+    struct world w;
+    setup(&w, 0);
+    join(&w);
+    (void)step(&w, (struct reporter_event){.kind = REPORTER_RENAMED, .on = true});
+    expect(&w, "join\n");
+    assert_string_equal(reporter_why(&w.r), "restarted");
+    (void)step(&w, (struct reporter_event){.kind = REPORTER_JOINED,
+                                           .epoch = 5, /* its own, held */
+                                           .state = NODE_DRAINING,
+                                           .store_now = {1000001}});
+    expect(&w, "state state=draining epoch=5\nwant want=draining why=restarted\n");
+    (void)step(&w, (struct reporter_event){.kind = REPORTER_WANT_OK});
+    answer(&w, NODE_CLOSING);
+    answer(&w, NODE_DRAINED);
+    assert_non_null(strstr(w.trace, "exit code=0 why=drained\n"));
+}
+
+static void test_a_restart_that_came_to_nothing_takes_the_wish_back(void **state)
+{
+    struct world w;
+    setup(&w, 1000);
+    join(&w);
+    (void)step(&w, (struct reporter_event){.kind = REPORTER_RENAMED, .on = true});
+    assert_in_range(reporter_deadline_ms(&w.r, (mono_ms_t){w.now + 400}), 600, 600);
+    (void)step(&w, (struct reporter_event){.kind = REPORTER_RENAMED, .on = false});
+    assert_null(reporter_why(&w.r));
+    assert_int_equal(reporter_deadline_ms(&w.r, (mono_ms_t){w.now}), 0);
+    w.now += 5000; /* the drain's deadline has nothing to end */
+    (void)step(
+        &w, (struct reporter_event){
+                .kind = REPORTER_JOINED, .epoch = 5, .state = NODE_READY, .store_now = {1000001}});
+    assert_null(strstr(w.trace, "exit"));
+    assert_non_null(strstr(w.trace, "state state=ready epoch=5\nwant want=none why=in_service\n"));
+}
+
+static void test_notices_of_the_machine_are_wishes_with_their_words(void **state)
+{
+    static const struct {
+        enum reporter_wish wish;
+        const char *word;
+    } cases[] = {{REPORTER_WISH_SPOT, "spot_interruption"},
+                 {REPORTER_WISH_SCHEDULED, "scheduled_event"},
+                 {REPORTER_WISH_LIFECYCLE, "asg_terminated"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world w;
+        char text[96];
+        setup(&w, 0);
+        join(&w);
+        (void)step(
+            &w, (struct reporter_event){.kind = REPORTER_WISH, .wish = cases[i].wish, .on = true});
+        (void)snprintf(text, sizeof text, "want want=draining why=%s\n", cases[i].word);
+        assert_non_null(strstr(w.trace, text));
+        assert_null(strstr(w.trace, "exit")); /* it drains; the process stays */
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +389,10 @@ int main(void)
         cmocka_unit_test(test_sigterm_when_nobody_owns_the_pool),
         cmocka_unit_test(test_drain_deadline_ends_the_wait),
         cmocka_unit_test(test_wishes_are_told_and_taken_back),
+        cmocka_unit_test(test_an_heir_waits_for_its_word_and_reports_at_once),
+        cmocka_unit_test(test_who_is_succeeded_joins_by_another_name_and_leaves_when_drained),
+        cmocka_unit_test(test_a_restart_that_came_to_nothing_takes_the_wish_back),
+        cmocka_unit_test(test_notices_of_the_machine_are_wishes_with_their_words),
         cmocka_unit_test(test_reports_go_on_after_the_store_was_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
