@@ -33,8 +33,8 @@ bench-%: build ## a benchmark, for example bench-pick
 load: build ## whole journeys of PLAYERS=10000 on this machine; closing line "load: players=.. failed=.. ..."
 	@BERTH_BIN=$(CURDIR)/$(BIN) PLAYERS=$(or $(PLAYERS),10000) loadtest/load.sh
 
-test-redis: build ## ten failovers each by Sentinel and in a cluster whose slots move, under a running fleet; closing line "test-redis: passed"
-	@for i in 1 2 3 4 5 6 7 8 9 10; do for what in sentinel cluster; do \
+test-redis: build ## ten failovers each by Sentinel (killed, stopped) and in a cluster whose slots move, under a running fleet; closing line "test-redis: passed"
+	@for i in 1 2 3 4 5 6 7 8 9 10; do for what in sentinel stopped cluster; do \
 	    python3 tests/e2e/redis_failover.py --build $(BUILD) $$what || exit 1; done; done; \
 	    python3 tests/e2e/redis_setup.py --build $(BUILD) && python3 tests/e2e/doctor.py --build $(BUILD) && echo "test-redis: passed"
 

@@ -120,6 +120,16 @@ static int place(struct up *up, struct err *err)
                        "which configuration? give --config FILE (there is none in /etc/berth)");
     if (!realpath(config_file(b->config), up->config_file))
         return err_set(err, BERTH_ESYS, "%s: cannot be read", config_file(b->config));
+    const struct redis_settings *redis = &b->settings->redis;
+    if (redis->sentinels.count || redis->cluster.count || redis->servers.count || redis->tls)
+        return err_set(err, BERTH_EINVAL,
+                       "redis: berth up runs a private Redis, and this configuration leads to "
+                       "others (%s); give one "
+                       "without that",
+                       redis->sentinels.count ? "sentinels"
+                       : redis->cluster.count ? "cluster"
+                       : redis->servers.count ? "servers"
+                                              : "tls");
     (void)snprintf(up->redis_socket, sizeof up->redis_socket, "%s/redis.sock", up->directory);
     /* Every program this starts, and every program those start, uses the private redis and keeps
      * its files here. */

@@ -528,6 +528,8 @@ static void on_found(void *arg, const struct wire_redis_place *place)
     enter(r);
     r->place = *place;
     link_to(r);
+    if (r->phase == REDIS_LINKING)
+        r->finder->follow(r->find, "");
     leave(r);
 }
 

@@ -32,7 +32,8 @@ struct redis_finder {
                     struct err *err);
     void (*destroy)(void *finder); /* NULL is a no-op */
     void (*start)(void *finder);   /* one search, ended by found or failed */
-    /* The connection to what was found last stands, at this address: tell when that changes. */
+    /* What was found last is being connected to (address is ""), or the connection stands, at this
+     * address: tell when that changes. */
     void (*follow)(void *finder, const char *address);
     void (*stop)(void *finder); /* neither search nor follow */
     int64_t backoff_max_ms;     /* between two attempts in vain */

@@ -73,7 +73,7 @@ static void follow(void *finder, const char *address)
 {
     struct host *h = finder;
     stop(h);
-    if (redis_socket_address_ok(h->config.redis->host))
+    if (!address[0] || redis_socket_address_ok(h->config.redis->host))
         return; /* an address leads nowhere else */
     (void)snprintf(h->address, sizeof h->address, "%s", address);
     h->following = true;

@@ -33,7 +33,8 @@ struct sentinel {
     struct asked asked[REDIS_SEEDS_MAX];
     size_t count, open, done;
     bool searching;
-    struct wire_redis_place primary; /* as found last */
+    struct wire_redis_place primary; /* as found last, */
+    int64_t epoch;                   /* in this configuration epoch */
     struct asked *heard;             /* who is listened to; NULL: nobody */
     size_t next;                     /* whom to listen to */
     struct timer timer;              /* searching: when to decide; following: listen, or ping */
@@ -86,6 +87,7 @@ static void decide(struct sentinel *s)
         return;
     }
     s->primary = best->primary;
+    s->epoch = best->epoch;
     struct wire_redis_place place = best->primary;
     s->events.found(s->events.arg, &place);
 }
@@ -133,23 +135,37 @@ static void on_up(void *arg)
     struct span epoch[] = {SPAN("SENTINEL"), SPAN("MASTER"), master};
     struct span hear[] = {SPAN("SUBSCRIBE"), SPAN("+switch-master")};
     /* Listening: first what it thinks now, for what happened before it was listened to. */
-    bool ok = say(a, TAG_PLACE, place, 3);
-    ok = ok && (a->all->searching ? say(a, TAG_EPOCH, epoch, 3) : say(a, TAG_OTHER, hear, 2));
+    bool ok = say(a, TAG_PLACE, place, 3) && say(a, TAG_EPOCH, epoch, 3);
+    ok = ok && (a->all->searching || say(a, TAG_OTHER, hear, 2));
     if (!ok)
         one_failed(a, "out of memory");
 }
 
 static void on_place(struct asked *a, const struct resp *reply)
 {
-    struct sentinel *s = a->all;
     struct wire_redis_place place;
     if (!wire_redis_master(reply, &place)) {
         one_failed(a, reply->type == RESP_NIL ? "knows no primary of this name" : "gives no place");
         return;
     }
+    a->primary = place;
+}
+
+static void on_epoch(struct asked *a, const struct resp *reply)
+{
+    struct sentinel *s = a->all;
+    a->epoch = wire_redis_field(reply, "config-epoch");
+    a->knows = a->primary.port != 0;
     if (s->searching) {
-        a->primary = place;
-    } else if (!wire_redis_place_eq(&place, &s->primary)) {
+        s->done++;
+        if (s->done == 1)
+            timer_start(&s->timer, DECIDE_MS, 0);
+        look(s);
+    } else if (!wire_redis_place_eq(&a->primary, &s->primary)) {
+        if (a->epoch < s->epoch) { /* it was away, and will learn: another is listened to */
+            one_failed(a, "is behind the others");
+            return;
+        }
         stop(s);
         s->events.moved(s->events.arg, "a sentinel names another primary");
     }
@@ -168,7 +184,6 @@ static void on_push(void *arg, const struct resp *message)
 static void on_answer(void *arg, struct redis_command *command, const struct resp *reply)
 {
     struct asked *a = arg;
-    struct sentinel *s = a->all;
     enum tag tag = (enum tag)command->tag;
     free(command);
     if (reply->type == RESP_ERROR) {
@@ -178,12 +193,7 @@ static void on_answer(void *arg, struct redis_command *command, const struct res
     } else if (tag == TAG_PLACE) {
         on_place(a, reply);
     } else if (tag == TAG_EPOCH) {
-        a->epoch = wire_redis_field(reply, "config-epoch");
-        a->knows = a->primary.port != 0;
-        s->done++;
-        if (s->done == 1)
-            timer_start(&s->timer, DECIDE_MS, 0);
-        look(s);
+        on_epoch(a, reply);
     } else { /* a message that overtook the answer to a PING looks like that answer */
         on_push(a, reply);
     }
@@ -254,7 +264,8 @@ static void on_timer(void *arg)
 static void follow(void *finder, const char *address)
 {
     struct sentinel *s = finder;
-    stop(s);
+    if (s->heard || timer_active(&s->timer))
+        return; /* since it was found: what is connected to may be stopped, and never answer */
     listen_to(s);
 }
 

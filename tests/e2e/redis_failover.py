@@ -3,8 +3,9 @@
 sentinel: a primary, a replica and three sentinels. The replica stands still while a player joins a new room, then the primary is killed:
 what the replica had not heard is lost, and must be there again one report interval later, written by those who hold it: the room, the
 nodes' reports, the owner's and the leader's lease.
+stopped: the primary stands still instead, and goes on later.
 cluster: three shards with a replica each. The slot of the pool goes round all shards key by key; then the shard that has it is killed.
-In both: no node is lost, nothing is launched, no room moves, no request fails, no session ends.
+In all: no node is lost, nothing is launched, no room moves, no request fails, no session ends.
 """
 import argparse
 import http.client
@@ -128,6 +129,25 @@ def sentinel(test, store):
     return f"sentinel_ms={failover:.0f} healed_ms={healed:.0f} requests={test.load.asked} failed=0 lost=0"
 
 
+def stopped(test, store):
+    """The primary stands still instead: nothing tells that it is gone, and it wakes up as a primary that knows nothing."""
+    test.begin()
+    time.sleep(1)
+    old = store.primary()
+    at = now_ms()
+    old.pause()
+    failover = store.failed_over(old, at)
+    healed = test.healed(at)
+    old.resume()
+    wait("the old primary is a replica", lambda: old.role() == "slave", 15)
+    again = now_ms()
+    test.healed(again)
+    test.end()
+    if healed - failover > 2000:
+        raise Failed(f"healed only {healed - failover:.0f} ms after the failover")
+    return f"sentinel_ms={failover:.0f} healed_ms={healed:.0f} requests={test.load.asked} failed=0 lost=0"
+
+
 def cluster(test, store):
     test.begin()
     key, moves = test.fleet.key("load"), 0
@@ -158,15 +178,15 @@ def cluster(test, store):
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("--build", default="build/release")
-    options.add_argument("what", choices=["sentinel", "cluster"])
+    options.add_argument("what", choices=["sentinel", "stopped", "cluster"])
     given = options.parse_args()
-    store = Sentinels() if given.what == "sentinel" else Cluster(3, 1, node_timeout_ms=1000)
+    store = Cluster(3, 1, node_timeout_ms=1000) if given.what == "cluster" else Sentinels()
     fleet = None
     try:
         store.open()
         fleet = Fleet(given.build, {"min": SIZE, "max": 6, "out_cooldown": "0s", "rules": [{"rule": "min_ready", "ready": SIZE}]},
                       store=store, ticket_ttl="2s", room_ticket_ttl="2s", slow_start="0s", player_rate=0, capacity=5000)
-        said = {"sentinel": sentinel, "cluster": cluster}[given.what](Test(fleet, store), store)
+        said = {"sentinel": sentinel, "stopped": stopped, "cluster": cluster}[given.what](Test(fleet, store), store)
     except Exception:
         if fleet:
             for name in fleet.running:

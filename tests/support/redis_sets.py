@@ -40,8 +40,8 @@ class Server:
             raise Failed(f"{self.name} ended: {self.log()}")
         return self
 
-    def ask(self, *words):
-        client = Redis(self.port)
+    def ask(self, *words, limit_s=10):
+        client = Redis(self.port, limit_s=limit_s)
         try:
             return client.ask(*words)
         finally:
@@ -50,7 +50,7 @@ class Server:
     def role(self):
         """master or slave; None when it does not answer."""
         try:
-            return self.ask("ROLE")[0]
+            return self.ask("ROLE", limit_s=0.3)[0]
         except (OSError, Failed, IndexError):
             return None
 
@@ -86,7 +86,7 @@ class Client:
             raise Failed("nobody serves it")
         try:
             if server.port not in self.lines:
-                self.lines[server.port] = Redis(server.port)
+                self.lines[server.port] = Redis(server.port, limit_s=1)
             return self.lines[server.port].ask(*words)
         except (OSError, IndexError):
             self.lines.pop(server.port, None)

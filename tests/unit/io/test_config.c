@@ -318,6 +318,30 @@ static void test_sections_are_checked_as_a_whole(void **state)
         "F:1: tickets.keys.1.kid: the same kid as keys.0: each key needs its own\n");
 }
 
+static void test_how_redis_is_reached_is_checked(void **state)
+{
+    expect_error(
+        "redis: {sentinels: [a]}",
+        "F:1: redis.master: must be set, since there are sentinels (their word for the primary: "
+        "sentinel monitor NAME ...)\n");
+    expect_error("redis: {master: m}",
+                 "F:1: redis.sentinels: must name at least one, since master is set\n");
+    expect_error("redis: {sentinels: [a], master: m, cluster: [b]}",
+                 "F:1: redis.cluster: a Redis is found by sentinels or is a cluster, not both\n");
+    expect_error("redis: {cluster: [a], db: 1}",
+                 "F:1: redis.db = 1: must be 0, since it is a cluster\n");
+    expect_error("redis: {password: p, password_file: /f}",
+                 "F:1: redis.password_file: must not be set together with password\n");
+    expect_error("redis: {username: u}",
+                 "F:1: redis.password: must be set (or password_file), since username is\n");
+    expect_error("redis: {ca: /f}", "F:1: redis.tls: must be yes, since ca is set\n");
+    expect_error("redis: {tls: yes, cert: /f}", "F:1: redis.key: must be set, since cert is\n");
+    expect_error("redis: {servers: {s: {master: m}}}",
+                 "F:1: redis.servers.s.sentinels: must name at least one, since master is set\n");
+    expect_error("pools: {a: {redis: s}}",
+                 "F:1: pools.a.redis = s: must be one of redis.servers\n");
+}
+
 static void test_what_is_no_yaml(void **state)
 {
     struct run *run = open_yaml("redis:\n  port: 1\n bad");
@@ -626,6 +650,7 @@ int main(void)
         cmocka_unit_test(test_flags_beat_environment_beats_file),
         cmocka_unit_test(test_errors_teach),
         cmocka_unit_test(test_sections_are_checked_as_a_whole),
+        cmocka_unit_test(test_how_redis_is_reached_is_checked),
         cmocka_unit_test(test_what_is_no_yaml),
         cmocka_unit_test(test_all_errors_up_to_the_limit),
         cmocka_unit_test(test_limits_of_maps_and_lists),
