@@ -25,6 +25,7 @@ struct command {
     struct timer timer;
     ev_io out, complaints; /* fd -1 once at its end */
     int64_t timeout_ms, grace_ms;
+    bool leave_children;
     char *text; /* owned: standard output so far */
     size_t len, size;
     char line[LINE_MAX_BYTES];
@@ -143,7 +144,8 @@ static void on_ended(void *arg, int pid, int status)
     c->text[c->len] = '\0';
     result.output = (struct span){c->text, c->len};
     result.why = why;
-    kill_all(c); /* whatever it left behind in its session */
+    if (result.code != 0 || !c->leave_children)
+        kill_all(c); /* whatever it left behind in its session */
     c->pid = 0;
     c->fn(c->arg, &result);
     destroy(c);
@@ -244,6 +246,7 @@ struct command *command_start(struct loop *loop, struct log *log, const struct c
     c->size = size;
     c->timeout_ms = spec->timeout_ms ? spec->timeout_ms : TIMEOUT_MS;
     c->grace_ms = spec->grace_ms;
+    c->leave_children = spec->leave_children;
     (void)snprintf(c->name, sizeof c->name, "%s", spec->name ? spec->name : spec->argv[0]);
     if (pipe2(out, O_CLOEXEC) < 0) {
         (void)err_set(err, BERTH_ESYS, "pipe: %s", strerror(errno));

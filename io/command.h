@@ -18,9 +18,10 @@ struct command_spec {
     const char *const *env;  /* "NAME=value" added, ended by NULL; or NULL */
     struct span input;       /* its standard input; may be empty */
     int64_t timeout_ms;      /* 0: 10,000 */
-    int64_t grace_ms;  /* after its time: SIGTERM, and SIGKILL so much later. 0: SIGKILL at once */
-    size_t output_max; /* bytes of standard output kept; 0: 64 KiB. More is a failure */
-    const char *name;  /* in log lines; NULL: argv[0] */
+    int64_t grace_ms; /* after its time: SIGTERM, and SIGKILL so much later. 0: SIGKILL at once */
+    bool leave_children; /* what it started lives on when it ends by itself with exit code 0 */
+    size_t output_max;   /* bytes of standard output kept; 0: 64 KiB. More is a failure */
+    const char *name;    /* in log lines; NULL: argv[0] */
 };
 
 struct command_result {

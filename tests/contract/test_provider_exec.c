@@ -64,6 +64,7 @@ static const char body[] =
     "'; }\n"
     "case $1 in\n"
     "launch)\n"
+    "  sleep 30 >/dev/null 2>&1 & echo $! >\"$dir/child\"\n"
     "  n=$BERTH_COUNT; [ \"$(cat \"$dir/mode\" 2>/dev/null)\" = partial ] && n=1\n"
     "  i=1; while [ $i -le $n ]; do echo \"$BERTH_TOKEN\" >\"$dir/i-$BERTH_TOKEN-$i\"; i=$((i + "
     "1)); "
@@ -231,6 +232,30 @@ static void test_launch_list_terminate(void **state)
     assert_string_equal(line, "terminate i-tok-1-1 {\"version\":1,\"operation\":\"terminate\","
                               "\"namespace\":\"berth\",\"pool\":\"game\",\"id\":\"i-tok-1-1\"}\n");
     assert_int_equal(list(h), 1);
+}
+
+/* `node &` in a script: not yet in a session of its own when the script has ended. */
+static void test_what_a_launch_starts_lives_on(void **state)
+{
+    struct harness *h = *state;
+    char path[96], stat[64] = "", letter = 'Z';
+    int pid = 0;
+    launch(h, "tok-1", 1);
+    assert_int_equal(h->a.outcome, SCALE_DONE);
+    snprintf(path, sizeof path, "%s/child", h->directory);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%d", &pid), 1);
+    fclose(f);
+    usleep(50000); /* a signal would have come at once */
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    f = fopen(path, "r");
+    assert_non_null(f);
+    assert_non_null(fgets(stat, sizeof stat, f));
+    fclose(f);
+    assert_int_equal(sscanf(stat, "%*d (sleep) %c", &letter), 1);
+    assert_int_not_equal(letter, 'Z');
+    kill(pid, SIGKILL);
 }
 
 static void test_a_lost_answer_is_not_known_and_found_again(void **state)
@@ -430,6 +455,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_launch_list_terminate),
+        TEST(test_what_a_launch_starts_lives_on),
         TEST(test_a_lost_answer_is_not_known_and_found_again),
         TEST(test_a_partial_launch_says_what_there_is),
         TEST(test_what_ends_mean),
