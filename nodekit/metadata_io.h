@@ -37,7 +37,7 @@ void metadata_watch_destroy(struct metadata_watch *watch);
  */
 int64_t metadata_watch_left_ms(const struct metadata_watch *watch);
 
-/* The first IPv4 address of this machine that is not a loopback one. False: there is none. */
+/* The IPv4 address that this machine speaks to the world with. False: there is no way out. */
 bool metadata_own_address(char ret_address[46]);
 
 #endif

@@ -155,7 +155,7 @@ static void test_what_is_wrong_is_said(void **state)
     py_server_post(&imds, "/control", "{\"refuse\": true}");
     ends_saying(&rig, "", "metadata is aws, but http://127.0.0.1:");
     const char *args[] = {"--gamenode.metadata", "auto", "--gamenode.advertise",
-                          "ws://127.0.0.1:{port}/ws", NULL};
+                          "ws://127.0.0.1:{port}/{pool}", NULL};
     struct rig_node node =
         rig_node_start(&rig, "game", "gn-1", args); /* not on EC2: that is fine */
     rig_wait_row(&rig, &node, "nodes", "gn-1", "\"endpoint\":\"ws://127.0.0.1:");
