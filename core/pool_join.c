@@ -72,6 +72,7 @@ static void begin_life(struct pool *pool, uint32_t slot, int64_t epoch)
     n->conns = n->reserved = 0;
     n->pending = 0;
     n->state = NODE_JOINING;
+    n->doubted = false;
     pool->reported[slot].ms = INT64_MIN;
 }
 

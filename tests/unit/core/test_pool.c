@@ -70,6 +70,27 @@ static void test_picks_ready_nodes_only(void **state)
     }
 }
 
+static void test_does_not_pick_whom_it_doubts(void **state)
+{
+    struct world w = world_new();
+    uint32_t a = world_ready(&w, "a", 100), b = world_ready(&w, "b", 100);
+    assert_int_equal(world_report(&w, b, 50, "-"), 0);
+    pool_doubt(w.pool, a, true);
+    assert_int_equal(world_pick(&w), b);
+    struct pool_candidate list[2];
+    assert_int_equal(pool_explain(w.pool, w.now, &(struct pool_query){0}, list, 2), 2);
+    assert_int_equal(list[1].slot, a);
+    assert_string_equal(list[1].verdict, "doubted");
+    assert_int_equal(pool_sums(w.pool)->nodes[NODE_READY], 2); /* its state is what it was */
+    pool_doubt(w.pool, a, false);
+    assert_int_equal(world_pick(&w), a);
+    pool_doubt(w.pool, a, true);
+    assert_int_equal(world_join_as(&w, (struct pool_info){.name = SPAN("a"), .epoch = 101}), a);
+    pool_state(w.pool, w.now, a, NODE_READY, 0);
+    assert_int_equal(world_pick(&w), a); /* another process */
+    world_end(&w);
+}
+
 static void test_never_picks_a_node_at_capacity(void **state)
 {
     struct world w = world_new();
@@ -365,6 +386,7 @@ int main(void)
         cmocka_unit_test(test_breaks_ties_at_random_and_by_the_seed),
         cmocka_unit_test(test_spreads_to_within_one),
         cmocka_unit_test(test_picks_ready_nodes_only),
+        cmocka_unit_test(test_does_not_pick_whom_it_doubts),
         cmocka_unit_test(test_never_picks_a_node_at_capacity),
         cmocka_unit_test(test_a_lowered_capacity_counts_at_once),
         cmocka_unit_test(test_ignores_reports_of_the_past),
