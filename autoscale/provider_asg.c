@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PROTECT_MAX 50         /* instances of one SetInstanceProtection */
-#define DESCRIBE_REST_MS 60000 /* after EC2 did not tell */
+#define PROTECT_MAX 50          /* instances of one SetInstanceProtection */
+#define DESCRIBE_AGAIN_MS 10000 /* for whom EC2 did not list yet */
+#define DESCRIBE_REST_MS 60000  /* after EC2 did not tell */
 #define AGE_UNKNOWN_MS                                                                             \
     (INT64_C(7) * 86400000) /* so that nobody takes it for one that never came up */
 
@@ -195,8 +196,9 @@ static void on_described(void *arg, const struct instances *list, const struct a
                          op->pool->s->group, answer);
         op->pool->tags_told = true;
     }
-    if (answer->kind != FAULT_NONE)
-        op->pool->describe_at = mono_add(loop_now(op->pool->asg->env.loop), DESCRIBE_REST_MS);
+    op->pool->describe_at =
+        mono_add(loop_now(op->pool->asg->env.loop),
+                 answer->kind == FAULT_NONE ? DESCRIBE_AGAIN_MS : DESCRIBE_REST_MS);
     for (size_t i = 0; answer->kind == FAULT_NONE && i < list->count; i++) {
         const struct instance *in = &list->items[i];
         struct asg_known *k =
