@@ -7,8 +7,8 @@
 #define BERTH_CLI_DOCTOR_H
 
 #include "core/clock.h"
-#include "store/node_info.h"
 #include "settings/settings.h"
+#include "store/node_info.h"
 #include "store/node_state.h"
 
 #include <stdio.h>

@@ -1,8 +1,7 @@
 /* redis_link.c - connect, greet, send, receive, end. hiredis parses (io/redis_reply.c); the socket,
  * the queue and the deadlines are ours. */
-#include "io/redis_link.h"
+#include "io/redis_link_parts.h"
 
-#include "io/redis_reply.h"
 #include "io/redis_socket.h"
 
 #include <assert.h>
@@ -13,38 +12,6 @@
 
 #define READ_BYTES (64u << 10)
 #define READS_PER_TURN 16 /* then others of the loop get their turn */
-enum { WHY_MAX = 200, PASSWORD_MAX = 513 };
-
-enum phase { STARTING, RESOLVING, CONNECTING, SECURING, GREETING, UP, ENDING, ENDED };
-
-/* What an answer of our own is for: the tag of the commands of the greeting, and of an ASKING,
- * whose arg is the link. */
-enum purpose { FOR_GREETING, FOR_ROLE, FOR_ASKING };
-
-struct redis_link {
-    struct redis_link_config config;
-    struct redis_link_events events;
-    enum phase phase;
-    struct resolve *question;
-    char address[128];
-    int fd;
-    ev_io readable, writable;
-    ev_prepare flush;            /* active while there are bytes that no write was tried for */
-    struct timer phase_timer;    /* the limit until it is up; or what must wait for the next turn */
-    struct timer deadline_timer; /* the oldest command's */
-    struct secure *secure;
-    struct redis_reply_reader *reader;
-    struct redis_commands waiting;
-    struct redis_commands greeting; /* sent first, so answered first */
-    size_t askings;                 /* answers to ASKING that are among the waiting */
-    struct redis_out out, cipher;
-    unsigned busy; /* callbacks on the stack */
-    bool dead;     /* destroyed, freed when the last callback has returned */
-    char why[WHY_MAX];
-};
-
-static void link_end(struct redis_link *l, const char *why);
-
 /* ---- memory and life ---- */
 
 static void free_all(struct redis_link *l)
@@ -85,7 +52,7 @@ static void close_socket(struct redis_link *l)
     l->fd = -1;
 }
 
-static void link_end(struct redis_link *l, const char *why)
+void redis_link_end(struct redis_link *l, const char *why)
 {
     char text[WHY_MAX];
     if (l->phase == ENDED || l->dead)
@@ -119,25 +86,12 @@ void redis_link_destroy(struct redis_link *l)
 
 /* ---- commands out ---- */
 
-static void wake(struct redis_link *l)
+void redis_link_wake(struct redis_link *l)
 {
     /* The commands of one turn leave in one write at its end, without asking whether the socket is
      * writable; a command that comes after `flush` has had its turn waits for `writable`. */
     ev_prepare_start(loop_ev(l->config.loop), &l->flush);
     ev_io_start(loop_ev(l->config.loop), &l->writable);
-}
-
-static bool greet(struct redis_link *l, const struct span *parts, size_t count,
-                  enum purpose purpose)
-{
-    struct redis_command *c = redis_command_new(parts, count);
-    if (!c || !redis_command_format(c, NULL, &l->out)) {
-        free(c);
-        return false;
-    }
-    c->tag = purpose;
-    redis_commands_add(&l->greeting, c);
-    return true;
 }
 
 bool redis_link_send(struct redis_link *l, struct redis_command *c)
@@ -150,7 +104,7 @@ bool redis_link_send(struct redis_link *l, struct redis_command *c)
     redis_commands_add(&l->waiting, c);
     if (!timer_active(&l->deadline_timer))
         timer_at(&l->deadline_timer, c->deadline);
-    wake(l);
+    redis_link_wake(l);
     return true;
 }
 
@@ -201,103 +155,6 @@ bool redis_link_is_up(const struct redis_link *l)
     return l->phase == UP && !l->dead;
 }
 
-/* ---- greeting ---- */
-
-/* The first line of the file. */
-static const char *read_password(const char *path, char buf[PASSWORD_MAX], struct err *err)
-{
-    FILE *f = fopen(path, "re");
-    bool got = f && fgets(buf, PASSWORD_MAX, f);
-    if (!got)
-        (void)err_set(err, BERTH_ESYS, "password_file %s: %s", path,
-                      f ? "is empty" : strerror(errno));
-    if (f)
-        (void)fclose(f);
-    if (got)
-        buf[strcspn(buf, "\r\n")] = '\0';
-    return got ? buf : NULL;
-}
-
-static bool greet_auth(struct redis_link *l, struct err *err)
-{
-    const struct redis_config *c = l->config.redis;
-    bool sentinel = l->config.kind == REDIS_LINK_SENTINEL;
-    char buf[PASSWORD_MAX];
-    const char *user = sentinel ? c->sentinel_user : c->user;
-    const char *password = sentinel ? c->sentinel_password : c->password;
-    if (!sentinel && c->password_file) {
-        password = read_password(c->password_file, buf, err);
-        if (!password)
-            return false;
-    }
-    if (!password)
-        return true;
-    struct span with_user[] = {SPAN("AUTH"), span_of(user), span_of(password)};
-    struct span without[] = {SPAN("AUTH"), span_of(password)};
-    return user ? greet(l, with_user, 3, FOR_GREETING) : greet(l, without, 2, FOR_GREETING);
-}
-
-static bool greet_data(struct redis_link *l)
-{
-    const struct redis_config *c = l->config.redis;
-    char db[16];
-    (void)snprintf(db, sizeof db, "%d", c->db);
-    struct span select[] = {SPAN("SELECT"), span_of(db)}, role[] = {SPAN("ROLE")};
-    bool ok =
-        (c->cluster.count || greet(l, select, 2, FOR_GREETING)) && greet(l, role, 1, FOR_ROLE);
-    for (const struct redis_script *s = l->config.scripts; s && s->name && ok; s++) {
-        struct span load[] = {SPAN("SCRIPT"), SPAN("LOAD"), span_of(s->text)};
-        ok = greet(l, load, 3, FOR_GREETING);
-    }
-    struct span write[] = {SPAN("SET"), span_of(c->pool_key), SPAN("1"), SPAN("PX"), SPAN("10000")};
-    if (ok && c->pool_key && !c->reader)
-        ok = greet(l, write, 5, FOR_GREETING);
-    return ok;
-}
-
-static void begin_greeting(struct redis_link *l)
-{
-    struct span ping[] = {SPAN("PING")};
-    struct err err = {0};
-    l->phase = GREETING;
-    bool ok = greet_auth(l, &err) &&
-              (l->config.kind == REDIS_LINK_DATA ? greet_data(l) : greet(l, ping, 1, FOR_GREETING));
-    if (!ok)
-        link_end(l, err.code ? err.text : "no memory for the greeting");
-    else
-        wake(l);
-}
-
-/* An answer to the greeting; when it was the last one, the link is up. */
-static void greeted(struct redis_link *l, enum purpose purpose, const struct resp *reply)
-{
-    char why[WHY_MAX];
-    struct wire_redis_place primary, ignored;
-    if (purpose == FOR_ROLE) {
-        enum wire_redis_role role = wire_redis_role(reply, &primary);
-        if (role == WIRE_REDIS_REPLICA || role == WIRE_REDIS_SENTINEL) {
-            (void)snprintf(why, sizeof why,
-                           role == WIRE_REDIS_REPLICA ? "a replica of %.100s:%d" : "a sentinel",
-                           primary.host, primary.port);
-            link_end(l, why);
-            return;
-        }
-    }
-    /* Who may not ask for the role is told by the first write. */
-    bool fatal = reply->type == RESP_ERROR &&
-                 (purpose != FOR_ROLE || wire_redis_verdict(reply, &ignored) == WIRE_REDIS_LOST);
-    if (fatal) {
-        (void)snprintf(why, sizeof why, "%.*s", SPAN_ARG(reply->text));
-        link_end(l, why);
-        return;
-    }
-    if (l->greeting.count)
-        return;
-    timer_stop(&l->phase_timer);
-    l->phase = UP;
-    l->events.up(l->events.arg);
-}
-
 /* ---- bytes in ---- */
 
 static void answer(struct redis_link *l, const struct resp *reply)
@@ -306,14 +163,14 @@ static void answer(struct redis_link *l, const struct resp *reply)
     if (c) {
         enum purpose purpose = (enum purpose)c->tag;
         free(c);
-        greeted(l, purpose, reply);
+        redis_greet_answer(l, purpose, reply);
         return;
     }
     c = redis_commands_take(&l->waiting);
     if (!c && l->events.push && l->phase == UP) {
         l->events.push(l->events.arg, reply);
     } else if (!c) {
-        link_end(l, "a reply that nobody asked for");
+        redis_link_end(l, "a reply that nobody asked for");
     } else if (c->arg == l && c->tag == FOR_ASKING) {
         l->askings--;
         free(c);
@@ -335,7 +192,8 @@ static bool answer_all(struct redis_link *l)
             return true; /* the rest fails in a moment */
     }
     if (code < 0) {
-        link_end(l, code == BERTH_EFULL ? "a reply over the limit" : "not the Redis protocol");
+        redis_link_end(l,
+                       code == BERTH_EFULL ? "a reply over the limit" : "not the Redis protocol");
         return false;
     }
     return true;
@@ -344,7 +202,7 @@ static bool answer_all(struct redis_link *l)
 static bool understand(struct redis_link *l, const char *bytes, size_t len)
 {
     if (redis_reply_feed(l->reader, bytes, len) < 0) {
-        link_end(l, "not the Redis protocol");
+        redis_link_end(l, "not the Redis protocol");
         return false;
     }
     return answer_all(l);
@@ -356,26 +214,26 @@ static bool decrypt(struct redis_link *l, const char *bytes, size_t len)
     char plain[SECURE_RECORD];
     struct err err = {0};
     if (!secure_put(l->secure, bytes, len)) {
-        link_end(l, "out of memory");
+        redis_link_end(l, "out of memory");
         return false;
     }
     if (!secure_is_up(l->secure)) {
         int done = secure_handshake(l->secure, &err);
         if (done < 0) {
-            link_end(l, err.text);
+            redis_link_end(l, err.text);
             return false;
         }
-        wake(l); /* what the handshake has to say */
+        redis_link_wake(l); /* what the handshake has to say */
         if (done == 0)
             return true;
-        begin_greeting(l);
+        redis_greet_begin(l);
     }
     while (l->phase != ENDED) {
         int n = secure_read(l->secure, plain, sizeof plain);
         if (n == 0)
             return true;
         if (n < 0)
-            link_end(l, "closed by Redis");
+            redis_link_end(l, "closed by Redis");
         else if (!understand(l, plain, (size_t)n))
             return false;
     }
@@ -390,7 +248,7 @@ static void receive(struct redis_link *l)
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             return;
         if (n <= 0) {
-            link_end(l, n == 0 ? "closed by Redis" : strerror(errno));
+            redis_link_end(l, n == 0 ? "closed by Redis" : strerror(errno));
             return;
         }
         bool on = l->secure ? decrypt(l, bytes, (size_t)n) : understand(l, bytes, (size_t)n);
@@ -434,7 +292,7 @@ static void write_out(struct redis_link *l)
     if (l->fd < 0 || l->phase == CONNECTING)
         return;
     if (l->secure && !encrypt(l)) {
-        link_end(l, "TLS could not write");
+        redis_link_end(l, "TLS could not write");
         return;
     }
     while (l->fd >= 0 && out->sent < out->len) {
@@ -442,7 +300,7 @@ static void write_out(struct redis_link *l)
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             break;
         if (n < 0) {
-            link_end(l, strerror(errno));
+            redis_link_end(l, strerror(errno));
             return;
         }
         out->sent += (size_t)n;
@@ -470,9 +328,9 @@ static void begin_secure(struct redis_link *l)
     l->phase = SECURING;
     l->secure = secure_connect(l->config.secure, name, true);
     if (!l->secure || secure_handshake(l->secure, &err) < 0)
-        link_end(l, l->secure ? err.text : "TLS: out of memory");
+        redis_link_end(l, l->secure ? err.text : "TLS: out of memory");
     else
-        wake(l);
+        redis_link_wake(l);
 }
 
 static void on_writable(struct ev_loop *ev, ev_io *w, int events)
@@ -481,12 +339,12 @@ static void on_writable(struct ev_loop *ev, ev_io *w, int events)
     enter(l);
     int error = l->phase == CONNECTING ? redis_socket_error(l->fd) : 0;
     if (error) {
-        link_end(l, strerror(error));
+        redis_link_end(l, strerror(error));
     } else {
         if (l->phase == CONNECTING && l->config.secure)
             begin_secure(l);
         else if (l->phase == CONNECTING)
-            begin_greeting(l);
+            redis_greet_begin(l);
         if (l->phase != ENDED)
             write_out(l);
     }
@@ -535,7 +393,7 @@ static void start(struct redis_link *l)
     l->phase = RESOLVING;
     l->question = resolve_start(l->config.resolver, host, l->config.limit_ms, on_resolved, l, &err);
     if (!l->question)
-        link_end(l, err.text);
+        redis_link_end(l, err.text);
 }
 
 static void on_phase_timer(void *arg)
@@ -545,12 +403,12 @@ static void on_phase_timer(void *arg)
     if (l->phase == STARTING)
         start(l);
     else if (l->phase == ENDING)
-        link_end(l, l->why);
+        redis_link_end(l, l->why);
     else
-        link_end(l, l->phase == RESOLVING    ? "resolve timeout"
-                    : l->phase == CONNECTING ? "connect timeout"
-                    : l->phase == SECURING   ? "TLS timeout"
-                                             : "greeting timeout");
+        redis_link_end(l, l->phase == RESOLVING    ? "resolve timeout"
+                          : l->phase == CONNECTING ? "connect timeout"
+                          : l->phase == SECURING   ? "TLS timeout"
+                                                   : "greeting timeout");
     leave(l);
 }
 
@@ -565,7 +423,7 @@ static void on_deadline(void *arg)
         if (mono_before(loop_now(l->config.loop), l->waiting.first->deadline))
             timer_at(&l->deadline_timer, l->waiting.first->deadline);
         else
-            link_end(l, "command timeout");
+            redis_link_end(l, "command timeout");
     }
     leave(l);
 }

@@ -244,7 +244,11 @@ class Cluster(Set):
         """The server that says itself that it owns the key's slot."""
         slot = slot_of(key)
         for server in [asked] if asked else self.live():
-            for row in server.ask("CLUSTER", "SLOTS"):
+            try:
+                rows = server.ask("CLUSTER", "SLOTS", limit_s=0.3)
+            except (OSError, Failed):
+                continue
+            for row in rows:
                 if row[0] <= slot <= row[1]:
                     for other in self.live():
                         if other.port == row[2][1] and other.role() == "master":
