@@ -29,6 +29,7 @@ struct asg_pool {
     struct asg_launch *launches; /* the first is under way, the others wait */
     struct aws_call *protect;
     bool unprotected_told, tags_told;
+    bool listed;                     /* the core has been told whom the group has: known */
     mono_ms_t describe_at;           /* EC2 is not asked before */
     char doubts[ASG_DOUBTS_MAX][32]; /* ends whose answer was lost: a ring */
     size_t doubt_next;

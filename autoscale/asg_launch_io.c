@@ -205,11 +205,22 @@ static bool fix_target(struct asg_launch *l, const struct group *group)
         l->target = group->target; /* another process asked for it */
         return true;
     }
-    if (group->desired + l->count > group->max) {
+    /* Whom the group made of its own accord (in the place of one that died) and no list has told
+     * yet is as good as one that it is asked for. */
+    int live = 0, fresh = 0;
+    for (size_t i = 0; i < group->count; i++) {
+        bool is_live = group->members[i].lifecycle != MEMBER_LEAVING;
+        live += is_live;
+        fresh += is_live && pool->listed && !asg_known_of(pool, group->members[i].id, false);
+    }
+    int target = live + (l->count > fresh ? l->count - fresh : 0);
+    if (target < group->desired)
+        target = group->desired;
+    if (target > group->max) {
         log_warn(pool->asg->env.log, "asg_ceiling", "pool=%s group=%s max=%d desired=%d wanted=%d",
-                 pool->s->name, pool->s->group, group->max, group->desired,
-                 group->desired + l->count);
-        l->count = group->max - group->desired;
+                 pool->s->name, pool->s->group, group->max, group->desired, target);
+        l->count -= target - group->max;
+        target = group->max;
     }
     if (l->count <= 0) {
         snprintf(l->error, sizeof l->error,
@@ -218,9 +229,9 @@ static bool fix_target(struct asg_launch *l, const struct group *group)
         finish(l, SCALE_NO_CAPACITY);
         return false;
     }
-    for (size_t i = 0; i < group->count; i++) /* these are not what it will make */
+    for (size_t i = 0; i < group->count && !pool->listed; i++) /* not what it will make */
         (void)asg_known_of(pool, group->members[i].id, true);
-    l->target = group->desired + l->count;
+    l->target = target;
     return true;
 }
 

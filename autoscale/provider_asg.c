@@ -176,8 +176,11 @@ static void list_answer(struct asg_list *op)
         return;
     }
     size_t n = op->group.count;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        (void)asg_known_of(op->pool, op->group.members[i].id, true);
         items[i] = listed_of(op->pool, &op->group.members[i]);
+    }
+    op->pool->listed = true;
     provider_listed_fn *fn = op->fn;
     void *arg = op->arg;
     list_end(op);

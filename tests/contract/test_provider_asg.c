@@ -133,6 +133,21 @@ static bool all_protected(struct aws_rig *rig)
     return all;
 }
 
+static void test_what_the_group_makes_by_itself_is_not_asked_for_again(void **state)
+{
+    struct aws_rig *rig = *state;
+    char kill[96];
+    aws_rig_launch(rig, "tok-1", 2, "");
+    assert_int_equal(aws_rig_list(rig), 2);
+    snprintf(kill, sizeof kill, "{\"kill\": [\"%s\"]}", rig->ids[0]);
+    aws_rig_tell(rig, kill);
+    aws_rig_launch(rig, "tok-2", 1, ""); /* the group replaces it, too */
+    assert_int_equal(rig->outcome, SCALE_DONE);
+    assert_int_equal(rig->count, 1);
+    assert_int_equal(of_group(rig, "desired"), 2);
+    aws_rig_wait_live(rig, 2);
+}
+
 static void test_protects_everybody(void **state)
 {
     struct aws_rig *rig = *state;
@@ -191,6 +206,7 @@ int main(void)
         TEST(test_works_without_tags),
         TEST(test_the_groups_ceiling_is_kept),
         TEST(test_a_group_that_makes_none_is_set_back),
+        TEST(test_what_the_group_makes_by_itself_is_not_asked_for_again),
         TEST(test_protects_everybody),
         TEST(test_terminates_with_decrement_and_only_once),
         TEST(test_a_group_that_is_not_there_is_said),
