@@ -74,7 +74,8 @@ def main():
     options.add_argument("--list", action="store_true")
     given = options.parse_args()
     wanted = [word for word in given.only.split(",") if word]
-    chosen = [s for s in SCENARIOS if s.name in wanted] or [s for s in SCENARIOS if not wanted or any(w in s.name for w in wanted)]
+    names = [s.name for s in SCENARIOS]
+    chosen = [s for s in SCENARIOS if not wanted or any(s.name == w or w not in names and w in s.name for w in wanted)]
     if given.list:
         for s in chosen:
             print(f"{s.name:24} {s.holds}")

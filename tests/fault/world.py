@@ -17,7 +17,7 @@ from fleet import Failed, Player, Redis, listens_at, record, wait
 from network import Network, command
 
 SECRET = "fault-fault-fault-fault-fault-fault"
-LOBBIES, GAMES, NODES = 2, 3, 9
+LOBBIES, GAMES, NODES = 2, 3, 14
 HOSTS = {"redis": 2, "redis-2": 3, "sentinels": 4, "lb-a": 11, "lb-b": 12, "as-1": 21, "as-2": 22, "swarm": 30,
          **{f"node-{n}": 50 + n for n in range(1, NODES + 1)}}
 
@@ -59,14 +59,16 @@ class Asker(threading.Thread):
 
 class World:
     def __init__(self, build, directory, players=60, slow=(), sentinel=False, redis_args=(), games=GAMES, game=None, limits=None,
-                 node_limit=0, clocks=None, log_disk=None, lb=None):
+                 node_limit=0, clocks=None, log_disk=None, lb=None, provider="local"):
         """slow: hosts behind a slow cable. games: how many game nodes; game: more options of that pool, game["scale"] of its scaling. limits:
         descriptors by program; node_limit: of each game node. clocks: by host, by how many ms its clock is wrong at the beginning (it can be set
-        later). log_disk: size of the file system that the programs log to. lb: more of that section."""
+        later). log_disk: size of the file system that the programs log to. lb: more of that section. provider: local or
+        exec (cloud.py)."""
         self.build, self.directory, self.players = build, directory, players
         self.bin, self.logs = f"{build}/bin", f"{directory}/log"
         self.sentinel, self.redis_args, self.limits, self.node_limit, self.clocks = sentinel, redis_args, limits or {}, node_limit, clocks or {}
         self.running, self.ended, self.residents, self.held, self.sizes = {}, set(), [], [], {"lobby": LOBBIES, "game": games}
+        self.provider = provider
         os.makedirs(f"{directory}/hosts")
         os.makedirs(self.logs)
         if log_disk:
@@ -85,7 +87,7 @@ class World:
         host, games = self.net.address, self.sizes["game"]
         common = {"capacity": 100, "report_interval": "500ms", "lost_after": "2s", "forget_after": "30s", "ticket_ttl": "4s",
                   "room_ticket_ttl": "6s", "slow_start": "0s", "player_rate": 0, "address_rate": 0}
-        scale = {"provider": "local", "out_cooldown": "1s", "in_cooldown": "1h", "boot_timeout": "8s", "launch_backoff": "1s"}
+        scale = {"provider": self.provider, "out_cooldown": "1s", "in_cooldown": "1h", "boot_timeout": "8s", "launch_backoff": "1s"}
         node = f"{os.path.dirname(os.path.abspath(__file__))}/node.sh"
         config = {
             "redis": {"sentinels": [f"{host['sentinels']}:{26379 + i}" for i in range(3)], "master": "berth"} if self.sentinel
@@ -99,7 +101,9 @@ class World:
                 "lb-a": {"public": f"{host['lb-a']}:8080", "admin": f"{host['lb-a']}:8081", "owns": ["lobby"]},
                 "lb-b": {"public": f"{host['lb-b']}:8080", "admin": f"{host['lb-b']}:8081", "owns": ["game"]}}, "failback_after": "3s", **lb},
             "autoscale": {"local": {"directory": f"{self.directory}/local", "programs": {
-                "lobby": [node, "lobbynode", f"{self.bin}/berth-lobbynode"], "game": [node, "gamenode", f"{self.bin}/berth-gamenode"]}}},
+                "lobby": [node, "lobbynode", f"{self.bin}/berth-lobbynode"], "game": [node, "gamenode", f"{self.bin}/berth-gamenode"]}},
+                "exec": {"launch_timeout": "2s", "list_timeout": "2s", "terminate_timeout": "2s", "grace": "500ms", "pools": {
+                    pool: [f"{os.path.dirname(os.path.abspath(__file__))}/cloud.py"] for pool in self.sizes}}},
             "gamenode": {"ping_interval": "0s"},  # the residents answer no pings
             "lobbynode": {"match_size": 4, "game_pool": "game", "lb": [f"http://{host[name]}:8080" for name in ("lb-a", "lb-b")]},
         }
@@ -111,7 +115,8 @@ class World:
         program = program or name
         if program in self.limits:
             words += ["prlimit", f"--nofile={self.limits[program]}"]
-        environment = {**os.environ, "FAULT_DIRECTORY": self.directory, "FAULT_NODES": str(NODES), "FAULT_LIMIT": str(self.node_limit or 4096)}
+        environment = {**os.environ, "FAULT_DIRECTORY": self.directory, "FAULT_NODES": str(NODES), "FAULT_CONFIG": self.config,
+                       "FAULT_BIN": self.bin, "FAULT_LIMIT": str(self.node_limit or 4096)}
         if host in self.clocks:
             environment |= {"LD_PRELOAD": f"{self.build}/fault/libfault_clock.so", "BERTH_FAULT_CLOCK": f"{self.directory}/clock-{host}"}
         with open(f"{self.logs}/{name}.log", "ab") as log:
@@ -415,6 +420,9 @@ class World:
 
     def pid(self, name):
         return self.running[name].pid if name in self.running else self.nodes()[name][0]
+
+    def descriptors(self, name):
+        return len(os.listdir(f"/proc/{self.pid(name)}/fd"))
 
     def kill(self, name):
         """kill -9, of a program or a node; it is not started again by us."""
