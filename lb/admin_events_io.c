@@ -1,4 +1,4 @@
-/* admin_events_io.c - GET /v1/events. */
+/* admin_events_io.c - GET /v1/events: as a list, or (admin_stream_io.c) as they come. */
 #include "lb/admin_parts.h"
 
 #include <stdio.h>
@@ -7,7 +7,7 @@
 
 enum { EVENTS_LIMIT = 200, EVENTS_LIMIT_MAX = 2000 };
 
-static json_t *event_json(const struct resp *entry)
+json_t *admin_event_json(const struct resp *entry)
 {
     json_t *root = json_object();
     if (entry->type != RESP_LIST || entry->count != 2 || entry->items[1].type != RESP_LIST)
@@ -38,7 +38,7 @@ static void on_events(void *arg, int code, const struct resp *reply)
         json_t *root = json_object(), *list = json_array();
         for (size_t i = 0; i < reply->count; i++)
             (void)json_array_append_new(
-                list, event_json(&reply->items[w->newest_first ? reply->count - 1 - i : i]));
+                list, admin_event_json(&reply->items[w->newest_first ? reply->count - 1 - i : i]));
         admin_set(root, "events", list);
         admin_reply_json(w->ex, 200, root);
     }
@@ -88,6 +88,19 @@ void admin_get_events(void *arg, const struct http_request *req, struct http_exc
     if (!event_query(app, req, ex, &pool, since, sizeof since, &count))
         return;
     (void)snprintf(limit, sizeof limit, "%lld", (long long)count);
+    static const char stream[] = "text/event-stream";
+    if (req->accept.len > 0 &&
+        memmem(req->accept.ptr, req->accept.len, stream, sizeof stream - 1) != NULL) {
+        if (req->last_event_id.len > 0 && req->last_event_id.len < sizeof since - 1)
+            (void)span_copy(req->last_event_id, since + 1, sizeof since - 1);
+        bool given = since[0] != '\0' || req->last_event_id.len > 0;
+        if (given && strspn(since + 1, "0123456789-") != strlen(since + 1))
+            http_problem(ex, 400, "bad-parameter", "Bad parameter", NULL,
+                         "Last-Event-ID: must be the id of an event (1700000000000-0)");
+        else
+            admin_stream_events(app, pool, given ? since + 1 : "", ex);
+        return;
+    }
     struct span key = keys_get(&app->pools[pool].keys, KEY_EVENTS);
     const struct span after[] = {SPAN("XRANGE"), key,           span_of(since),
                                  SPAN("+"),      SPAN("COUNT"), span_of(limit)};

@@ -2,6 +2,7 @@
 #include "alerts/alerts_io.h"
 #include "lb/admin_parts.h"
 #include "lb/metrics.h"
+#include "web/dashboard.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -249,11 +250,32 @@ static void get_metrics(void *arg, const struct http_request *req, struct http_e
     free(text);
 }
 
+/* Everything under / that is nothing else; only / itself is a page. */
+static void get_dashboard(void *arg, const struct http_request *req, struct http_exchange *ex)
+{
+    /* the page asks this listener alone, and nobody else may frame it */
+    static const char headers[] =
+        "Cache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n"
+        "Content-Security-Policy: default-src 'none'; connect-src 'self'; script-src "
+        "'unsafe-inline'; style-src 'unsafe-inline'; frame-ancestors 'none'\r\n";
+    if (span_is(req->path, "/"))
+        http_reply(ex, 200, "text/html; charset=utf-8", headers, dashboard_page());
+    else
+        http_problem(
+            ex, 404, "not-found", "Not found", NULL,
+            "the admin listener has /, /v1/pools, /v1/events, /healthz, /readyz, /metrics");
+}
+
 const struct http_route admin_routes[] = {
-    {"GET", "/v1/pools", get_pools},  {"GET", "/v1/pools/", on_pool},
-    {"PUT", "/v1/pools/", on_pool},   {"GET", "/v1/events", admin_get_events},
-    {"GET", "/healthz", get_healthz}, {"GET", "/readyz", get_readyz},
-    {"GET", "/metrics", get_metrics}, {NULL, NULL, NULL},
+    {"GET", "/v1/pools", get_pools},
+    {"GET", "/v1/pools/", on_pool},
+    {"PUT", "/v1/pools/", on_pool},
+    {"GET", "/v1/events", admin_get_events},
+    {"GET", "/healthz", get_healthz},
+    {"GET", "/readyz", get_readyz},
+    {"GET", "/metrics", get_metrics},
+    {"GET", "/", get_dashboard},
+    {NULL, NULL, NULL},
 };
 
 const struct http_route health_routes[] = {

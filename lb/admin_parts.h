@@ -33,5 +33,12 @@ void admin_put_closed(struct app *app, size_t pool, const struct http_request *r
 /* ---- admin_events_io.c ---- */
 
 void admin_get_events(void *arg, const struct http_request *req, struct http_exchange *ex);
+/* An entry of the events' stream, as JSON; the caller's. */
+json_t *admin_event_json(const struct resp *entry);
+
+/* ---- admin_stream_io.c ---- */
+
+/* Answer with the events of a pool after the one with this id (""; from now on), without end. */
+void admin_stream_events(struct app *app, size_t pool, const char *since, struct http_exchange *ex);
 
 #endif

@@ -62,6 +62,7 @@ struct app {
     bool stopping;   /* asked to end */
     bool closing;    /* no step is taken any more */
     size_t calls;    /* to the store, unanswered */
+    size_t streams;  /* of events, open */
     struct timer stop_timer;
 
     struct web *web;
