@@ -41,6 +41,11 @@ test-redis: build ## ten failovers each by Sentinel (killed, stopped) and in a c
 takeover: build ## the leading autoscaler killed and stopped at every moment of its work; closing line "takeover: passed"
 	@BERTH_BIN=$(CURDIR)/$(BIN) tests/e2e/takeover.sh --every
 
+aws: build ## the whole system on a made-up AWS by ec2, asg and cloudformation in turn; closing line "aws: passed"
+	@for what in ec2 asg cloudformation; do \
+	    BERTH_BIN=$(CURDIR)/$(BIN) BERTH_SOURCE=$(CURDIR) tests/e2e/aws.sh $$what || exit 1; \
+	done; echo "aws: passed"
+
 steady: build ## two balancers for ten minutes with every core busy: no failover, nobody lost; closing line "steady: passed"
 	@tests/bench/failover.sh --steady 600
 
@@ -85,4 +90,4 @@ install: build ## install programs, units and the example configuration (DESTDIR
 clean: ## remove everything that was built
 	@rm -rf build
 
-.PHONY: help deps deps-dev build up demo test test-redis load takeover redis-away fault soak fuzz format lint manual install package clean steady
+.PHONY: help deps deps-dev build up demo test test-redis load aws takeover redis-away fault soak fuzz format lint manual install package clean steady

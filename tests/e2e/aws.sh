@@ -1,6 +1,7 @@
 #!/bin/bash
-# aws.sh - the whole system on EC2 (tests/support/aws_endpoint.py, whose instances boot real nodes): a floor launched once though answers are
-# lost and calls throttled, a machine that dies, one that never boots, a size that comes and goes, keys of the instance that end meanwhile.
+# aws.sh [ec2|asg|cloudformation] - the whole system on AWS by that provider (tests/support/aws_endpoint.py, whose instances boot
+# real nodes): a floor launched once though answers are lost, calls throttled and a stack rolled back, a machine that dies, one that never boots, a size that comes and goes, keys of the instance that end meanwhile.
+what=${1:-ec2}
 . "$(dirname "$0")/lib.sh"
 command -v redis-server >/dev/null || { echo "skipped: no redis-server"; exit 77; }
 /usr/bin/python3 -c 'import botocore' 2>/dev/null || python3 -c 'import botocore' 2>/dev/null || { echo "skipped: no python3-botocore"; exit 77; }
@@ -8,9 +9,19 @@ write_config
 mkdir -p "$work/up/log"
 read -r aws_port <<<"$(free_ports 1)"
 aws=http://127.0.0.1:$aws_port
+case $what in
+ec2) section='ec2: {templates: {game: {launch_template: game, subnets: [subnet-0000000a, subnet-0000000b]}}}'
+    trouble='"lose_next": {"action": "RunInstances", "count": 2}' ;;
+asg) section='asg: {groups: {game: g}}'
+    trouble='"lose_next": {"action": "SetDesiredCapacity", "count": 1}, "asg": {"g": {"max": 6, "new_protected": false}}' ;;
+cloudformation) section="cloudformation: {stacks: {game: {template_file: $work/stack.json}}}"
+    trouble='"lose_next": {"action": "CreateStack", "count": 1}, "stack_rollback_next": 1'
+    echo '{}' >"$work/stack.json" ;;
+*) fail "$what: ec2, asg or cloudformation" ;;
+esac
 sed -i '/^  lobby:/,/^  game:/s/^    scale: .*//
-s/provider: local, min: 2, max: 4, out_cooldown: 2s, in_cooldown: 3s, boot_timeout: 20s/provider: ec2, min: 2, max: 4, out_cooldown: 1s, in_cooldown: 1s, boot_timeout: 5s, launch_backoff: 1s/; s/{rule: min_ready, ready: 2}/{rule: min_ready, ready: 2}, {rule: average_connections, above: 15, below: 3, hold: 1s}/
-s|^  local: .*|  aws: {endpoint: "'"$aws"'", region: eu-test-1, timeout: 2s}\n  ec2: {templates: {game: {launch_template: game, subnets: [subnet-0000000a, subnet-0000000b]}}}|' "$work/berth.yaml"
+s/provider: local, min: 2, max: 4, out_cooldown: 2s, in_cooldown: 3s, boot_timeout: 20s/provider: '$what', min: 2, max: 4, out_cooldown: 1s, in_cooldown: 1s, boot_timeout: 5s, launch_backoff: 1s/; s/{rule: min_ready, ready: 2}/{rule: min_ready, ready: 2}, {rule: average_connections, above: 15, below: 3, hold: 1s}/
+s|^  local: .*|  aws: {endpoint: "'"$aws"'", region: eu-test-1, timeout: 2s}\n  '"$section"'|' "$work/berth.yaml"
 
 run() { # NAME PROGRAM [ARGUMENT...]: in the background, its output in up/log/NAME.log; sets pid
     local name=$1
@@ -27,7 +38,7 @@ live='sorted(i["id"] for i in o["instances"] if i["state"] == "running")'
 run endpoint python3 "$BERTH_SOURCE/tests/support/aws_endpoint.py" "$aws_port"
 endpoint=$pid
 until_true 15 curl -sf -m 2 -o /dev/null "$aws/control" || fail "the endpoint does not come up"
-tell '{"credentials_life_s": 8, "visible_after_ms": 700, "throttle_next": 2, "lose_next": {"action": "RunInstances", "count": 2},
+tell '{"credentials_life_s": 8, "visible_after_ms": 700, "throttle_next": 2, '"$trouble"',
        "boot": ["'"$BERTH_BIN"'/berth-gamenode", "--config", "'"$work"'/berth.yaml", "--pool", "{pool}", "--name", "{id}", "--instance", "{id}", "--gamenode.zone", "{zone}"]}'
 run redis redis-server --unixsocket "$work/up/redis.sock" --port 0 --save '' --appendonly no --dir "$work/up"
 until_true 5 test -S "$work/up/redis.sock" || fail "redis-server does not come up"
@@ -62,4 +73,4 @@ kill -TERM "$autoscaler"
 until_true 5 sh -c "! kill -0 $autoscaler 2>/dev/null" || fail "as-1 does not end"
 told_is 'o["live"]' 2 || fail "instances ended with the autoscaler"
 kill -TERM "$endpoint"
-echo "aws: $checks checks passed"
+echo "aws: $what: $checks checks passed"
