@@ -158,8 +158,9 @@ struct lb {
     mono_ms_t now;
     uint64_t serial;
     bool stopping, again;
-    bool out;             /* of service, at an operator's wish: others are to own */
-    bool store_lost;      /* told, and not back yet */
+    mono_ms_t due;   /* nothing was due by the clock before this, as the last whole step left it */
+    bool out;        /* of service, at an operator's wish: others are to own */
+    bool store_lost; /* told, and not back yet */
     bool able, able_told; /* could we own a pool; does who is up know what we last said */
     size_t me;            /* among peers */
     mono_ms_t probe_second_at;
