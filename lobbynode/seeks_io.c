@@ -83,7 +83,8 @@ void seeks_flush(struct lobbynode *l)
     }
     l->batch.count = 0;
     if (rc == 0)
-        rc = store_send(l->shell.redis, &l->shell.call, on_answer, asked);
+        rc = l->shell.redis ? store_send(l->shell.redis, &l->shell.call, on_answer, asked)
+                            : BERTH_ECLOSED; /* the program ends, and players go with it */
     if (rc == 0)
         return;
     /* Not sent: they wait, and are sought for again when the store is back. */
