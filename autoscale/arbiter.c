@@ -1,6 +1,7 @@
 /* arbiter.c - turns the rules' votes into one size for the pool, and says what was held back and by
  * what. */
 #include "autoscale/arbiter.h"
+#include "core/mutant.h"
 
 /* What the votes ask for, before limits. */
 struct poll {
@@ -77,7 +78,7 @@ static void choose(const struct policy *policy, const struct vote *votes, const 
         d->desired = policy->min;
         d->why = size < policy->min ? "floor" : d->why;
     }
-    if (d->desired > policy->max) {
+    if (d->desired > policy->max && !MUTANT(no_ceiling)) {
         d->desired = policy->max;
         d->why = size > policy->max ? "ceiling" : d->why;
     }

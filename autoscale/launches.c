@@ -1,6 +1,7 @@
 /* launches.c - the plan: instances that are being launched, from the written intent to the first
  * report. */
 #include "autoscale/launches.h"
+#include "core/mutant.h"
 
 #include "autoscale/launch_record.h"
 
@@ -252,6 +253,8 @@ static bool step_row(struct launches *ls, struct launch *row, struct fleet *flee
     int known = fleet_of_token(fleet, row->token, &reported);
     switch (row->state) {
     case LAUNCH_WRITING:
+        if (MUTANT(launch_before_plan) && call(row, now, fx))
+            return false;
         if (mono_sub(now, row->sent_at) < ANSWER_MS)
             return false;
         return finish(ls, row, "not_written", fx);
@@ -262,6 +265,10 @@ static bool step_row(struct launches *ls, struct launch *row, struct fleet *flee
         }
         return false;
     case LAUNCH_AGAIN:
+        if (MUTANT(new_token_on_retry) && !mono_before(now, row->again_at)) {
+            make_token(ls, row->token, sizeof row->token);
+            ls->next++;
+        }
         if (!mono_before(now, row->again_at))
             call(row, now, fx);
         return false;

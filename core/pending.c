@@ -1,5 +1,6 @@
 /* pending.c - lanes of assigned and admitted counts by issue second. */
 #include "core/pending.h"
+#include "core/mutant.h"
 
 #include "core/memory.h"
 
@@ -340,7 +341,7 @@ bool pending_tick(struct pending *p, wall_ms_t now)
     int64_t ms = now.ms < 0 ? 0 : now.ms;
     int64_t second = ms / 1000;
     /* second s is over when its end is more than the window ago: (s + 1) * 1000 + window < ms */
-    int64_t past = ms - p->window_ms - 1;
+    int64_t past = MUTANT(pending_never_expires) ? -1 : ms - p->window_ms - 1;
     int64_t floor = past < 0 ? 0 : past / 1000;
     int64_t floor_from = past < 0 ? 0 : floor * 1000 + p->window_ms + 1;
     p->tick_from_ms = second * 1000 > floor_from ? second * 1000 : floor_from;

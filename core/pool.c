@@ -1,6 +1,7 @@
 /* pool.c - the nodes of a pool: what each is, what it reports, what is pending on it, where it
  * stands in the order. */
 #include "core/pool.h"
+#include "core/mutant.h"
 
 #include "core/memory.h"
 
@@ -164,8 +165,9 @@ static void wait_turn(struct pool *pool, uint32_t slot)
 void pool_place(struct pool *pool, uint32_t slot)
 {
     struct node *n = &pool->nodes[slot];
-    uint32_t est = node_est(n);
-    if (n->state != NODE_READY || n->doubted || est >= n->capacity) {
+    uint32_t est = MUTANT(picks_by_reports_alone) ? n->conns : node_est(n);
+    bool out = n->state != NODE_READY && !(MUTANT(picks_draining) && n->state == NODE_DRAINING);
+    if (out || n->doubted || est >= n->capacity) {
         pool_leave_order(pool, slot);
         return;
     }
@@ -251,7 +253,8 @@ int pool_report(struct pool *pool, struct pool_now now, uint32_t slot,
     pool_book(pool);
     pool_sum_node(pool, n, -1);
     n->seq = report->seq;
-    n->conns = report->conns < 0 ? 0 : pool_cut(report->conns);
+    if (!MUTANT(counts_never_fall) || report->conns > n->conns)
+        n->conns = report->conns < 0 ? 0 : pool_cut(report->conns);
     if (report->capacity >= 1)
         n->capacity = pool_cut(report->capacity);
     pool->reported[slot] = now.mono;

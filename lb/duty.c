@@ -1,5 +1,6 @@
 /* duty.c - what a pool's owner does: move the states of nodes by what is known of them, sweep the
  * silent. */
+#include "core/mutant.h"
 #include "lb/internal.h"
 
 #include <stdio.h>
@@ -81,7 +82,8 @@ static void draining(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
 static void closing(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
                     struct lb_effects *fx)
 {
-    if (node->report.closed && node->report.at.ms >= node->state.since.ms) {
+    bool empty = MUTANT(drained_at_zero) && node->report.conns == 0;
+    if (empty || (node->report.closed && node->report.at.ms >= node->state.since.ms)) {
         move(lb, pool, node, NODE_DRAINED, "closed", fx);
         return;
     }

@@ -1,4 +1,5 @@
 /* peer.c - keeping two LBs of one mind: what each handed out, and who is alive. */
+#include "core/mutant.h"
 #include "lb/internal.h"
 
 #include <assert.h>
@@ -90,6 +91,8 @@ void peer_tick(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
 
 void peer_count(struct lb *lb, struct lb_pool *pool, const struct lb_count *count)
 {
+    if (MUTANT(forgets_what_peers_hand_out))
+        return;
     struct pool_told told = {
         .node = span_of(count->node),
         .issuer = span_of(count->issuer),

@@ -1,4 +1,5 @@
 /* view.c - taking in what the store says: nodes, reports, states, wants, and the store's clock. */
+#include "core/mutant.h"
 #include "lb/internal.h"
 
 #include <stdio.h>
@@ -21,7 +22,8 @@ wall_ms_t lb_store_now(const struct lb *lb, size_t index, mono_ms_t now)
 void view_hold(struct lb *lb, struct lb_pool *pool)
 {
     const struct pool_settings *s = pool->config.settings;
-    pool->hold_until = mono_add(lb->now, s->lost_after_ms + s->report_interval_ms);
+    pool->hold_until =
+        mono_add(lb->now, MUTANT(sweeps_at_once) ? 0 : s->lost_after_ms + s->report_interval_ms);
 }
 
 void view_clock(struct lb *lb, struct lb_pool *pool, wall_ms_t wall, struct lb_effects *fx)

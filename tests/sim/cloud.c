@@ -305,7 +305,7 @@ static void provider_launch(void *provider, const char *pool, const char *token,
     c->count = count;
     (void)snprintf(c->token, sizeof c->token, "%s", token);
     (void)snprintf(c->zone, sizeof c->zone, "%s", zone != NULL ? zone : "");
-    judge_call(c->handle->proc, "launch", c->pool);
+    judge_call(c->handle->proc, "launch", c->pool, c->token);
 }
 
 static void provider_terminate(void *provider, const char *pool, const char *id,
@@ -314,7 +314,7 @@ static void provider_terminate(void *provider, const char *pool, const char *id,
     struct call *c = call_new(provider, CALL_TERMINATE, pool, arg);
     c->done = fn;
     (void)snprintf(c->token, sizeof c->token, "%s", id);
-    judge_call(c->handle->proc, "terminate", c->pool);
+    judge_call(c->handle->proc, "terminate", c->pool, NULL);
 }
 
 static void provider_list(void *provider, const char *pool, provider_listed_fn *fn, void *arg)

@@ -257,8 +257,8 @@ static void begin_cut(struct fault *f)
     world_trouble(a, until);
     if (f->kind == FAULT_CUT)
         world_trouble(b, until);
-    sim_trace("fault", "%s %s %s for_ms=%lld", fault_words[f->kind], a->name, b->name,
-              (long long)(f->for_us / 1000));
+    sim_trace("fault", "%s %s %s for_ms=%lld", fault_words[f->kind], a->name,
+              f->kind == FAULT_ISOLATE ? "everybody" : b->name, (long long)(f->for_us / 1000));
     if (f->kind != FAULT_ISOLATE) {
         cut(f, a, b);
         return;
@@ -433,7 +433,8 @@ static int64_t draw_length_us(enum fault_kind kind)
         [FAULT_PEER_CUT] = 12000,
     };
     double r = rng_unit(&all.rng);
-    return 1000 + (int64_t)(r * r * (double)longest_ms[kind] * 1000) + 100 * SIM_MS;
+    int64_t least_ms = kind == FAULT_STORE_OUTAGE ? 2500 : 100;
+    return least_ms * SIM_MS + (int64_t)(r * r * (double)longest_ms[kind] * 1000);
 }
 
 void faults_start(void)

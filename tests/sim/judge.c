@@ -14,8 +14,11 @@ static struct sim_event look_event;
 
 /* ---- the cloud ---- */
 
-void judge_call(const struct proc *autoscaler, const char *what, enum pool_id pool)
+void judge_call(const struct proc *autoscaler, const char *what, enum pool_id pool,
+                const char *token)
 {
+    if (token != NULL && book_planned(pool, token) < 0)
+        sim_fail("plan: %s launches %s, whose intent was never written", autoscaler->name, token);
     struct span leader = keyspace_string(world->store.ks, keys_get(&world->keys[pool], KEY_LEADER));
     struct span name = leader;
     name = span_cut(&name, ' ');

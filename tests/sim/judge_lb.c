@@ -350,6 +350,10 @@ static void judge_counts(size_t i, enum pool_id pool)
             sim_fail("est: lb-%c counts %lld on %s: %lld were reported, %lld are pending",
                      (char)('a' + i), (long long)v.est, v.name, (long long)v.report->conns,
                      (long long)v.pending);
+        if (pool == POOL_LOBBY && v.est != v.report->conns + v.pending) /* no rooms, no claims */
+            sim_fail("est: lb-%c counts %lld on %s: %lld were reported, %lld are pending",
+                     (char)('a' + i), (long long)v.est, v.name, (long long)v.report->conns,
+                     (long long)v.pending);
         if (t == NULL || !t->known || t->epoch != v.state.epoch || t->seq != v.report->seq)
             continue;
         if (t->seq > 0 && t->conns != v.report->conns)

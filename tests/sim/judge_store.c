@@ -23,6 +23,7 @@ static struct book {
     size_t node_count;
     struct book_lease leases[WORLD_POOLS][2]; /* owner, leader */
     struct dict plans[WORLD_POOLS];           /* token -> count */
+    struct dict rooms;                        /* room -> node (value), its epoch (score) */
     struct dict issued;                       /* who, when, where -> count (score) */
     struct keyspace *ks;                      /* that this book is about */
 } book;
@@ -235,6 +236,10 @@ static void on_move(const struct words *w, const struct resp *answer)
                  owner ? "the owner" : "the leader");
     if (to == NODE_LOST)
         judge_lost(n, "probes");
+    struct span report =
+        keyspace_field(world->store.ks, keys_get(&world->keys[pool], KEY_REPORTS), a[2]);
+    if (to == NODE_DRAINED && record_int_or(report, "closed", 0) != 1)
+        sim_fail("drained: %s never said that its door is closed", n->name);
     refresh(n);
     enum node_state now = NODE_GONE;
     if (n->known)
@@ -319,6 +324,9 @@ static void on_report(const struct words *w, const struct resp *answer)
         return;
     }
     const struct instance *in = world_instance(span_of(n->name));
+    if (report.closed && report.conns > 0)
+        sim_fail("door: %s says it is closed and empty, and holds %lld players", n->name,
+                 (long long)report.conns);
     if (in != NULL && in->running && report.conns > report.capacity)
         sim_fail("report: %s holds %lld players, at most %lld may be", n->name,
                  (long long)report.conns, (long long)report.capacity);
@@ -410,6 +418,40 @@ static void on_plan(const struct words *w, const struct resp *answer)
     }
 }
 
+/* ---- rooms ---- */
+
+/* docs/redis.md, "room": where it is, and when it may go elsewhere. */
+static void on_room(const struct words *w, const struct resp *answer)
+{
+    enum pool_id pool = world_pool_of_key(w->list[0]);
+    const struct span *a = w->list + w->nkeys;
+    struct span word = answer->items[0].text;
+    bool is_new, have = span_is(word, "HAVE"), moved = span_is(word, "MOVED");
+    if (!have && !moved && !span_is(word, "OK"))
+        return;
+    struct span name = answer->items[2].text;
+    const struct book_node *n = book_node(pool, name);
+    int64_t epoch = answer->items[3].integer;
+    if (n == NULL || n->epoch != epoch)
+        sim_fail("room: %.*s is on %.*s of epoch %lld, which is no more", SPAN_ARG(a[0]),
+                 SPAN_ARG(name), (long long)epoch);
+    else if (!have && n->state != NODE_READY)
+        sim_fail("room: %.*s was put on %s, which is %s", SPAN_ARG(a[0]), n->name,
+                 state_word(n->state));
+    struct dict_entry *e = dict_put(&book.rooms, a[0], &is_new);
+    struct span old = dict_value(e);
+    if (!is_new && !have && old.len > 0 && !span_eq(old, name)) {
+        const struct book_node *o = book_node(pool, old);
+        bool may = o == NULL || (double)o->epoch != e->score || o->state == NODE_LOST ||
+                   o->state == NODE_DRAINED || o->state == NODE_TERMINATING;
+        if (!may && moved)
+            sim_fail("room: %.*s moved from %s, which is %s, to %.*s", SPAN_ARG(a[0]), o->name,
+                     state_word(o->state), SPAN_ARG(name));
+    }
+    dict_set_value(e, name);
+    e->score = (double)epoch;
+}
+
 /* ---- the door ---- */
 
 static void on_script(void *arg, const struct words *w, const struct resp *answer)
@@ -447,6 +489,9 @@ static void on_script(void *arg, const struct words *w, const struct resp *answe
         break;
     case SCRIPT_PLAN:
         on_plan(w, answer);
+        break;
+    case SCRIPT_ROOM:
+        on_room(w, answer);
         break;
     case SCRIPT_SEEK:
     case SCRIPT_SEEK_CANCEL:
@@ -526,5 +571,6 @@ void judge_stop_store(void)
 {
     for (int pool = 0; pool < WORLD_POOLS; pool++)
         dict_fini(&book.plans[pool]);
+    dict_fini(&book.rooms);
     dict_fini(&book.issued);
 }

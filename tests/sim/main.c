@@ -26,7 +26,7 @@ static const char usage[] =
     "       berth-sim --list-mutants\n"
     "options:\n"
     "  --world FILE     sizes and faults (YAML; docs/simulation.md), instead of drawn ones\n"
-    "  --mutant NAME    with this bug planted\n"
+    "  --mutant NAME    with this bug planted; with --mutants: that one alone\n"
     "  --trace          every line of every program, of the store and of the faults, on stdout\n";
 
 static struct keyspace_lua *lua;
@@ -173,6 +173,19 @@ static int run_many(const struct options *o, uint64_t *ret_first_failed, char *r
     return failed > 0 ? EXIT_FAILED : EXIT_WELL;
 }
 
+/* A seed that fails without the bug, too, proves nothing. */
+static bool fails_by_itself(struct options o, uint64_t seed)
+{
+    char text[600];
+    const char *mutant = o.mutant;
+    mutant_remove(lua);
+    struct job job = start_job(&o, seed, false);
+    bool fails = end_job(&job, text, sizeof text) != EXIT_WELL;
+    struct err err;
+    (void)!mutant_plant(mutant, lua, &err);
+    return fails;
+}
+
 static int run_mutants(struct options o)
 {
     int caught = 0, missed = 0;
@@ -180,17 +193,29 @@ static int run_mutants(struct options o)
     uint64_t seed = 0;
     if (!o.many) {
         o.first = 1;
-        o.last = 60;
+        o.last = 120;
     }
     o.stop_at_first = true;
+    const char *only = o.mutant;
     for (size_t i = 0; mutants[i].name != NULL; i++) {
         struct err err = {0};
+        if (only != NULL && strcmp(only, mutants[i].name) != 0)
+            continue;
         o.mutant = mutants[i].name;
         if (mutant_plant(o.mutant, lua, &err) < 0) {
             (void)fprintf(stderr, "berth-sim: %s\n", err.text);
             return EXIT_USAGE;
         }
-        if (run_many(&o, &seed, text, sizeof text, true) == EXIT_FAILED) {
+        bool found = false;
+        uint64_t first = o.first;
+        while (!found && run_many(&o, &seed, text, sizeof text, true) == EXIT_FAILED) {
+            found = fails_by_itself(o, seed) == false;
+            if (!found && seed == o.last)
+                break;
+            o.first = seed + 1;
+        }
+        o.first = first;
+        if (found) {
             caught++;
             (void)printf("%-28s caught by seed %llu: %s\n", o.mutant, (unsigned long long)seed,
                          text);

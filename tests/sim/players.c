@@ -35,7 +35,8 @@ struct cheat {
     struct cheat *prev, *next;
     struct ws *ws;
     struct timer timer;
-    char url[PLAYER_URL_MAX], hello[PLAYER_TICKET_MAX + 256], what[48], player[PLAYER_ID_MAX];
+    char url[PLAYER_URL_MAX], hello[PLAYER_TICKET_MAX + 256], what[48], player[PLAYER_ID_MAX],
+        node[PLAYER_ID_MAX];
 };
 
 /* When the match of a room ends: the same for all who are in it. */
@@ -187,7 +188,9 @@ static void cheat_message(void *arg, struct ws *ws, struct span data, bool binar
               memmem(data.ptr, data.len, "\"type\":\"joined\"", 15) != NULL;
     /* A leave that got lost: the seat was still kept. */
     bool resumed = memmem(data.ptr, data.len, "\"resumed\":true", 14) != NULL;
-    if (!world_calm(&all.proc, 12 * SIM_S))
+    const struct instance *node = world_instance(span_of(c->node));
+    if (!world_calm(&all.proc, 12 * SIM_S) || node == NULL || !node->running ||
+        !world_calm(&node->task.proc, 12 * SIM_S))
         resumed = true; /* it may be on its way still */
     if (world->clock_trouble_us > sim->now_us - 15 * SIM_S)
         resumed = true; /* the store's clock went back: an expired ticket lives again */
@@ -225,7 +228,7 @@ static void on_cheat(void *arg)
 }
 
 static void cheat(const struct virtual_player *v, enum player_socket s, const char *url,
-                  const char *what, int64_t after_ms)
+                  const char *node, const char *what, int64_t after_ms)
 {
     const struct player *p = &v->core;
     if (p->ticket[s][0] == '\0')
@@ -233,6 +236,7 @@ static void cheat(const struct virtual_player *v, enum player_socket s, const ch
     struct cheat *c = calloc(1, sizeof *c);
     assert(c != NULL);
     (void)snprintf(c->url, sizeof c->url, "%s", url);
+    (void)snprintf(c->node, sizeof c->node, "%s", node);
     (void)snprintf(c->what, sizeof c->what, "%s", what);
     (void)snprintf(c->player, sizeof c->player, "%s", p->id);
     if (s == SOCKET_LOBBY)
@@ -258,7 +262,7 @@ static void cheat_elsewhere(const struct virtual_player *v, enum player_socket s
         const struct instance *in = &world->instances[i];
         bool same_kind = (in->pool == POOL_LOBBY) == (s == SOCKET_LOBBY);
         if (in->running && same_kind && strcmp(in->id, v->core.node[s]) != 0) {
-            cheat(v, s, prog_node_endpoint(in->task.app), "at another node", 1);
+            cheat(v, s, prog_node_endpoint(in->task.app), in->id, "at another node", 1);
             return;
         }
     }
@@ -361,7 +365,8 @@ static void carry_out(struct virtual_player *v, const struct player_effect *fx)
     case PLAYER_FX_CLOSE:
         let_go(v, fx->socket);
         if (v->cheats && v->core.state > PLAYER_SEEK && fx->socket == SOCKET_LOBBY)
-            cheat(v, SOCKET_LOBBY, v->core.url[SOCKET_LOBBY], "a second time", 1500);
+            cheat(v, SOCKET_LOBBY, v->core.url[SOCKET_LOBBY], v->core.node[SOCKET_LOBBY],
+                  "a second time", 1500);
         break;
     case PLAYER_FX_MATCHED:
         plan_the_end(v);
@@ -389,7 +394,8 @@ static void carry_out(struct virtual_player *v, const struct player_effect *fx)
         sim_trace("players", "done player=%s ticket=%s", v->core.id,
                   tail_of(v->core.ticket[SOCKET_GAME]));
         if (v->cheats)
-            cheat(v, SOCKET_GAME, v->core.url[SOCKET_GAME], "after the end", 1500);
+            cheat(v, SOCKET_GAME, v->core.url[SOCKET_GAME], v->core.node[SOCKET_GAME],
+                  "after the end", 1500);
         break;
     default:
         break;

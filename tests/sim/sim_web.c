@@ -540,11 +540,12 @@ void web_server_close(struct web_server *server)
     struct web *web = server->web;
     for (bool again = true; again;) {
         again = false;
-        for (struct ws *ws = web->sockets; ws != NULL && !again; ws = ws->next)
-            if (ws->server == server) {
-                ws_end(ws, 1001, "shutdown");
-                again = true;
-            }
+        struct ws *ws = web->sockets;
+        while (ws != NULL && ws->server != server)
+            ws = ws->next;
+        again = ws != NULL;
+        if (again)
+            ws_end(ws, 1001, "shutdown");
     }
     while (server->exchanges != NULL) {
         struct exchange *x = server->exchanges;

@@ -138,7 +138,9 @@ void judge_stop(void);
 void judge_store_replaced(void);
 void judge_launch(struct instance *const *made, size_t count, enum pool_id pool, const char *token,
                   int wanted, size_t before);
-void judge_call(const struct proc *autoscaler, const char *what, enum pool_id pool);
+/* token: of a launch; NULL otherwise. */
+void judge_call(const struct proc *autoscaler, const char *what, enum pool_id pool,
+                const char *token);
 void judge_terminate(const struct instance *in);
 void judge_joined(const struct player *player);
 void judge_killed(const struct player *player, enum player_socket socket, const char *why);
