@@ -68,8 +68,8 @@ fault: build ## what can happen, to the real programs in networks of their own (
 soak: build ## MINUTES=30 of churn, memory and descriptors before and after (as root); closing line "soak: minutes=.. rss_growth_kib=.. ..."
 	@python3 tests/fault/soak.py --build $(BUILD) --minutes $(or $(MINUTES),30)
 
-fuzz: deps-dev ## fuzz the parsers for a minute each (clang)
-	@tests/fuzz/run.sh
+fuzz: deps-dev ## every reader of strangers' bytes fuzzed for SECONDS=60 each; closing line "fuzz: N targets, N crashes"
+	@FUZZ_SECONDS=$(or $(SECONDS),$(FUZZ_SECONDS),60) tests/fuzz/run.sh
 
 format: deps-dev ## format all C files
 	@git ls-files '*.c' '*.h' | xargs clang-format -i

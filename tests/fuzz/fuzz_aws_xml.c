@@ -1,7 +1,5 @@
 /* fuzz_aws_xml.c - any bytes as an answer of AWS: read within bounds, judged as something. */
 
-/* sources: aws/[!a-d]*.c aws/cr*.c core/span.c core/err.c core/text.c */
-
 #include "aws/credentials.h"
 #include "aws/fault.h"
 #include "aws/group.h"

@@ -1,8 +1,6 @@
 /* fuzz_chunked.c - a chunked body decodes alike however it is cut, in place, and never beyond its
  * bytes. */
 
-/* sources: io/wire_http.c io/wire_body.c core/span.c */
-
 #include "io/wire_http.h"
 
 #include <stdlib.h>

@@ -1,5 +1,4 @@
 /* The configuration file: any bytes end in a configuration or in errors, never in harm. */
-/* sources: core/[a-z]*.c settings/[a-z]*.c io/config*.c */
 #include "io/config.h"
 
 #include <stdlib.h>

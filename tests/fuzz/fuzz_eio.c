@@ -1,8 +1,5 @@
 /* fuzz_eio.c - any bytes as an Engine.IO payload, and as messages of one Socket.IO client. */
 
-/* sources: socketio/eio_packet.c socketio/base64.c socketio/sio.c socketio/sio_packet.c */
-/* sources: nodekit/message.c nodekit/message_out.c core/base64url.c core/err.c core/span.c */
-
 #include "socketio/eio_packet.h"
 #include "socketio/sio.h"
 

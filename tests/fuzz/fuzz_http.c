@@ -1,7 +1,5 @@
 /* fuzz_http.c - any bytes as request and response heads; what is accepted must be consistent. */
 
-/* sources: io/wire_http.c io/wire_body.c core/span.c */
-
 #include "io/wire_http.h"
 
 #include <stdlib.h>

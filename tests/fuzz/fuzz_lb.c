@@ -1,8 +1,5 @@
 /* What a stranger can say to a balancer: bodies of the endpoint API, parameters, and lines of the
  * peer link. */
-/* clang-format off */
-/* sources: lb/link.c lb/question.c core/err.c core/record.c core/span.c core/hex.c core/ticket*.c core/admitted.c core/option.c core/strmap.c core/json_scan*.c core/base64url*.c store/keys.c */
-/* clang-format on */
 #include "lb/link.h"
 #include "lb/question.h"
 

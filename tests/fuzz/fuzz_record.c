@@ -1,6 +1,5 @@
 /* Plain records and single values: any bytes are read without harm, and what is read can be written
  * and read again. */
-/* sources: core/err.c core/hex.c core/option.c core/record.c core/span.c */
 #include "core/option.h"
 #include "core/record.h"
 

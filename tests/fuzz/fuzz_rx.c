@@ -1,7 +1,6 @@
 /* Streams: the bytes are a program that builds pipelines on a small arena, subscribes, speaks, lets
  * time pass and unsubscribes, from outside and from inside. Nothing breaks, and in the end nothing
  * is left in the arena. */
-/* sources: core/err.c core/span.c core/rx_*.c */
 #include "core/rx_internal.h"
 #include "core/rx_marble.h"
 
@@ -303,7 +302,8 @@ static void add_marble(struct program *p)
     text[n] = '\0';
     int64_t from, to;
     struct err err;
-    (void)rx_marble_parse_subscription(text, &from, &to, &err);
+    if (rx_marble_parse_subscription(text, &from, &to, &err) == 0)
+        assert(from >= 0 || from == RX_FOREVER);
     if (rx_marble_parse(text, &p->marble, &err) != 0)
         return;
     rx_marble_cold(&p->rx, &p->input, p->marble.events, p->marble.count);

@@ -1,7 +1,5 @@
 /* fuzz_sio.c - any bytes as a Socket.IO packet. */
 
-/* sources: socketio/sio_packet.c nodekit/message.c nodekit/message_out.c core/err.c core/span.c */
-
 #include "nodekit/message.h"
 #include "socketio/sio_packet.h"
 

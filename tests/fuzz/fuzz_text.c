@@ -1,7 +1,5 @@
 /* fuzz_text.c - any bytes as URL, query, path, origin, JSON text. */
 
-/* sources: io/web_text.c io/wire_body.c io/wire_http.c core/span.c core/err.c */
-
 #include "io/web_text.h"
 #include "io/wire_http.h"
 

@@ -1,7 +1,5 @@
 /* Tickets, the JSON inside them, and the counts that nodes report: any bytes are refused or read
  * without harm. The second reading has a right signature, so that the claims are reached. */
-/* sources: core/err.c core/span.c core/ticket.c core/ticket_mac.c core/ticket_verify.c */
-/* sources: core/base64url.c core/json_scan.c core/admitted.c core/hex.c core/option.c */
 #include "core/admitted.h"
 #include "core/base64url.h"
 #include "core/json_scan.h"

@@ -1,7 +1,5 @@
 /* fuzz_ws.c - any bytes as WebSocket frames and as UTF-8. */
 
-/* sources: io/wire_ws.c core/span.c */
-
 #include "io/wire_ws.h"
 
 #include <stdlib.h>

@@ -1,25 +1,54 @@
-#!/bin/sh
-# make fuzz: each tests/fuzz/fuzz_*.c under libFuzzer, ASan and UBSan, for FUZZ_SECONDS (60) each, from the corpus in the tree.
-# A comment of a target names the sources it needs. What breaks is left in build/fuzz/ with its input. ONLY=name picks one.
-set -eu
-cd "$(dirname "$0")/../.."
-seconds=${FUZZ_SECONDS:-60}
-out=build/fuzz
+#!/bin/bash
+# make fuzz: each target of tests/fuzz under libFuzzer, ASan and UBSan, from the corpus in the tree.
+#   FUZZ_SECONDS (60)  for each target
+#   ONLY="a b"         these targets only
+#   JOBS (processors)  so many at once
+# What breaks is left in build/fuzz/ with its input, the others go on. Closing line: fuzz: N targets, N crashes.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+export FUZZ_SECONDS=${FUZZ_SECONDS:-60}
+export out=build/fuzz/found
 mkdir -p "$out"
-for target in tests/fuzz/fuzz_*.c; do
-    name=$(basename "$target" .c)
+
+# One target: its line, and a mark when it broke.
+one() {
+    local name=$1 dictionary=()
+    [ ! -f "tests/fuzz/$name.dict" ] || dictionary=("-dict=tests/fuzz/$name.dict")
+    rm -f "$out/$name.crashed" "$out/$name"-*
+    mkdir -p "$out/corpus-$name" # what it finds is where the next run begins
+    if "build/fuzz/fuzz/fuzz_$name" -max_total_time="$FUZZ_SECONDS" -max_len=16384 -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 \
+        "${dictionary[@]}" -artifact_prefix="$out/$name-" "$out/corpus-$name" "tests/fuzz/corpus/$name" >"$out/$name.log" 2>&1; then
+        awk -v name="$name" '/number_of_executed_units/ {n = $2} /cov: [0-9]+/ {for (i = 1; i < NF; i++) if ($i == "cov:") c = $(i + 1)}
+            END {printf "fuzz: %s: %d runs, %d edges, nothing broke\n", name, n, c}' "$out/$name.log"
+    else
+        touch "$out/$name.crashed"
+        grep -vE '^#[0-9]+|NEW_FUNC' "$out/$name.log" | tail -50
+        echo "fuzz: $name: broke; the input is $(ls "$out/$name"-* 2>/dev/null | head -1)"
+    fi
+}
+export -f one
+
+log=$out/build.log
+if ! { cmake --preset fuzz && cmake --build --preset fuzz --target fuzz_targets -j"${JOBS:-$(nproc)}"; } >"$log" 2>&1; then
+    grep -E "error|FAILED" -A5 "$log" | head -60
+    echo "fuzz: the build failed"
+    exit 1
+fi
+targets=()
+for source in tests/fuzz/fuzz_*.c; do
+    name=$(basename "$source" .c)
     name=${name#fuzz_}
-    [ -z "${ONLY:-}" ] || [ "$ONLY" = "$name" ] || continue
-    sources=$(sed -n 's|^/\* sources: \(.*\) \*/$|\1|p' "$target")
-    # shellcheck disable=SC2086
-    clang -g -O1 -std=gnu11 -D_GNU_SOURCE '-DBERTH_VERSION="fuzz"' -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -I. \
-        -o "$out/$name" "$target" $sources $(pkg-config --libs libcrypto yaml-0.1 jansson expat) -lm
-    mkdir -p "$out/found-$name" "tests/fuzz/corpus/$name"
-    "$out/$name" -max_total_time="$seconds" -max_len=16384 -timeout=5 -verbosity=0 -print_final_stats=1 \
-        -artifact_prefix="$out/$name-" "$out/found-$name" "tests/fuzz/corpus/$name" 2>"$out/$name.log" || {
-        tail -40 "$out/$name.log"
-        echo "fuzz: $name broke; the input is $out/$name-*"
-        exit 1
-    }
-    awk -v name="$name" '/number_of_executed_units/ {n = $2} END {printf "fuzz: %s: %d runs, nothing broke\n", name, n}' "$out/$name.log"
+    [ -z "${ONLY:-}" ] || [[ " $ONLY " == *" $name "* ]] || continue
+    targets+=("$name")
 done
+if [ ${#targets[@]} -eq 0 ]; then
+    echo "fuzz: no such target: ${ONLY:-}"
+    exit 2
+fi
+printf '%s\n' "${targets[@]}" | xargs -P "${JOBS:-$(nproc)}" -I{} nice bash -c 'one {}'
+crashes=0
+for name in "${targets[@]}"; do
+    [ ! -f "$out/$name.crashed" ] || crashes=$((crashes + 1))
+done
+echo "fuzz: ${#targets[@]} targets, $crashes crashes"
+[ "$crashes" -eq 0 ]
