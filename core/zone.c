@@ -207,6 +207,8 @@ void zone_utc(struct zone *ret_zone)
 
 int zone_parse(struct span bytes, struct zone *z, struct err *err)
 {
+    if (bytes.len == 0)
+        bytes = SPAN("");
     struct reader r = {(const unsigned char *)bytes.ptr,
                        (const unsigned char *)bytes.ptr + bytes.len};
     struct header h;

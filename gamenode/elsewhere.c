@@ -1,6 +1,8 @@
 /* elsewhere.c - rooms of processes that this one succeeds. */
 #include "gamenode/elsewhere.h"
 
+#include "store/keys.h"
+
 int elsewhere_init(struct elsewhere *elsewhere, uint32_t rooms_max, uint64_t seed)
 {
     *elsewhere = (struct elsewhere){.endpoints = {""}};
@@ -23,13 +25,13 @@ void elsewhere_set(struct elsewhere *elsewhere, struct span text)
         struct span line = {text.ptr, len};
         size_t skip = len + (end != NULL);
         text = (struct span){text.ptr + skip, text.len - skip};
-        if (line.len > 1 && line.ptr[0] == '@') {
+        if (line.len > 1 && line.ptr[0] == '@' && memchr(line.ptr, '/', line.len)) {
             struct span url = {line.ptr + 1, line.len - 1};
             endpoint = used;
-            open = used < ELSEWHERE_ENDPOINTS &&
+            open = used < ELSEWHERE_ENDPOINTS && !memchr(url.ptr, '\0', url.len) &&
                    span_copy(url, elsewhere->endpoints[endpoint], ELSEWHERE_URL_MAX);
             used += open;
-        } else if (open && line.len > 0) {
+        } else if (open && keys_id_ok(line)) { /* which may begin with "@", but has no "/" */
             (void)!strmap_put(&elsewhere->rooms, line, endpoint);
         }
     }

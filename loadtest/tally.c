@@ -236,16 +236,14 @@ static int add_timed(struct tally *tally, struct span record)
     h.count = (uint64_t)count;
     h.sum = (uint64_t)sum;
     h.max = (uint64_t)max;
-    for (const char *p = buckets.ptr; p < buckets.ptr + buckets.len;) {
-        char *end;
-        unsigned long i = strtoul(p, &end, 10);
-        if (end == p || *end != ':' || i >= HISTOGRAM_BUCKETS)
+    if (buckets.len > 0 && buckets.ptr[buckets.len - 1] != ',')
+        return BERTH_EPROTO;  /* cut short */
+    while (buckets.len > 0) { /* "index:count," each */
+        struct span in = span_cut(&buckets, ','), index = span_cut(&in, ':');
+        int64_t i, n;
+        if (!span_int(index, &i) || !span_int(in, &n) || i < 0 || i >= HISTOGRAM_BUCKETS || n < 0)
             return BERTH_EPROTO;
-        p = end + 1;
-        h.buckets[i] = strtoull(p, &end, 10);
-        if (end == p || *end != ',')
-            return BERTH_EPROTO;
-        p = end + 1;
+        h.buckets[i] = (uint64_t)n;
     }
     for (int i = 0; i < PLAYER_TIMED; i++)
         if (strcmp(step, player_timed_word((enum player_timed)i)) == 0) {

@@ -170,6 +170,8 @@ int seek_match_parse(struct span record, struct seek_match *ret_match, struct er
         record_text(record, "mode", ret_match->mode, sizeof ret_match->mode) <= 0 ||
         !record_raw(record, "entries", &list))
         return err_set(err, BERTH_EPROTO, "match without room=, mode= or entries=");
+    if (!keys_id_ok(span_of(ret_match->room)) || !keys_name_ok(span_of(ret_match->mode)))
+        return err_set(err, BERTH_EPROTO, "match: bad room or mode");
     ret_match->at.ms = record_int_or(record, "at", 0);
     ret_match->bots = record_int_or(record, "bots", 0);
     for (bool first = true; list.ptr; first = false) {

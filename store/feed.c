@@ -105,7 +105,7 @@ int feed_next(struct feed_iter *iter, struct feed_item *ret_item, struct err *er
     iter->id = r->items[0].text;
     int code = BERTH_EPROTO;
     ret_item->has_state = false;
-    if (e.node.len == 0 || !span_copy(e.node, ret_item->node, sizeof ret_item->node))
+    if (!keys_about_ok(e.node) || !span_copy(e.node, ret_item->node, sizeof ret_item->node))
         code = err_set(err, BERTH_EPROTO, "bad node name");
     else if (span_is(e.kind, "report")) {
         ret_item->kind = FEED_REPORT;
@@ -164,7 +164,7 @@ int feed_item_from_row(enum feed_kind kind, struct span field, struct span value
     struct span node = kind == FEED_WANT ? span_cut(&rest, '|') : field;
     ret_item->kind = kind;
     ret_item->has_state = kind == FEED_STATE;
-    if (node.len == 0 || !span_copy(node, ret_item->node, sizeof ret_item->node))
+    if (!keys_about_ok(node) || !span_copy(node, ret_item->node, sizeof ret_item->node))
         code = err_set(err, BERTH_EPROTO, "bad node name");
     else if (kind == FEED_REPORT)
         code = node_report_parse(value, &ret_item->report, err);

@@ -56,6 +56,13 @@ bool keys_id_ok(struct span id)
     return matches(id, KEYS_ID_MAX, "._:~@-");
 }
 
+bool keys_about_ok(struct span name)
+{
+    if (name.len > 0 && name.ptr[0] == '*')
+        name = (struct span){name.ptr + 1, name.len - 1};
+    return keys_name_ok(name);
+}
+
 int keys_init(struct keys *keys, const char *space, const char *pool, struct err *err)
 {
     if (!matches(span_of(space), KEYS_NAMESPACE_MAX, "._~-"))

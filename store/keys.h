@@ -56,6 +56,8 @@ struct keys {
 /* Whether a name or an id matches its pattern and length. */
 bool keys_name_ok(struct span name);
 bool keys_id_ok(struct span id);
+/* A name; or "*" and a name: what is wished for a whole pool (WANT_POOL_*). */
+bool keys_about_ok(struct span name);
 
 /* BERTH_EINVAL with err when the namespace (a name of at most 32 characters) or the pool's name is
  * not allowed. */

@@ -52,7 +52,7 @@ int want_parse(struct span field, struct span record, struct want *ret_want, str
     unsigned who, kind;
     struct span word;
     struct span node = span_cut(&field, '|');
-    if (node.len == 0 || !span_copy(node, w.node, sizeof w.node))
+    if (!keys_about_ok(node) || !span_copy(node, w.node, sizeof w.node))
         return err_set(err, BERTH_EPROTO, "want: bad node name");
     if (!word_index(field, who_words, WANT_WHOS, &who))
         return err_set(err, BERTH_EPROTO, "want of '%s': by nobody known", w.node);
@@ -67,6 +67,8 @@ int want_parse(struct span field, struct span record, struct want *ret_want, str
     w.kind = (enum want_kind)kind;
     if (w.kind == WANT_SIZE && (!span_int(rest, &w.size) || w.size < 0))
         return err_set(err, BERTH_EPROTO, "want of '%s': bad size", w.node);
+    if (w.kind == WANT_ROLL && rest.len > 0 && !keys_name_ok(rest))
+        return err_set(err, BERTH_EPROTO, "want of '%s': bad version", w.node);
     if (w.kind == WANT_ROLL && !span_copy(rest, w.version, sizeof w.version))
         return err_set(err, BERTH_EPROTO, "want of '%s': bad version", w.node);
     w.until.ms = record_int_or(record, "until", 0);
