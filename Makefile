@@ -71,6 +71,12 @@ soak: build ## MINUTES=30 of churn, memory and descriptors before and after (as 
 fuzz: deps-dev ## every reader of strangers' bytes fuzzed for SECONDS=60 each; closing line "fuzz: N targets, N crashes"
 	@FUZZ_SECONDS=$(or $(SECONDS),$(FUZZ_SECONDS),60) tests/fuzz/run.sh
 
+year: build ## a year of a small world under the shipped scripts, looked at every quarter of an hour: nothing is left in Redis
+	@BERTH_YEAR_STEP_S=900 $(BUILD)/tests/test_year
+
+coverage: deps ## what the tests reach, by room; FILES=1 for each file; closing line "coverage: lines=..% branches=..% tests=.."
+	@FILES=$(FILES) tests/coverage.sh
+
 format: deps-dev ## format all C files
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
@@ -90,4 +96,4 @@ install: build ## install programs, units and the example configuration (DESTDIR
 clean: ## remove everything that was built
 	@rm -rf build
 
-.PHONY: help deps deps-dev build up demo test test-redis load aws takeover redis-away fault soak fuzz format lint manual install package clean steady
+.PHONY: coverage year help deps deps-dev build up demo test test-redis load aws takeover redis-away fault soak fuzz format lint manual install package clean steady
