@@ -426,14 +426,14 @@ static int64_t draw_length_us(enum fault_kind kind)
     static const int64_t longest_ms[FAULT_KINDS] = {
         [FAULT_KILL] = 5000,           [FAULT_TERM] = 1000,         [FAULT_MACHINE] = 1,
         [FAULT_PAUSE] = 6000,          [FAULT_CUT] = 15000,         [FAULT_ISOLATE] = 10000,
-        [FAULT_STORE_CUT] = 12000,     [FAULT_MASS_SILENCE] = 9000, [FAULT_CLOCK_RATE] = 1,
+        [FAULT_STORE_CUT] = 12000,     [FAULT_MASS_SILENCE] = 6000, [FAULT_CLOCK_RATE] = 1,
         [FAULT_CLOCK_JUMP] = 4000,     [FAULT_STORE_HANG] = 4000,   [FAULT_STORE_OUTAGE] = 9000,
         [FAULT_STORE_FAILOVER] = 4000, [FAULT_STORE_EMPTY] = 3000,  [FAULT_STORE_CLOCK] = 1,
         [FAULT_WEATHER] = 15000,       [FAULT_CLOUD] = 20000,       [FAULT_OPERATOR] = 15000,
         [FAULT_PEER_CUT] = 12000,
     };
     double r = rng_unit(&all.rng);
-    int64_t least_ms = kind == FAULT_STORE_OUTAGE ? 2500 : 100;
+    int64_t least_ms = kind == FAULT_STORE_OUTAGE ? 2500 : kind == FAULT_MASS_SILENCE ? 4500 : 100;
     return least_ms * SIM_MS + (int64_t)(r * r * (double)longest_ms[kind] * 1000);
 }
 

@@ -193,7 +193,7 @@ static int run_mutants(struct options o)
     uint64_t seed = 0;
     if (!o.many) {
         o.first = 1;
-        o.last = 120;
+        o.last = 200;
     }
     o.stop_at_first = true;
     const char *only = o.mutant;
@@ -304,6 +304,8 @@ static int run_one(const struct options *o)
         int code = end_job(&job, text, sizeof text);
         if (code == EXIT_FAILED)
             report(o, o->first, text);
+        else if (code == EXIT_USAGE)
+            (void)fprintf(stderr, "berth-sim: %s\n", text);
         else
             (void)printf("seed %llu: %s\n", (unsigned long long)o->first, text);
         return code;

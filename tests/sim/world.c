@@ -37,7 +37,7 @@ static void set_drawn(struct world_config *c, uint64_t seed)
     static const double usual[FAULT_KINDS] = {
         [FAULT_KILL] = 6,           [FAULT_TERM] = 3,         [FAULT_MACHINE] = 2,
         [FAULT_PAUSE] = 6,          [FAULT_CUT] = 5,          [FAULT_ISOLATE] = 3,
-        [FAULT_STORE_CUT] = 4,      [FAULT_MASS_SILENCE] = 2, [FAULT_CLOCK_RATE] = 2,
+        [FAULT_STORE_CUT] = 4,      [FAULT_MASS_SILENCE] = 4, [FAULT_CLOCK_RATE] = 2,
         [FAULT_CLOCK_JUMP] = 3,     [FAULT_STORE_HANG] = 2,   [FAULT_STORE_OUTAGE] = 2,
         [FAULT_STORE_FAILOVER] = 3, [FAULT_STORE_EMPTY] = 1,  [FAULT_STORE_CLOCK] = 1,
         [FAULT_WEATHER] = 2,        [FAULT_CLOUD] = 3,        [FAULT_OPERATOR] = 3,
