@@ -6,7 +6,7 @@ at; then MINUTES of churn, everyone leaves, and again. One balancer, both autosc
 
     soak: minutes=30 rss_growth_kib=N fd_growth=N failed=N
 
-rss_growth_kib, fd_growth: the sum over all processes at the end less that at the beginning; failed: players and asks. Exit code 0 when
+rss_growth_kib, fd_growth: the sum over all processes at the end less that at the beginning (descriptors: 0 when they are fewer); failed: players and asks. Exit code 0 when
 descriptors have not grown, nothing failed and no process grew by more than GROWTH_KIB_MAX.
 """
 import argparse
@@ -157,7 +157,7 @@ class Soak:
         rss = sum(row[1] for row in after.values()) - sum(row[1] for row in before.values())
         fds = sum(row[2] for row in after.values()) - sum(row[2] for row in before.values())
         failed = self.failed + self.world.unanswered
-        print(f"soak: minutes={minutes:g} rss_growth_kib={rss} fd_growth={fds} failed={failed}", flush=True)
+        print(f"soak: minutes={minutes:g} rss_growth_kib={rss} fd_growth={max(fds, 0)} failed={failed}", flush=True)
         return 0 if fds <= 0 and failed == 0 and grown <= GROWTH_KIB_MAX else 1
 
 
