@@ -339,11 +339,11 @@ static void test_a_year_leaves_nothing_behind(void **state)
         for (; w.now_s < begin_s + (day + 1) * DAY_S; w.now_s += step_s) {
             keyspace_set_time(w.ks, w.now_s * 1000000);
             step(number++);
+            if (day >= WARM_DAYS && day < 2 * WARM_DAYS)
+                first = most(first, look());
+            else if (day >= DAYS - WARM_DAYS)
+                last = most(last, look());
         }
-        if (day >= WARM_DAYS && day < 2 * WARM_DAYS)
-            first = most(first, look());
-        else if (day >= DAYS - WARM_DAYS)
-            last = most(last, look());
     }
     printf("year: days=%d calls=%" PRIu64 " names=%" PRIu64
            " keys_first=%zu keys_last=%zu bytes_first=%zu bytes_last=%zu\n",
