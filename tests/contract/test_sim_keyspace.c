@@ -577,66 +577,186 @@ static void build_room_call(enum script_id id)
     held_epoch(name);
 }
 
+/* A lobby node and its epoch, as arguments. */
+static const char *lobby_words(void)
+{
+    const char *name = SOME("n0", "n1");
+    word("%s", name);
+    word("%s", SOME("7", "7", "7", "8"));
+    return name;
+}
+
+static void stream_words(void)
+{
+    word("%s", SOME("100", "3"));
+    word("%s", SOME("300000", "900000"));
+}
+
+/* Up to `most` entries of a queue as they are, or one that is not there. Returns how many. */
+static size_t entries_of(const char *mode, size_t most, char (*ret)[256])
+{
+    char key[64];
+    (void)snprintf(key, sizeof key, "b:{p}:seek:queue:%s", mode);
+    const struct object *o = keyspace_get(d.ks, span_of(key));
+    size_t n = o == NULL ? 0 : o->dict.count < most ? o->dict.count : most;
+    for (size_t i = 0; i < n; i++)
+        (void)snprintf(ret[i], sizeof ret[i], "%s", o->order[i]->key);
+    if (n == 0 || below(8) == 0) {
+        (void)snprintf(ret[0], sizeof ret[0], "1700000000000|1500|eu|-|u%d/n0/7", (int)below(12));
+        n = n > 0 ? n : 1;
+    }
+    return n;
+}
+
+static void build_match_call(enum script_id id, const char *mode)
+{
+    char entries[4][256];
+    size_t n = entries_of(mode, 1 + below(4), entries);
+    word("%d", id == SCRIPT_SEEK_MAKE ? 6 : 4);
+    word("b:{p}:seek:queue:%s", mode);
+    word("b:{p}:seek:seekers");
+    if (id == SCRIPT_SEEK_MAKE)
+        word("b:{p}:seek:matches");
+    word("b:{p}:seek:lobbies");
+    if (id == SCRIPT_SEEK_MAKE)
+        word("b:{p}:seek:match:");
+    word("b:{p}:seek:results:");
+    word("%s", below(10) ? mode : "a mode");
+    if (id == SCRIPT_SEEK_MAKE) {
+        word("%s", SOME("3000", "10000"));
+        word("%s", SOME("120000", "200000"));
+        word("%s", SOME("requeue", "smaller"));
+        word("%d", (int)(1 + below(2)));
+        word("100");
+        word("m%llu", d.calls);
+        word("%d", (int)below(2));
+        word("%zu", n);
+    } else {
+        word("%s", SOME("timeout", "lost", "lost", "other"));
+        stream_words();
+    }
+    for (size_t i = 0; i < n; i++)
+        word("%s", entries[i]);
+}
+
+static void build_finish_call(void)
+{
+    const struct object *o = keyspace_get(d.ks, SPAN("b:{p}:seek:matches"));
+    char room[64] = "m0";
+    if (o != NULL && o->dict.count > 0 && below(6))
+        (void)snprintf(room, sizeof room, "%s", o->order[below(o->dict.count)]->key);
+    word("8");
+    word("b:{p}:seek:matches");
+    word("b:{p}:seek:match:%s", room);
+    word("b:{p}:seek:seekers");
+    word("b:{p}:seek:lobbies");
+    word("b:{p}:seek:modes");
+    word("b:{p}:seek:group:%s", room);
+    word("b:{p}:seek:queue:");
+    word("b:{p}:seek:results:");
+    word("%s", room);
+    word("100");
+    word("%s", SOME("0", "400000"));
+    for (int i = 0; i < 12; i++) {
+        word("u%d", i);
+        word("{\"text\":%d}", i);
+    }
+}
+
+static void build_talk_call(enum script_id id)
+{
+    const char *code = SOME("c1", "c2");
+    word("%d", id == SCRIPT_PARTY ? 3 : 2);
+    word("b:{p}:seek:party:%s", code);
+    if (id == SCRIPT_PARTY)
+        word("b:{p}:seek:lobbies");
+    word("b:{p}:seek:results:");
+    if (id == SCRIPT_PARTY)
+        word("%s", SOME("create", "join", "join", "leave", "other"));
+    else
+        word("%s", SOME("say", "say", "here", "away", "other"));
+    word("%s", code);
+    word("u%d", (int)below(4));
+    (void)lobby_words();
+    if (id == SCRIPT_PARTY) {
+        word("%s", SOME("2", "4"));
+        word("%s", SOME("400000", "900000"));
+    } else {
+        word("%s", SOME("hello", "{\"a\":1}"));
+    }
+    stream_words();
+}
+
+static void build_seek_words(void)
+{
+    KEYS("seek:seekers", "seek:lobbies", "seek:modes",
+         "seek:queue:", "seek:match:", "seek:results:", "seek:party:");
+    (void)lobby_words();
+    word("%s", SOME("60000", "1500"));
+    word("%s", SOME("100", "5"));
+    word("30000");
+    word("%s", SOME("8", "1"));
+    stream_words();
+    for (uint64_t i = 0, n = 1 + below(3); i < n; i++)
+        word("u%d %s %d %s %s %s 4 %d", (int)below(12), SOME("duel", "team"),
+             (int)(1000 + below(1000)), SOME("eu", "us", "-"), SOME("-", "-", "friends"),
+             SOME("-", "-", "c1"), (int)below(5000));
+}
+
 static void build_seek_call(enum script_id id)
 {
     const char *mode = SOME("duel", "team");
-    const char *lobby = SOME("n0", "n1");
     switch (id) {
     case SCRIPT_SEEK:
-        word("4");
-        word("b:{p}:seek:queue:%s", mode);
-        word("b:{p}:seek:seekers");
-        word("b:{p}:seek:matches");
-        word("b:{p}:seek:match:m%llu", d.calls);
-        word("u%d", (int)below(12));
-        word("%s", lobby);
-        held_epoch(lobby);
-        word("%s", mode);
-        word("%s", SOME("2", "4", "0"));
-        word("m%llu", d.calls);
-        word("%s", SOME("3000", "10000"));
-        word("%s", SOME("120000", "200000"));
-        word("%s", SOME("100", "5"));
+        build_seek_words();
         break;
     case SCRIPT_SEEK_CANCEL:
-        word("2");
-        word("b:{p}:seek:queue:%s", mode);
-        word("b:{p}:seek:seekers");
+        KEYS("seek:seekers", "seek:queue:", "seek:match:", "seek:results:");
         word("u%d", (int)below(12));
-        word("%s", lobby);
-        held_epoch(lobby);
-        word("%s", mode);
+        (void)lobby_words();
+        word("%s", SOME("cancel", "gone", "gone", "other"));
+        stream_words();
         break;
     case SCRIPT_SEEK_TAKE:
         KEYS("seek:matches", "seek:match:");
         word("%s", SOME("3000", "10000"));
         word("%s", SOME("10", "1", "0"));
         break;
-    case SCRIPT_SEEK_FINISH: {
-        const struct object *o = keyspace_get(d.ks, SPAN("b:{p}:seek:matches"));
-        const char *room = o != NULL && below(4) ? o->order[below(o->dict.count)]->key : "m0";
+    case SCRIPT_SEEK_FINISH:
+        build_finish_call();
+        break;
+    case SCRIPT_SEEK_SWEEP:
+        KEYS("seek:seekers", "seek:queue:", "seek:match:");
+        word("0");
+        word("1000");
+        word("%s", SOME("3000", "30000"));
+        break;
+    case SCRIPT_SEEK_TICK: {
+        const char *name = SOME("n0", "n1");
         word("5");
-        word("b:{p}:seek:matches");
-        word("b:{p}:seek:match:%s", room);
-        word("b:{p}:seek:seekers");
-        word("b:{p}:seek:results:n0");
-        word("b:{p}:seek:results:n1");
-        word("%s", room);
-        word("150");
-        word("300000");
-        for (int i = 0; i < 2; i++) {
-            word("u%d", (int)below(12));
-            word("17");
-            word("{\"text\":%d}", (int)below(100));
+        word("b:{p}:seek:lobbies");
+        word("b:{p}:seek:matcher");
+        word("b:{p}:seek:modes");
+        word("b:{p}:seek:results:%s", name);
+        word("b:{p}:seek:queue:");
+        word("%s", name);
+        word("7");
+        word("%s", SOME("60000", "1500"));
+        word("%s", SOME("400000", "900000"));
+        word("%s", SOME("100", "2"));
+        word("%s", SOME("300000", "900000"));
+        if (below(2)) {
+            word("%s", mode);
+            word("%d", (int)below(3));
         }
         break;
     }
+    case SCRIPT_SEEK_MAKE:
+    case SCRIPT_SEEK_DROP:
+        build_match_call(id, mode);
+        break;
     default:
-        KEYS("seek:seekers", "beats", "states", "seek:queue:");
-        word("0");
-        word("1000");
-        word("%s", SOME("3000", "10000"));
-        word("%s", SOME("120000", "200000"));
+        build_talk_call(id);
     }
 }
 
