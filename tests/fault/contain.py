@@ -38,6 +38,8 @@ def contained(directory, work, limit_s):
     outer = os.fork()
     if outer == 0:
         os.setsid()  # an interrupt from the terminal is for the caller
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
         die_with_parent()
         if libc.unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET) != 0:
             print(f"fault: unshare: {os.strerror(ctypes.get_errno())}", flush=True)

@@ -7,6 +7,7 @@ failed, 2 when it cannot run here. The logs of what failed: BUILD/fault/logs/NAM
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -90,6 +91,8 @@ def main():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where it came ignored
     try:
         sys.exit(main())
     except KeyboardInterrupt:

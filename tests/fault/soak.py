@@ -191,6 +191,8 @@ def main():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where it came ignored
     try:
         sys.exit(main())
     except KeyboardInterrupt:
