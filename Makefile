@@ -96,4 +96,4 @@ install: build ## install programs, units and the example configuration (DESTDIR
 clean: ## remove everything that was built
 	@rm -rf build
 
-.PHONY: coverage year help deps deps-dev build up demo test test-redis load aws takeover redis-away fault soak fuzz format lint manual install package clean steady
+.PHONY: coverage year help deps deps-dev build up demo test test-redis load aws takeover redis-away fault soak fuzz format lint manual install package clean steady sim sim-long sim-mutants
