@@ -3,6 +3,7 @@
 
 #include "core/record.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +14,9 @@ static bool parse_gauge(struct span name, struct span value, struct node_report 
     struct report_gauge *g = &r->gauges[r->gauge_count];
     if (name.len == 0 || !span_copy(name, g->name, sizeof g->name))
         return false;
+    for (size_t i = 0; i < name.len; i++) /* it becomes a label of metrics */
+        if (!isalnum((unsigned char)name.ptr[i]) && name.ptr[i] != '_')
+            return false;
     char one[80]; /* record_number reads a record */
     int n = snprintf(one, sizeof one, "x=%.*s", SPAN_ARG(value));
     if (value.len > 64 || !record_number((struct span){one, (size_t)n}, "x", &g->value))
