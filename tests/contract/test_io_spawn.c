@@ -78,8 +78,9 @@ static void test_child_has_default_signals_and_no_descriptors_of_ours(void **sta
     (void)unlink(path);
     int leak = open("/dev/null", O_RDONLY); /* without CLOEXEC on purpose */
     (void)signal(SIGPIPE, SIG_IGN);
-    const char *const argv[] = {"sh", "-c", "ls /proc/$$/fd | wc -l; grep SigIgn /proc/$$/status",
-                                NULL};
+    /* no pipeline: the shell's own pipe would be seen now and then */
+    const char *const argv[] = {"sh", "-c",
+                                "set -- /proc/$$/fd/*; echo $#; grep SigIgn /proc/$$/status", NULL};
     const struct spawn spec = {.argv = argv, .output = path, .own_session = true};
     struct err err = {0};
     pid_t pid = spawn_process(&spec, &err);
@@ -90,7 +91,7 @@ static void test_child_has_default_signals_and_no_descriptors_of_ours(void **sta
     int fd = open(path, O_RDONLY);
     assert_true(read(fd, text, sizeof text - 1) > 0);
     (void)close(fd);
-    assert_true(atoi(text) <= 3);
+    assert_in_range(atoi(text), 3, 4); /* the three, and the directory that is being read */
     const char *ignored = strstr(text, "SigIgn:\t");
     assert_non_null(ignored);
     const unsigned long long ours_to_reset = ~(3ull << 31); /* 32 and 33 belong to the C library */
