@@ -70,21 +70,6 @@ static void put_count(void *arg, const struct http_request *req, struct http_exc
 
 /* ---- POST /admit ---- */
 
-static enum refuse refusal_of(enum ticket_refusal refusal)
-{
-    static const enum refuse refuses[TICKET_REFUSALS] = {
-        [TICKET_OK] = REFUSE_NOT,
-        [TICKET_MISSING] = REFUSE_TICKET_MISSING,
-        [TICKET_INVALID] = REFUSE_TICKET_INVALID,
-        [TICKET_EXPIRED] = REFUSE_TICKET_EXPIRED,
-        [TICKET_USED] = REFUSE_TICKET_USED,
-        [TICKET_WRONG_NODE] = REFUSE_WRONG_NODE,
-        [TICKET_WRONG_POOL] = REFUSE_WRONG_POOL,
-        [TICKET_FULL] = REFUSE_FULL,
-    };
-    return refuses[refusal];
-}
-
 static void admitted(struct agentd *d, const struct ticket_entry *entry, wall_ms_t wall,
                      struct http_exchange *ex)
 {
@@ -143,7 +128,7 @@ static void try_ticket(struct agentd *d, json_t *root, struct http_exchange *ex)
     }
     log_info(&d->shell.log, "refused", "reason=%s detail=%s", ticket_refusal_word(refusal),
              err.text);
-    refused(d, refusal_of(refusal), ex);
+    refused(d, refuse_of_ticket(refusal), ex);
 }
 
 static void post_admit(void *arg, const struct http_request *req, struct http_exchange *ex)

@@ -14,7 +14,7 @@ struct admin_io {
     size_t count;
     bool (*redis_up)(void *arg);
     void *redis_arg;
-    const uint64_t *notices; /* NOTICE_KINDS counters, borrowed */
+    const uint64_t *notices;        /* NOTICE_KINDS counters, borrowed */
     const struct alerts_io *alerts; /* NULL while there is none */
 };
 

@@ -38,7 +38,7 @@ struct pool_io {
     int64_t epoch;          /* of this process in this pool; 0: not enrolled yet */
     char id[96];            /* "autoscale/name" */
     bool enroll_pending, taken_told, resigning;
-    bool was_up; /* the connection has been up before */
+    bool was_up;        /* the connection has been up before */
     wall_ms_t store_at; /* Redis TIME as last heard, and when */
     mono_ms_t heard_at;
     struct view_operators operators;

@@ -1,8 +1,8 @@
 /* simulate.c - `berth simulate`: a scaling policy over a trace of demand, before it is trusted. */
 #include "simulate/simulate.h"
 
-#include "io/zone_io.h"
 #include "cli/berth.h"
+#include "io/zone_io.h"
 #include "simulate/plot.h"
 
 #include <errno.h>

@@ -58,9 +58,9 @@ void ticket_keys_destroy(struct ticket_keys *keys);
 
 enum { TICKET_PRINTS_MAX = TICKET_KEYS_MAX * (TICKET_KID_MAX + 18) };
 
-/* "k2:0123456789abcdef,k1:...": each key's name and a fingerprint of its secret, the first signs. Two
- * that are the same have the same secret; the secret cannot be had from it. "" without keys. Returns
- * buf. */
+/* "k2:0123456789abcdef,k1:...": each key's name and a fingerprint of its secret, the first signs.
+ * Two that are the same have the same secret; the secret cannot be had from it. "" without keys.
+ * Returns buf. */
 const char *ticket_keys_prints(struct ticket_keys *keys, char buf[TICKET_PRINTS_MAX]);
 
 /* What is signed. Borrowed for the call. */

@@ -22,6 +22,21 @@ const char *refuse_word(enum refuse refuse)
     return words[refuse];
 }
 
+enum refuse refuse_of_ticket(enum ticket_refusal refusal)
+{
+    static const enum refuse refuses[TICKET_REFUSALS] = {
+        [TICKET_OK] = REFUSE_NOT,
+        [TICKET_MISSING] = REFUSE_TICKET_MISSING,
+        [TICKET_INVALID] = REFUSE_TICKET_INVALID,
+        [TICKET_EXPIRED] = REFUSE_TICKET_EXPIRED,
+        [TICKET_USED] = REFUSE_TICKET_USED,
+        [TICKET_WRONG_NODE] = REFUSE_WRONG_NODE,
+        [TICKET_WRONG_POOL] = REFUSE_WRONG_POOL,
+        [TICKET_FULL] = REFUSE_FULL,
+    };
+    return refuses[refusal];
+}
+
 int door_init(struct door *door, const struct ticket_door_config *config, struct err *err)
 {
     *door = (struct door){.tickets = config != NULL};
@@ -43,16 +58,6 @@ void door_epoch(struct door *door, int64_t epoch)
 enum refuse door_try(struct door *door, const struct node_event *ev, struct span ticket,
                      struct span player, struct span room, struct door_pass *ret_pass)
 {
-    static const enum refuse refuses[TICKET_REFUSALS] = {
-        [TICKET_OK] = REFUSE_NOT,
-        [TICKET_MISSING] = REFUSE_TICKET_MISSING,
-        [TICKET_INVALID] = REFUSE_TICKET_INVALID,
-        [TICKET_EXPIRED] = REFUSE_TICKET_EXPIRED,
-        [TICKET_USED] = REFUSE_TICKET_USED,
-        [TICKET_WRONG_NODE] = REFUSE_WRONG_NODE,
-        [TICKET_WRONG_POOL] = REFUSE_WRONG_POOL,
-        [TICKET_FULL] = REFUSE_FULL,
-    };
     door->why.text[0] = '\0';
     if (!door->tickets) {
         *ret_pass = (struct door_pass){.held = false};
@@ -67,7 +72,7 @@ enum refuse door_try(struct door *door, const struct node_event *ev, struct span
         ticket_door_try(&door->book, ev->wall, ticket, player, room, 0, &entry, &door->why);
     if (refusal == TICKET_OK)
         *ret_pass = (struct door_pass){.held = true, .entry = entry.entry};
-    return refuses[refusal];
+    return refuse_of_ticket(refusal);
 }
 
 void door_left(struct door *door, const struct node_event *ev, struct door_pass *pass, bool final)

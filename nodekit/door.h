@@ -26,6 +26,8 @@ enum refuse {
 };
 /* The words of docs/node-protocol.md; also labels of metrics. */
 const char *refuse_word(enum refuse refuse);
+/* The refusal that follows from what is wrong with a ticket. */
+enum refuse refuse_of_ticket(enum ticket_refusal refusal);
 
 struct door {
     bool tickets;            /* false: anyone may come, nothing is counted as admitted */

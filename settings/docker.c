@@ -25,8 +25,7 @@ const struct option docker_pool_options[] = {
      "First arguments (or, without an entrypoint, the program); --name, --pool and --instance are "
      "added. Not set: these alone.",
      0},
-    {"env", OPT_LIST, AT(env), NULL, "1..64", "Variables, as NAME=value.",
-     OPT_SECRET},
+    {"env", OPT_LIST, AT(env), NULL, "1..64", "Variables, as NAME=value.", OPT_SECRET},
     {"network", OPT_TEXT, AT(network), "host", "1..100",
      "Network of the container: host, bridge, or one that exists. Players must reach the node "
      "under the address it advertises.",

@@ -86,7 +86,9 @@ const struct option pool_options[] = {
 #define AT(field) offsetof(struct scale_settings, field)
 const struct option scale_options[] = {
     {"provider", OPT_TEXT, AT(provider), NULL, "1..63",
-     "Who makes and unmakes the pool's machines (local, ec2, asg, cloudformation); not set: the pool is not scaled.", 0},
+     "Who makes and unmakes the pool's machines (local, ec2, asg, cloudformation); not set: the "
+     "pool is not scaled.",
+     0},
     {"mode", OPT_CHOICE, AT(mode), "active", "active|observe",
      "observe: decide and tell, but touch nothing.", 0},
     {"min", OPT_INT, AT(min), "1", "0..100000", "Never fewer nodes.", 0},

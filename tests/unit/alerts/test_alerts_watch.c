@@ -39,7 +39,7 @@ static void test_redis_lost_and_back(void **state)
     assert_int_equal(alert.severity, ALERT_CRITICAL);
     assert_string_equal(alert.about, "game"); /* here the server's name */
     watch_forget_pools(&watch);               /* another looks at the pools: Redis stays */
-    assert_false(see(WATCH_REDIS, false)); /* once */
+    assert_false(see(WATCH_REDIS, false));    /* once */
     pass(37000);
     assert_true(see(WATCH_REDIS, true));
     assert_int_equal(alert.kind, ALERT_REDIS_BACK);
