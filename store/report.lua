@@ -47,7 +47,7 @@ if #KEYS > 5 then
     if not room then
       redis.call('SET', KEYS[i], 'node=' .. node .. ' epoch=' .. epoch .. ' seats=0 since='
         .. string.format('%.0f', now) .. ' moved=0', 'PX', ttl)
-    else
+    elseif not string.find(room, '^ended=') then -- else it is over, and its node has not heard yet
       local room_node, room_epoch = string.match(room, '^node=(%S+) epoch=(%d+)')
       if room_node == node and room_epoch == epoch then
         redis.call('PEXPIRE', KEYS[i], ttl)

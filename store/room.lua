@@ -25,6 +25,7 @@ end
 
 local moved = -1
 local old = redis.call('GET', KEYS[1])
+if old and string.find(old, '^ended=') then old = nil end -- another room of this name
 if old then
   local at_node, at_epoch, moves = string.match(old, '^node=(%S+) epoch=(%d+) .*moved=(%d+)')
   local state, now_epoch = state_of(at_node)

@@ -344,19 +344,38 @@ static void test_room_end_takes_its_players_along(void **state)
     answer = SAY(room_end, .room = SPAN("r1"), .node = "a", .epoch = a, .players = players,
                  .player_count = 2);
     assert_int_equal(answer.word, ANSWER_OK);
-    assert_int_equal(
-        redis_client_int(fx.client, "EXISTS", "berth:{p}:room:r1", "berth:{p}:player:ann", NULL),
-        0);
+    assert_int_equal(redis_client_int(fx.client, "EXISTS", "berth:{p}:player:ann", NULL), 0);
     assert_string_equal(redis_client_text(fx.client, "GET", "berth:{p}:player:bob", NULL),
                         "elsewhere");
     answer = SAY(room_end, .room = SPAN("r1"));
     assert_int_equal(answer.word, ANSWER_NONE);
 }
 
+/* Its node lists it until it has heard: that must not make it live for another room_ttl. */
+static void test_a_room_that_is_over_is_not_brought_back_by_a_report(void **state)
+{
+    int64_t a = ready_node("a", "x1");
+    const struct span rooms[] = {SPAN("r1"), SPAN("r2")};
+    (void)room_with(SPAN("r1"), "a", a, NULL, 0);
+    assert_int_equal(SAY(room_end, .room = SPAN("r1"), .node = "a", .epoch = a).word, ANSWER_OK);
+    struct store_answer answer = SAY(
+        report, .node = "a", .epoch = a, .seq = 7,
+        .record = SPAN("v=1 epoch=1 seq=7 conns=4 hs=0 cap=5 rooms=2 adm=- closed=0 drain=0 pid=1"),
+        .conns = 4, .feed_max = 1000, .room_ttl_ms = 3600000, .rooms = rooms, .room_count = 2);
+    assert_int_equal(answer.word, ANSWER_OK);
+    assert_true(answer.list == NULL || answer.list->count == 0); /* nor is it another's */
+    assert_true(redis_client_int(fx.client, "PTTL", "berth:{p}:room:r1", NULL) <= 60000);
+    assert_true(redis_client_int(fx.client, "PTTL", "berth:{p}:room:r2", NULL) > 60000);
+    assert_int_equal(room_with(SPAN("r1"), "a", a, NULL, 0).word, ANSWER_OK);
+    assert_non_null(strstr(redis_client_text(fx.client, "GET", "berth:{p}:room:r1", NULL),
+                           "node=a")); /* a new one of this name */
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup(name, store_clean)
     const struct CMUnitTest tests[] = {
+        T(test_a_room_that_is_over_is_not_brought_back_by_a_report),
         T(test_a_live_lease_is_never_overridden),
         T(test_acquiring_again_gives_the_same_token),
         T(test_tokens_only_grow),

@@ -230,7 +230,9 @@ static void test_players_find_back_and_finish_ends_it(void **state)
         assert_true(json_is_true(json_object_get(a->body, "finished")));
     }
     rig_sleep_ms(600); /* three reports: none writes it again */
-    assert_int_equal(redis_client_int(rig.client, "EXISTS", "berth:{game}:room:r1", NULL), 0);
+    assert_int_equal(
+        strncmp(redis_client_text(rig.client, "GET", "berth:{game}:room:r1", NULL), "ended=", 6),
+        0);
     /* Both are in r2 by now, and stay there. */
     a = rig_lb_ask(lbs[0].public_port, "GET", "/v1/pools/game/players/ann", NULL, NULL);
     assert_string_equal(rig_answer_text(a, "room"), "r2");
