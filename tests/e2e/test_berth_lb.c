@@ -213,7 +213,9 @@ static void test_start_and_finish_by_the_ticket_of_the_room(void **state)
         401);
     a = rig_lb_ask(lbs[1].public_port, "POST", "/v1/pools/game/rooms/r1/finish", ticket, NULL);
     assert_int_equal(a->status, 200);
-    assert_int_equal(redis_client_int(rig.client, "EXISTS", "berth:{game}:room:r1", NULL), 0);
+    assert_int_equal(
+        strncmp(redis_client_text(rig.client, "GET", "berth:{game}:room:r1", NULL), "ended=", 6),
+        0);
     assert_int_equal(get(0, "/v1/pools/game/players/ann")->status, 404);
 }
 
