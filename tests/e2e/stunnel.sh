@@ -5,6 +5,8 @@ here=$(cd "$(dirname "$0")/../.." && pwd)
 for tool in redis-server stunnel openssl; do
     command -v $tool >/dev/null || { echo "skipped: no $tool"; exit 77; }
 done
+# A Redis on a TCP port calls itself by it, not by our directory: it is ended by its pid.
+trap 'kill -KILL "${pid_redis:-}" 2>/dev/null; clean_up' EXIT
 mkdir -p "$work/up/log"
 read -r plain tls entry public admin <<<"$(free_ports 5)"
 openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout "$work/redis.key" -out "$work/redis.crt" \
