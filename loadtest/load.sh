@@ -6,11 +6,11 @@
 set -u
 : "${BERTH_BIN:?the directory of the programs}"
 players=${PLAYERS:-10000} ramp=${RAMP:-30s} hold=${HOLD:-10s} events=${EVENTS:-1s}
-lobbies=${LOBBIES:-2} games=${GAMES:-$(((players + 3999) / 4000 + 1))}
 [ "$players" -ge 4 ] 2>/dev/null || {
     echo "load: PLAYERS=$players: must be a number, 4 or more" >&2
     exit 2
 }
+lobbies=${LOBBIES:-2} games=${GAMES:-$(((players + 3999) / 4000 + 1))}
 command -v redis-server >/dev/null || {
     echo "load: redis-server is needed (make deps)" >&2
     exit 2
