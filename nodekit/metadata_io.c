@@ -2,14 +2,13 @@
 #include "nodekit/metadata_io.h"
 
 #include "io/imds.h"
+#include "nodekit/machine.h"
 #include "nodekit/shell_io.h"
 
 #include <arpa/inet.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define META "/latest/meta-data/"
@@ -20,7 +19,7 @@ struct item {
     const char *path, *what;
     char *buf;
     size_t size;
-    bool name; /* must be one */
+    bool address; /* must be one; else a name */
     struct reading *reading;
     int code;
     struct err err;
@@ -31,28 +30,18 @@ struct reading {
     int waiting;
 };
 
-static struct span trimmed(struct span text)
-{
-    while (text.len > 0 && strchr(" \t\r\n", text.ptr[text.len - 1]))
-        text.len--;
-    return text;
-}
-
 static void on_item(void *arg, int code, struct span body, const struct err *err)
 {
     struct item *item = arg;
     item->code = code;
     if (err)
         item->err = *err;
-    if (code == 0) {
-        body = trimmed(body);
-        if (!span_copy(body, item->buf, item->size) || (item->name && !keys_name_ok(body)))
-            item->code =
-                err_set(&item->err, BERTH_EINVAL,
-                        "%s of the instance metadata: %.*s: must be "
-                        "1..%zu of A-Z a-z 0-9 . _ ~ -",
-                        item->what, (int)(body.len < 80 ? body.len : 80), body.ptr, item->size - 1);
-    }
+    if (code == 0 && !(item->address ? machine_address(body, item->buf)
+                                     : machine_name(body, item->buf, item->size)))
+        item->code =
+            err_set(&item->err, BERTH_EINVAL, "%s of the instance metadata: %.*s: must be %s",
+                    item->what, (int)(body.len < 80 ? body.len : 80), body.ptr ? body.ptr : "",
+                    item->address ? "an IPv4 address" : "1..63 of A-Z a-z 0-9 . _ ~ -");
     if (--item->reading->waiting == 0)
         loop_stop(item->reading->loop);
 }
@@ -99,26 +88,20 @@ int metadata_read(bool required, struct metadata *ret, struct err *err)
         {.path = META "instance-id",
          .what = "instance-id",
          .buf = m.instance,
-         .size = sizeof m.instance,
-         .name = true},
+         .size = sizeof m.instance},
         {.path = META "placement/availability-zone",
          .what = "availability-zone",
          .buf = m.zone,
-         .size = sizeof m.zone,
-         .name = true},
-        {.path = META "local-ipv4",
-         .what = "local-ipv4",
-         .buf = m.address,
-         .size = sizeof m.address},
+         .size = sizeof m.zone},
+        {.path = META "local-ipv4", .what = "local-ipv4", .buf = m.address, .address = true},
         {.path = META "public-ipv4",
          .what = "public-ipv4",
          .buf = m.public_address,
-         .size = sizeof m.public_address},
+         .address = true},
         {.path = META "tags/instance/berth:pool",
          .what = "the tag berth:pool",
          .buf = m.pool,
-         .size = sizeof m.pool,
-         .name = true},
+         .size = sizeof m.pool},
     };
     size_t count = sizeof items / sizeof *items;
     int rc = 0;
@@ -163,7 +146,8 @@ struct metadata_watch {
     struct imds *imds;
     struct timer timer;
     int waiting;
-    int64_t ends_at_s; /* Unix time of this machine's end; 0: not told */
+    int64_t ends_at_s;                  /* Unix time of this machine's end; 0: not told */
+    bool spot_unread, scheduled_unread; /* that it cannot be read has been said */
 };
 
 static void wish(struct metadata_watch *watch, enum reporter_wish what, bool on, struct span said)
@@ -177,47 +161,51 @@ static void wish(struct metadata_watch *watch, enum reporter_wish what, bool on,
                       (struct reporter_event){.kind = REPORTER_WISH, .wish = what, .on = on});
 }
 
-/* {"action": "terminate", "time": "2017-09-18T08:22:00Z"} */
+/* What is no notice is said once, and passed over: a page of somebody else's must not drain the
+ * whole fleet. */
+static void unread(struct metadata_watch *watch, bool *said, const char *what, struct span body)
+{
+    if (!*said)
+        log_warn(&watch->shell->log, "machine_notice_unread", "what=%s said=%.*s", what,
+                 (int)(body.len < 200 ? body.len : 200), body.ptr ? body.ptr : "");
+    *said = true;
+}
+
 static void on_spot(void *arg, int code, struct span body, const struct err *err)
 {
     struct metadata_watch *watch = arg;
+    int64_t ends_at_s;
     watch->waiting--;
     if (code != 0)
         return; /* it never takes a notice back */
-    json_t *notice = json_loadb(body.ptr, body.len, 0, NULL);
-    const char *time = json_string_value(json_object_get(notice, "time"));
-    struct tm tm = {0};
-    if (time && strptime(time, "%Y-%m-%dT%H:%M:%S", &tm))
-        watch->ends_at_s = timegm(&tm);
-    json_decref(notice);
+    if (machine_spot(body, &ends_at_s) < 0) {
+        unread(watch, &watch->spot_unread, "spot", body);
+        return;
+    }
+    if (ends_at_s > 0)
+        watch->ends_at_s = ends_at_s;
     wish(watch, REPORTER_WISH_SPOT, true, body);
 }
 
-/* [{"Code": "system-reboot", "State": "active", ...}] */
 static void on_scheduled(void *arg, int code, struct span body, const struct err *err)
 {
     struct metadata_watch *watch = arg;
     watch->waiting--;
     if (code != 0 && code != BERTH_ENOENT)
         return;
-    json_t *events = code == 0 ? json_loadb(body.ptr, body.len, 0, NULL) : NULL;
-    bool active = false;
-    for (size_t i = 0; i < json_array_size(events); i++) {
-        const char *state = json_string_value(json_object_get(json_array_get(events, i), "State"));
-        active = active || !state || strcmp(state, "active") == 0;
-    }
-    json_decref(events);
-    wish(watch, REPORTER_WISH_SCHEDULED, active, body);
+    int active = code == 0 ? machine_scheduled(body) : 0;
+    if (active < 0)
+        unread(watch, &watch->scheduled_unread, "scheduled", body);
+    else
+        wish(watch, REPORTER_WISH_SCHEDULED, active, body);
 }
 
-/* InService, Terminated, Standby ... */
 static void on_lifecycle(void *arg, int code, struct span body, const struct err *err)
 {
     struct metadata_watch *watch = arg;
     watch->waiting--;
     if (code == 0 || code == BERTH_ENOENT)
-        wish(watch, REPORTER_WISH_LIFECYCLE, code == 0 && span_is(trimmed(body), "Terminated"),
-             body);
+        wish(watch, REPORTER_WISH_LIFECYCLE, code == 0 && machine_lifecycle_ends(body), body);
 }
 
 static void look(void *arg)

@@ -99,8 +99,10 @@ static void test_notices_drain_the_node_each_with_its_reason(void **state)
     int ann = player_join(&node, "r1", "ann");
     set("events/maintenance/scheduled", "[]");
     set("autoscaling/target-lifecycle-state", "InService");
+    set("spot/instance-action", "<html>Not on this cloud</html>"); /* no notice */
     rig_sleep_ms(300);
     rig_wait_report(&rig, &node, "drain=0");
+    unset("spot/instance-action");
     drains(&rig, &node, "events/maintenance/scheduled",
            "[{\\\"Code\\\": \\\"system-reboot\\\", \\\"State\\\": \\\"active\\\"}]",
            "scheduled_event");
