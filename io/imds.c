@@ -74,14 +74,22 @@ static bool waits_for_token(const struct question *q)
     return q->used && !q->fetch && !timer_active(&q->pause);
 }
 
+/* It goes into a header line: printable characters only. */
+static bool is_token(struct span text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] <= ' ' || text.ptr[i] >= 0x7f)
+            return false;
+    return text.len > 0 && text.len < TOKEN_MAX;
+}
+
 static void on_token(void *arg, int code, const struct fetch_response *response,
                      const struct err *err)
 {
     struct imds *imds = arg;
     char why[sizeof err->text + 32];
     imds->token_fetch = NULL;
-    bool ok = code == 0 && response->status == 200 && response->body.len > 0 &&
-              !memchr(response->body.ptr, '\n', response->body.len) &&
+    bool ok = code == 0 && response->status == 200 && is_token(response->body) &&
               span_copy(response->body, imds->token, sizeof imds->token);
     if (ok)
         imds->token_until = mono_add(loop_now(imds->loop), TOKEN_KEPT_MS);
