@@ -349,6 +349,7 @@ static void test_takes_a_players_own_token(void **state)
         {"{\"alg\":\"HS256\"}", "{\"sub\":\"p1\",\"exp\":1763726410}", TICKET_OK},
         {HEADER, "{\"sub\":\"p1\",\"exp\":1763726410.75,\"name\":{\"n\":\"\\u00e9\"}}", TICKET_OK},
         {HEADER, "{\"sub\":\"p1\",\"exp\":1763726410,\"aud\":\"berth\"}", TICKET_OK},
+        {HEADER, "{\"sub\":\"p1\",\"exp\":19999999700000010}", TICKET_OK},
         {HEADER, "{\"sub\":\"p1\",\"exp\":1763726389}", TICKET_EXPIRED},
         {HEADER, "{\"sub\":\"p1\",\"exp\":1763726410,\"nbf\":1763726402}", TICKET_INVALID},
         {HEADER, "{\"sub\":\"p1\"}", TICKET_INVALID},
