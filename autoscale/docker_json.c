@@ -107,19 +107,24 @@ static void take_label(const json_t *labels, const char *name, char *ret_buf)
         memcpy(ret_buf, text, strlen(text) + 1);
 }
 
+/* Of what was made then, by the engine's clock and ours; what is not a time is new. */
+static int64_t age_ms(json_int_t created_s, wall_ms_t now)
+{
+    if (now.ms <= 0 || created_s < 0 || created_s > now.ms / 1000)
+        return 0;
+    return now.ms - (int64_t)created_s * 1000;
+}
+
 static bool read_one(const json_t *o, wall_ms_t now, struct docker_listed *ret)
 {
     const json_t *labels = json_object_get(o, "Labels"), *created = json_object_get(o, "Created");
     const char *state = json_string_value(json_object_get(o, "State"));
-    *ret = (struct docker_listed){.item = {.age_ms = -1}};
+    *ret = (struct docker_listed){.over = false};
     take_label(labels, "berth.instance", ret->item.id);
     take_label(labels, "berth.token", ret->item.token);
     if (!ret->item.id[0] || !state)
         return false;
-    if (json_is_integer(created) && now.ms > 0)
-        ret->item.age_ms = now.ms - (int64_t)json_integer_value(created) * 1000;
-    if (ret->item.age_ms < 0)
-        ret->item.age_ms = 0;
+    ret->item.age_ms = json_is_integer(created) ? age_ms(json_integer_value(created), now) : 0;
     ret->over = strcmp(state, "exited") == 0 || strcmp(state, "dead") == 0;
     ret->item.ending = strcmp(state, "removing") == 0;
     return true;

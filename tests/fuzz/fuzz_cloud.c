@@ -1,6 +1,8 @@
-/* fuzz_cloud.c - any bytes as what clouds and the owner's own commands and services answer: lists
- * of instances and groups, advice, credentials. The first byte says as what it is read. */
+/* fuzz_cloud.c - any bytes as what clouds, a Docker engine and the owner's own commands and
+ * services answer: lists of instances, groups and containers, advice, credentials. The first byte
+ * says as what it is read. */
 #include "autoscale/act_json.h"
+#include "autoscale/docker_json.h"
 #include "autoscale/exec_json.h"
 #include "aws/credentials.h"
 #include "aws/group.h"
@@ -50,6 +52,29 @@ static void exec_list(struct span text)
     }
 }
 
+static void containers(struct span text)
+{
+    enum { MAX = 8 };
+    static struct docker_listed items[MAX];
+    const wall_ms_t now = {1700000000000};
+    struct err err = {0};
+    int n = docker_json_list(text, now, items, MAX, &err);
+    need(n <= MAX && (n >= 0 || err.text[0]));
+    for (int i = 0; i < n; i++)
+        need(items[i].item.id[0] && strlen(items[i].item.id) < NAME_SIZE &&
+             strlen(items[i].item.token) < NAME_SIZE && items[i].item.age_ms >= 0 &&
+             items[i].item.age_ms <= now.ms);
+}
+
+static void engine(struct span text)
+{
+    struct err err = {0};
+    char message[32];
+    int minor = docker_json_version(text, &err);
+    need(minor < 0 ? err.text[0] != '\0' : minor >= DOCKER_API_LEAST && minor <= DOCKER_API_NEWEST);
+    need(strlen(docker_json_message(text, message, sizeof message)) < sizeof message);
+}
+
 static void advice(struct span text)
 {
     struct act_advice said;
@@ -75,10 +100,10 @@ static void keys(struct span text)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const read_as[])(struct span text) = {list_instances, list_group, exec_list,
-                                                        advice, keys};
+    static void (*const read_as[])(struct span text) = {
+        list_instances, list_group, exec_list, advice, keys, containers, engine};
     if (size < 1)
         return 0;
-    read_as[(data[0] - '0') % 5u]((struct span){(const char *)data + 1, size - 1});
+    read_as[(data[0] - '0') % 7u]((struct span){(const char *)data + 1, size - 1});
     return 0;
 }

@@ -66,8 +66,8 @@ static void row(struct span text)
         need(strlen(state.why) < NODE_WHY_MAX && state.state <= NODE_GONE);
     if (want_parse(field, text, &want, &err) == 0) {
         need(want.who < WANT_WHOS && want.kind < WANT_KINDS && want.node[0]);
-        need(want_in_force(&want, 1, (wall_ms_t){0}) ==
-             (want_expired(&want, (wall_ms_t){0}) ? NULL : &want));
+        bool over = want.kind == WANT_NONE || want_expired(&want, (wall_ms_t){0});
+        need(want_in_force(&want, 1, (wall_ms_t){0}) == (over ? NULL : &want));
     }
 }
 
