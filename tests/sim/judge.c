@@ -2,7 +2,8 @@
  *
  * The judge sees every script that the store runs, every event that goes into an LB's core, every
  * placement, every call to the cloud and every player's fate; it shares no code with what it
- * judges. judge_store.c keeps the store's book, judge_lb.c those of the LBs. */
+ * judges. judge_store.c keeps the store's book, judge_lb.c those of the LBs, judge_fence.c,
+ * judge_moves.c and judge_fleet.c judge what is written. */
 #include "tests/sim/judge.h"
 
 #include <assert.h>
@@ -11,95 +12,6 @@
 enum { LOOK_US = 100000 };
 
 static struct sim_event look_event;
-
-/* ---- the cloud ---- */
-
-void judge_call(const struct proc *autoscaler, const char *what, enum pool_id pool,
-                const char *token)
-{
-    if (token != NULL && book_planned(pool, token) < 0)
-        sim_fail("plan: %s launches %s, whose intent was never written", autoscaler->name, token);
-    struct span leader = keyspace_string(world->store.ks, keys_get(&world->keys[pool], KEY_LEADER));
-    struct span name = leader;
-    name = span_cut(&name, ' ');
-    if (leader.ptr == NULL || !world_store_calm(4 * SIM_S) ||
-        world->clock_trouble_us > sim->now_us - 4 * SIM_S)
-        return; /* the store forgot, or its clock jumped: fencing is what is left */
-    if (!span_is(name, autoscaler->name))
-        sim_fail("leader: %s calls the cloud (%s, pool %d) while %.*s leads", autoscaler->name,
-                 what, pool, SPAN_ARG(leader));
-}
-
-/* Instances that serve, or will: not on their way out, not dead. */
-static size_t in_service(enum pool_id pool)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < world->instance_count; i++) {
-        const struct instance *in = &world->instances[i];
-        if (in->pool != pool || in->ending || in->gone)
-            continue;
-        enum node_state state = NODE_JOINING;
-        const struct book_node *node = book_node(pool, span_of(in->id));
-        if (node != NULL)
-            state = node->state;
-        if (state == NODE_DRAINING || state == NODE_CLOSING || state == NODE_DRAINED ||
-            state == NODE_TERMINATING || state == NODE_LOST || (node != NULL && node->wanted_out))
-            continue;
-        if (in->running && !world_calm(&in->task.proc, 30 * SIM_S) && in->boots > 1)
-            continue;
-        n++;
-    }
-    return n;
-}
-
-/* Old trouble of its own keeps an instance out of the sums. */
-static bool any_trouble(enum pool_id pool, int64_t for_us)
-{
-    if (!world_store_calm(for_us))
-        return true;
-    for (size_t i = 0; i < world->instance_count; i++) {
-        const struct instance *in = &world->instances[i];
-        if (in->pool == pool && in->running && !in->gone && in->boots > 0 &&
-            in->task.proc.trouble_us > sim->now_us - for_us &&
-            in->task.proc.trouble_us > in->task.started_us + SIM_S)
-            return true;
-    }
-    return false;
-}
-
-void judge_launch(struct instance *const *made, size_t count, enum pool_id pool, const char *token,
-                  int wanted, size_t before)
-{
-    if (count == 0)
-        return;
-    int planned = book_planned(pool, token);
-    if (planned < 0)
-        sim_fail("plan: %s is launched, but its intent was never written", token);
-    else if ((int)(before + count) > planned || wanted != planned)
-        sim_fail("plan: %zu instances for %s, which is planned for %d", before + count, token,
-                 planned);
-    size_t alive = in_service(pool);
-    size_t max = (size_t)world->pools[pool]->scale.max;
-    if (alive > max && !any_trouble(pool, 60 * SIM_S))
-        sim_fail("ceiling: %zu instances of pool %s serve, at most %zu may", alive,
-                 world->pools[pool]->name, max);
-    size_t plain = 0;
-    for (size_t i = 0; i < world->instance_count; i++)
-        plain += world->instances[i].pool == pool && !world->instances[i].gone &&
-                 !world->instances[i].ending;
-    if (plain > 2 * max + 6)
-        sim_fail("ceiling: %zu instances of pool %s are paid for, at most %zu may serve", plain,
-                 world->pools[pool]->name, max);
-}
-
-void judge_terminate(const struct instance *in)
-{
-    if (!in->running)
-        return;
-    uint32_t conns = prog_node_conns(in->task.app);
-    if (conns > 0)
-        sim_fail("scale-in: %s is terminated with %u players on it", in->id, conns);
-}
 
 /* ---- players ---- */
 

@@ -1,4 +1,4 @@
-/* judge.h - the judge's own books, shared by judge.c, judge_store.c and judge_lb.c. */
+/* judge.h - the judge's own books, shared by the files judge*.c. */
 #ifndef BERTH_SIM_JUDGE_H
 #define BERTH_SIM_JUDGE_H
 
@@ -17,10 +17,18 @@ struct book_node {
     int64_t joined_us;
 };
 
+/* ---- judge_store.c ---- */
+
+size_t book_count(void);
+struct book_node *book_at(size_t i);
+/* NULL if it is not in the book and not to be entered. */
+struct book_node *book_open(enum pool_id pool, struct span name, bool create);
+/* Take over what the store says of this node. */
+void book_refresh(struct book_node *n);
+int64_t book_number(struct span s);
+int64_t judge_store_ms(void);
 /* NULL: the store does not know it. */
 const struct book_node *book_node(enum pool_id pool, struct span name);
-/* Instances planned for this token, at any time; -1: never. */
-int book_planned(enum pool_id pool, const char *token);
 /* Tickets handed out, for the check of what nodes admit. */
 void book_issued(enum pool_id pool, const char *node, int64_t node_epoch, const char *issuer,
                  int64_t issuer_epoch, int64_t second, uint32_t count);
@@ -28,9 +36,31 @@ void book_issued(enum pool_id pool, const char *node, int64_t node_epoch, const 
 void judge_start_store(void);
 void judge_stop_store(void);
 void judge_end_store(void);
+
+/* ---- judge_fence.c, judge_moves.c, judge_fleet.c: after each script ---- */
+
+void judge_lease(const struct words *w, const struct resp *answer);
+/* The holder that a script was told must be the one whom the lease was granted to, and it must not
+ * be over. */
+void judge_must_hold(const char *what, struct span lease_key, struct span holder);
+void judge_fence_replaced(void);
+void judge_start_fence(void);
+
+void judge_move(const struct words *w, const struct resp *answer);
+void judge_sweep(const struct words *w, const struct resp *answer);
 void judge_look_nodes(void);
+
+void judge_want(const struct words *w, const struct resp *answer);
+void judge_plan(const struct words *w, const struct resp *answer);
+/* Instances planned for this token, at any time; -1: never. */
+int book_planned(enum pool_id pool, const char *token);
+void judge_start_fleet(void);
+void judge_stop_fleet(void);
+
 /* So many are silent at once that the mass-loss guard holds. */
 bool world_pool_guarded(enum pool_id pool);
+
+/* ---- judge_lb.c ---- */
 
 void judge_start_lbs(void);
 void judge_stop_lbs(void);
