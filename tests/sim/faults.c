@@ -255,7 +255,7 @@ static void begin_cut(struct fault *f)
         return;
     int64_t until = sim->now_us + f->for_us;
     world_trouble(a, until);
-    if (f->kind == FAULT_CUT)
+    if (f->kind == FAULT_CUT || f->kind == FAULT_PEER_CUT)
         world_trouble(b, until);
     sim_trace("fault", "%s %s %s for_ms=%lld", fault_words[f->kind], a->name,
               f->kind == FAULT_ISOLATE ? "everybody" : b->name, (long long)(f->for_us / 1000));

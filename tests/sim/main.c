@@ -2,6 +2,8 @@
 #include "tests/sim/mutants.h"
 #include "tests/sim/world.h"
 
+#include "store/scripts.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -14,7 +16,7 @@ enum { JOBS_MAX = 64, EXIT_WELL = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 struct options {
     uint64_t first, last;
     bool many, trace, mutants, list, stop_at_first;
-    const char *world_file, *mutant;
+    const char *world_file, *mutant, *scripts;
     long jobs;
 };
 
@@ -25,6 +27,8 @@ static const char usage[] =
     "\"mutants: N caught, 0 missed\"\n"
     "       berth-sim --list-mutants\n"
     "options:\n"
+    "  --stop           with --seeds: at the first that fails\n"
+    "  --scripts DIR    the store's scripts are those of DIR (<name>.lua) where it has them\n"
     "  --world FILE     sizes and faults (YAML; docs/simulation.md), instead of drawn ones\n"
     "  --mutant NAME    with this bug planted; with --mutants: that one alone\n"
     "  --trace          every line of every program, of the store and of the faults, on stdout\n";
@@ -263,6 +267,11 @@ static int read_options(int argc, char **argv, struct options *o)
             o->mutants = true;
         } else if (strcmp(a, "--list-mutants") == 0) {
             o->list = true;
+        } else if (strcmp(a, "--stop") == 0) {
+            o->stop_at_first = true;
+        } else if (strcmp(a, "--scripts") == 0 && *value) {
+            o->scripts = value;
+            i++;
         } else if (strcmp(a, "--seed") == 0) {
             if (!number_of(value, &o->first))
                 return wrong("--seed: must be a number, not", value);
@@ -294,6 +303,24 @@ static int read_options(int argc, char **argv, struct options *o)
         }
     }
     return EXIT_WELL;
+}
+
+/* Scripts of a directory instead of those that are built in: bugs are tried without a build. */
+static int read_scripts(const char *dir, struct err *err)
+{
+    static char text[65536];
+    char path[512];
+    int code = 0;
+    for (size_t i = 0; code == 0 && scripts_table[i].name != NULL; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s.lua", dir, scripts_table[i].name);
+        FILE *file = fopen(path, "r");
+        if (file == NULL)
+            continue;
+        text[fread(text, 1, sizeof text - 1, file)] = '\0';
+        (void)fclose(file);
+        code = keyspace_lua_replace(lua, i, scripts_table[i].name, text, err);
+    }
+    return code;
 }
 
 static int run_one(const struct options *o)
@@ -334,7 +361,8 @@ int main(int argc, char **argv)
     if (o.list)
         return EXIT_WELL;
     lua = keyspace_lua_create(scripts_table, &err);
-    if (lua == NULL || (o.mutant != NULL && mutant_plant(o.mutant, lua, &err) < 0)) {
+    if (lua == NULL || (o.scripts != NULL && read_scripts(o.scripts, &err) < 0) ||
+        (o.mutant != NULL && mutant_plant(o.mutant, lua, &err) < 0)) {
         (void)fprintf(stderr, "berth-sim: %s\n", err.text);
         return EXIT_USAGE;
     }
