@@ -178,9 +178,7 @@ static void operator_wants(struct fault *f, const char *want)
         sim_fail("want: %s", err.text);
         return;
     }
-    keyspace_set_time(world->store.ks, store_server_now_us(&world->store));
-    keyspace_eval(world->store.lua, world->store.ks, SCRIPT_WANT, call.keys, call.nkeys, call.argv,
-                  call.argc, reply, &reply->root);
+    store_server_eval(&world->store, &call, reply);
     reply_free(reply);
 }
 

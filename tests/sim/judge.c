@@ -67,6 +67,7 @@ void judge_killed(const struct player *player, enum player_socket socket, const 
 
 static void look(void *arg)
 {
+    judge_look_leases();
     judge_look_lbs();
     judge_look_nodes();
     if (sim->now_us > world->quiet_from_us + 25 * SIM_S)

@@ -43,6 +43,11 @@ void judge_lease(const struct words *w, const struct resp *answer);
 /* The holder that a script was told must be the one whom the lease was granted to, and it must not
  * be over. */
 void judge_must_hold(const char *what, struct span lease_key, struct span holder);
+/* How long this one holds it without a break, in us; 0: it does not. */
+int64_t judge_held_us(enum pool_id pool, bool leader, struct span holder);
+/* Who holds it, or held it last; "": nobody ever. */
+const char *judge_former_holder(enum pool_id pool, bool leader);
+void judge_look_leases(void);
 void judge_fence_replaced(void);
 void judge_start_fence(void);
 

@@ -90,6 +90,8 @@ void judge_sweep(const struct words *w, const struct resp *answer)
     enum pool_id pool = world_pool_of_key(w->list[0]);
     const struct span *a = w->list + w->nkeys;
     size_t losable = 0;
+    if (span_is(answer->items[0].text, "GUARD"))
+        judge_must_hold("sweep", w->list[0], a[0]);
     if (!span_is(answer->items[0].text, "OK"))
         return;
     judge_must_hold("sweep", w->list[0], a[0]);

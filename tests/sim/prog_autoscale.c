@@ -4,6 +4,7 @@
 #include "autoscale/main.c"
 #undef main
 
+#include "autoscale/pool_parts.h"
 #include "tests/sim/programs.h"
 
 static void init(void *arg, int argc, char **argv)
@@ -31,6 +32,11 @@ void prog_autoscale_facts(void *app, size_t i, struct scaler_facts *ret_facts)
                                        .leading = st.leading,
                                        .halted = st.halted,
                                        .desired = st.decision.desired};
+}
+
+bool prog_autoscale_may_act(void *app, size_t i, mono_ms_t now)
+{
+    return lease_held(&((struct app *)app)->pools[i]->lease, now);
 }
 
 extern const struct provider_kind provider_sim; /* cloud.c */

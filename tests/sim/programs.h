@@ -65,6 +65,8 @@ struct scaler_facts {
 };
 size_t prog_autoscale_pools(void *app);
 void prog_autoscale_facts(void *app, size_t i, struct scaler_facts *ret_facts);
+/* Does it hold the lease, as far as it knows, at this time of its clock? */
+bool prog_autoscale_may_act(void *app, size_t i, mono_ms_t now);
 /* Players that a node holds at this instant. */
 uint32_t prog_node_conns(void *app);
 const char *prog_node_endpoint(void *app);

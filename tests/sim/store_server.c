@@ -152,6 +152,21 @@ static void run(struct client *c, struct msg *m)
     wake(s, additions);
 }
 
+void store_server_eval(struct store_server *s, const struct store_call *call, struct reply *reply)
+{
+    uint64_t additions = s->ks->additions;
+    struct words *w = words_new(call->keys, call->nkeys, call->argv, call->argc);
+    w->script = call->script;
+    w->nkeys = call->nkeys;
+    keyspace_set_time(s->ks, store_server_now_us(s));
+    keyspace_eval(s->lua, s->ks, w->script, w->list, w->nkeys, w->list + w->nkeys,
+                  w->count - w->nkeys, reply, &reply->root);
+    if (s->watch != NULL)
+        s->watch(s->watch_arg, w, &reply->root);
+    free(w);
+    wake(s, additions);
+}
+
 static void client_free(struct client *c)
 {
     if (c->prev != NULL)

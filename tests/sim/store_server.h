@@ -3,6 +3,7 @@
 #ifndef BERTH_SIM_STORE_SERVER_H
 #define BERTH_SIM_STORE_SERVER_H
 
+#include "store/calls.h"
 #include "tests/sim/kernel.h"
 #include "tests/sim/keyspace_lua.h"
 
@@ -40,5 +41,7 @@ void store_server_open(struct store_server *s);
 /* Another server takes its place: `ks` is taken; NULL: an empty one. */
 void store_server_replace(struct store_server *s, struct keyspace *ks);
 int64_t store_server_now_us(const struct store_server *s);
+/* A script that no program of this world asked for; seen like any other. */
+void store_server_eval(struct store_server *s, const struct store_call *call, struct reply *reply);
 
 #endif

@@ -244,6 +244,7 @@ int world_start(const struct world_config *config, struct keyspace_lua *lua, str
     cloud_start();
     faults_start();
     players_start();
+    ghosts_start();
     return 0;
 }
 
@@ -262,6 +263,7 @@ void world_run(void)
 void world_stop(void)
 {
     faults_stop();
+    ghosts_stop();
     players_stop();
     for (size_t i = 0; i < LBS_MAX; i++) {
         sim_cancel(&world->lb_again[i]);

@@ -132,6 +132,10 @@ void faults_start(void);
 void faults_stop(void);
 bool faults_over(void);
 
+/* ---- ghosts.c ---- */
+void ghosts_start(void);
+void ghosts_stop(void);
+
 /* ---- judge.c ---- */
 void judge_start(void);
 void judge_stop(void);
