@@ -34,6 +34,7 @@ void duty_move_reply(struct lb *lb, struct lb_pool *pool, const struct lb_event 
     if (same) {
         node->moving = false;
         node->move_at = mono_add(lb->now, MOVE_RETRY_MS);
+        view_look(pool, node);
     }
     if (ev->code != 0)
         return;
@@ -178,15 +179,31 @@ static void decide(struct lb *lb, struct lb_pool *pool, struct lb_node *node, st
     }
 }
 
-static bool in_rotation(const struct lb_node *node)
+/* In rotation, and its probes fail. */
+static bool is_failing(const struct lb_node *node)
 {
-    return node->state.state == NODE_READY || node->state.state == NODE_HELD;
+    return (node->state.state == NODE_READY || node->state.state == NODE_HELD) &&
+           (node->probe.failures > 0 || node->probe.cut);
 }
 
-static bool is_probed(const struct lb_pool *pool, const struct lb_node *node)
+static bool has_passing_want(const struct lb *lb, const struct lb_pool *pool,
+                             const struct lb_node *node)
 {
-    return pool->config.settings->probe.kind != PROBE_NONE &&
-           (node->state.state == NODE_JOINING || in_rotation(node));
+    const struct want *wants = pool->wants[view_slot(pool, node)];
+    for (size_t i = 0; i < WANT_WHOS; i++)
+        if (wants[i].until.ms != 0 && !want_expired(&wants[i], view_wall(lb, pool)))
+            return true;
+    return false;
+}
+
+/* Would time alone change what is decided about it? If not, it is looked at again when something
+ * happens to it: a probe, a wish, a report that is news, a state. (Who is to be probed when is
+ * probe.c's.) */
+static bool waits(const struct lb *lb, const struct lb_pool *pool, const struct lb_node *node)
+{
+    return node->moving || mono_before(lb->now, node->move_at) ||
+           node->state.state == NODE_DRAINING || node->state.state == NODE_CLOSING ||
+           is_failing(node) || has_passing_want(lb, pool, node);
 }
 
 /* ---- rounds ---- */
@@ -223,24 +240,23 @@ void duty_tick(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
     if (!own_may_act(lb, pool) || !pool->live || mono_before(lb->now, pool->duty_at))
         return;
     sweep(lb, pool, fx);
-    uint32_t slots = pool_slots(pool->table);
-    uint32_t slot = pool->cursor < slots ? pool->cursor : 0;
-    for (; slot < slots; slot++) {
+    lb->probe_round = true;
+    uint32_t slot = agenda_next(&pool->agenda, pool->cursor);
+    for (; slot != AGENDA_NONE; slot = agenda_next(&pool->agenda, slot + 1)) {
         struct lb_node *node = &pool->nodes[slot];
-        if (!node->used)
+        if (!node->used) {
+            agenda_remove(&pool->agenda, slot);
             continue;
+        }
         if (!fx_room(lb, fx, 4)) { /* the rest of the round at once, in the next step */
             pool->cursor = slot;
             return;
         }
-        pool->failing_now += (node->probe.failures > 0 || node->probe.cut) && in_rotation(node);
+        pool->failing_now += is_failing(node);
         decide(lb, pool, node, fx);
-        if (is_probed(pool, node) && !mono_before(lb->now, node->probe.next_at))
-            (void)probe_start(lb, pool, node,
-                              node->probe.cut                     ? "cut"
-                              : node->state.state == NODE_JOINING ? "joining"
-                                                                  : "due",
-                              fx);
+        probe_plan(pool, node);
+        if (!waits(lb, pool, node))
+            agenda_remove(&pool->agenda, slot);
     }
     pool->cursor = 0;
     pool->failing = pool->failing_now;

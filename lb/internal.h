@@ -8,7 +8,9 @@
 #define BERTH_LB_INTERNAL_H
 
 #include "core/pool.h"
+#include "core/pool_heap.h"
 #include "core/rng.h"
+#include "lb/agenda.h"
 #include "lb/place.h"
 #include "lb/recent.h"
 
@@ -32,11 +34,23 @@ enum {
     RANK_DELAY_MS = 200,    /* a second choice lets the first one go first */
     START_GRACE_MS = 1000,  /* and at the start, too */
     PROBE_SLACK_MS = 1000,  /* a probe without answer this long after its time limit is forgotten */
+    PROBE_BURST_MS = 250,   /* at most so much of a second's probes at once */
+    PROBE_TURNS = 4,        /* every so many-th probe is a routine one, however many are urgent */
+    PROBE_WANTED_MS = 20,   /* a wanted probe that could not be started is tried again */
     COUNT_FLUSH_MS = 5,
     REFUSED_NOTE_EVERY_MS = 1000,
 };
 
+/* Nodes that are to be probed stand in one of two queues, by when. */
+enum probe_queue {
+    PROBE_UNPLANNED, /* in none */
+    PROBE_URGENT,    /* joining, or failing: what is found changes who is handed out */
+    PROBE_ROUTINE,   /* in rotation, and well when last seen */
+    PROBE_QUEUES
+};
+
 struct lb_probe {
+    enum probe_queue queue;
     bool under_way;
     bool asked;         /* by a peer that wants to know whether we reach the node */
     bool cut;           /* its held socket ended at cut_at, and no probe has answered since */
@@ -45,8 +59,6 @@ struct lb_probe {
     unsigned confirm_asked, confirm_failed;
     unsigned false_cuts; /* sockets that ended though the node lived */
     mono_ms_t cut_at, confirm_until;
-    bool wanted; /* by someone who asks for a room on this node, which is lost: whoever the owner is
-                  */
     mono_ms_t sent_at, next_at;
     unsigned successes, failures; /* in a row */
     char why[32];
@@ -115,7 +127,12 @@ struct lb_pool {
     mono_ms_t rewant_at; /* MONO_NEVER: the lease is wanted */
 
     mono_ms_t duty_at, sweep_at;
-    uint32_t cursor; /* where an unfinished round goes on */
+    struct agenda agenda; /* nodes that an owner's next round is to look at: those that something
+                             happened to, and those that only wait for time to pass */
+    uint32_t cursor;      /* where an unfinished round goes on */
+    struct heap_store probe_store;
+    heap_entry **probe_tables;
+    struct heap probes[PROBE_QUEUES]; /* of an owner: by when they are to be sent; [0]: empty */
     bool guarded;    /* since guarded_since, last at guarded_at */
     mono_ms_t guarded_since, guarded_at, guard_told_at;
     mono_ms_t guard_open_until; /* let go until then */
@@ -131,7 +148,9 @@ struct lb_pool {
     bool resync; /* tell them everything: from resync_cursor */
     uint64_t resync_cursor;
 
-    bool probes_wanted; /* some node has probe.wanted */
+    struct agenda wanted; /* nodes to be probed whoever the owner is: someone asks for a room on one
+                             that is lost, or a peer wants to know */
+    mono_ms_t wanted_at;  /* see to them then; MONO_NEVER: there are none */
 
     bool has_rooms; /* tickets with a room, which live longer, may be out: until rooms_until */
     mono_ms_t rooms_until;
@@ -158,14 +177,20 @@ struct lb {
     mono_ms_t now;
     uint64_t serial;
     bool stopping, again;
-    mono_ms_t due;   /* nothing was due by the clock before this, as the last whole step left it */
+    mono_ms_t *dues; /* of each pool: nothing is due there before this */
+    mono_ms_t due;   /* the first of them */
     bool out;        /* of service, at an operator's wish: others are to own */
     bool store_lost; /* told, and not back yet */
     bool able, able_told; /* could we own a pool; does who is up know what we last said */
     size_t me;            /* among peers */
-    mono_ms_t probe_second_at;
-    int64_t probes_this_second;
+    mono_ms_t probe_credit_at;
+    int64_t probe_credit; /* probes that may be sent now, in thousandths */
+    bool probe_round;     /* some owner's round was done in this step: see who is to be probed */
+    uint64_t probe_turn;
 };
+
+/* Something in this pool is due at this time, or before. */
+void lb_soon(struct lb *lb, const struct lb_pool *pool, mono_ms_t at);
 
 /* ---- fx.c ---- */
 
@@ -184,7 +209,8 @@ void fx_hook(struct lb_effect *note, const char *hook);
 /* ---- view.c ---- */
 
 void view_begin(struct lb *lb, struct lb_pool *pool);
-void view_item(struct lb *lb, struct lb_pool *pool, const struct feed_item *item,
+/* True: only counts have changed, and nothing is due by them. */
+bool view_item(struct lb *lb, struct lb_pool *pool, const struct feed_item *item,
                struct lb_effects *fx);
 void view_end(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx);
 void view_lost(struct lb *lb, struct lb_pool *pool, const char *why, struct lb_effects *fx);
@@ -205,6 +231,12 @@ const struct want *view_want(const struct lb *lb, const struct lb_pool *pool,
 static inline uint32_t view_slot(const struct lb_pool *pool, const struct lb_node *node)
 {
     return (uint32_t)(node - pool->nodes);
+}
+
+/* Something happened to it: its owner is to look at it. */
+static inline void view_look(struct lb_pool *pool, const struct lb_node *node)
+{
+    agenda_add(&pool->agenda, view_slot(pool, node));
 }
 
 /* Redis TIME at this step. */
@@ -251,9 +283,16 @@ mono_ms_t duty_deadline(const struct lb *lb, const struct lb_pool *pool);
 
 /* ---- probe.c ---- */
 
-/* Start a probe of this node now, if none is under way and the rate allows. */
-bool probe_start(struct lb *lb, struct lb_pool *pool, struct lb_node *node, const char *why,
-                 struct lb_effects *fx);
+int probe_init(struct lb_pool *pool, uint32_t nodes_max) BERTH_MUST_USE;
+void probe_fini(struct lb_pool *pool);
+/* Put it where what is known of it says that it is to be probed next; or nowhere. */
+void probe_plan(struct lb_pool *pool, struct lb_node *node);
+/* It is not to be probed by the clock. */
+void probe_unplan(struct lb_pool *pool, struct lb_node *node);
+/* After rounds of owners: those whose time has come, of all pools, as far as the rate allows. */
+void probe_tick(struct lb *lb, struct lb_effects *fx);
+/* It is to be probed soon, whoever the owner is. */
+void probe_want(struct lb *lb, struct lb_pool *pool, const struct lb_node *node);
 void probe_reply(struct lb *lb, struct lb_pool *pool, const struct lb_event *ev,
                  struct lb_effects *fx);
 void probe_cut(struct lb *lb, struct lb_pool *pool, const struct lb_event *ev);
@@ -262,7 +301,7 @@ void probe_asked(struct lb *lb, struct lb_pool *pool, const struct lb_event *ev,
                  struct lb_effects *fx);
 void probe_verdict(struct lb *lb, struct lb_pool *pool, const struct lb_event *ev,
                    struct lb_effects *fx);
-/* Probes of lost nodes that hold rooms, or that a peer asked for: every LB's business. */
+/* Those of probe_want(): every LB's business. */
 void probe_wanted(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx);
 /* Its probes failed often enough: is that proof of its end? Asks the peers if need be. */
 bool probe_proves_loss(struct lb *lb, struct lb_pool *pool, struct lb_node *node,

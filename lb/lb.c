@@ -76,7 +76,9 @@ static int pool_open(struct lb *lb, struct lb_pool *pool, struct err *err)
     pool_ticket_ttl(pool->table, lb_ticket_ms(pool));
     pool->nodes = calloc(c->nodes_max, sizeof *pool->nodes);
     pool->wants = calloc(c->nodes_max, sizeof *pool->wants);
-    if (pool->nodes == NULL || pool->wants == NULL || place_init(lb, pool) < 0)
+    if (pool->nodes == NULL || pool->wants == NULL ||
+        agenda_init(&pool->agenda, (uint32_t)c->nodes_max) < 0 ||
+        probe_init(pool, (uint32_t)c->nodes_max) < 0 || place_init(lb, pool) < 0)
         return err_set(err, BERTH_ENOMEM, "pool %s: no memory for %zu nodes", s->name,
                        c->nodes_max);
     pool->absent_until = pool->vouch_until = MONO_NEVER;
@@ -101,17 +103,20 @@ struct lb *lb_create(const struct lb_config *config, mono_ms_t now, struct err *
 {
     assert(config->pool_count >= 1 && config->nodes_max >= 1);
     struct lb *lb = calloc(1, sizeof *lb);
-    if (lb == NULL || (lb->pools = calloc(config->pool_count, sizeof *lb->pools)) == NULL) {
-        free(lb);
+    if (lb == NULL || (lb->pools = calloc(config->pool_count, sizeof *lb->pools)) == NULL ||
+        (lb->dues = calloc(config->pool_count, sizeof *lb->dues)) == NULL) {
+        lb_destroy(lb);
         (void)err_set(err, BERTH_ENOMEM, "no memory for %zu pools", config->pool_count);
         return NULL;
     }
     lb->config = *config;
-    lb->now = now;
-    lb->probe_second_at = now;
+    lb->now = lb->due = now;
+    lb->probe_credit_at = now;
+    lb->probe_credit = config->lb->probe_rate * PROBE_BURST_MS;
     rng_seed(&lb->rng, config->seed);
     lb->me = find_me(config);
     for (size_t i = 0; i < config->pool_count; i++) {
+        lb->dues[i] = now;
         lb->pools[i].config = config->pools[i];
         lb->pools[i].index = i;
         if (pool_open(lb, &lb->pools[i], err) < 0) {
@@ -128,6 +133,7 @@ void lb_settings_changed(struct lb *lb)
     for (size_t i = 0; i < lb->config.pool_count; i++) {
         const struct pool_settings *s = lb->pools[i].config.settings;
         pool_strategy(lb->pools[i].table, strategy_at((size_t)s->strategy));
+        agenda_add_all(&lb->pools[i].agenda, pool_slots(lb->pools[i].table));
     }
 }
 
@@ -135,14 +141,17 @@ void lb_destroy(struct lb *lb)
 {
     if (lb == NULL)
         return;
-    for (size_t i = 0; i < lb->config.pool_count; i++) {
+    for (size_t i = 0; lb->pools != NULL && i < lb->config.pool_count; i++) {
         struct lb_pool *pool = &lb->pools[i];
         pool_destroy(pool->table);
         free(pool->nodes);
         free(pool->wants);
+        agenda_fini(&pool->agenda);
+        probe_fini(pool);
         place_fini(pool);
     }
     free(lb->pools);
+    free(lb->dues);
     free(lb);
 }
 
@@ -157,7 +166,8 @@ static void stop(struct lb *lb, struct lb_effects *fx)
         own_stop(lb, &lb->pools[i], fx);
 }
 
-static void on_event(struct lb *lb, const struct lb_event *ev, struct lb_effects *fx)
+/* True: nothing is due by it. */
+static bool on_event(struct lb *lb, const struct lb_event *ev, struct lb_effects *fx)
 {
     struct lb_pool *pool = &lb->pools[ev->pool];
     if (ev->answer != NULL && ev->code == 0)
@@ -187,8 +197,7 @@ static void on_event(struct lb *lb, const struct lb_event *ev, struct lb_effects
         view_begin(lb, pool);
         break;
     case LB_FOLLOW_ITEM:
-        view_item(lb, pool, ev->item, fx);
-        break;
+        return view_item(lb, pool, ev->item, fx);
     case LB_FOLLOW_END:
         view_end(lb, pool, fx);
         break;
@@ -255,6 +264,7 @@ static void on_event(struct lb *lb, const struct lb_event *ev, struct lb_effects
         stop(lb, fx);
         break;
     }
+    return false;
 }
 
 /* Every step is due at the deadline it gave. When we slept, so may have whole machines of ours, and
@@ -282,24 +292,60 @@ static void tick_pool(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx
     peer_tick(lb, pool, fx);
 }
 
+/* When something is due in this pool next. */
+static mono_ms_t pool_due(const struct lb *lb, const struct lb_pool *pool)
+{
+    mono_ms_t at = own_deadline(lb, pool);
+    at = mono_min(at, duty_deadline(lb, pool));
+    at = mono_min(at, guard_deadline(lb, pool));
+    at = mono_min(at, place_deadline(pool));
+    at = mono_min(at, peer_deadline(pool));
+    at = mono_min(at, pool->absent_until);
+    at = mono_min(at, pool->vouch_until);
+    at = mono_min(at, pool->wanted_at);
+    return mono_min(at, pool_deadline(pool->table, view_now(lb, pool)));
+}
+
+void lb_soon(struct lb *lb, const struct lb_pool *pool, mono_ms_t at)
+{
+    lb->dues[pool->index] = mono_min(lb->dues[pool->index], at);
+    lb->due = mono_min(lb->due, at);
+}
+
+static bool is_of_one_pool(enum lb_event_kind kind)
+{
+    return kind >= LB_FOLLOW_BEGIN && kind <= LB_PROBE_CUT;
+}
+
+/* A pool is looked at when something happened to it or is due there by the clock: with many pools
+ * an event costs what its own pool costs. */
+static void tick(struct lb *lb, const struct lb_event *ev, bool again, struct lb_effects *fx)
+{
+    bool all = again || !is_of_one_pool(ev->kind);
+    for (size_t i = 0; i < lb->config.pool_count; i++)
+        if (all || i == ev->pool || !mono_before(lb->now, lb->dues[i])) {
+            tick_pool(lb, &lb->pools[i], fx);
+            lb->dues[i] = pool_due(lb, &lb->pools[i]);
+        }
+    probe_tick(lb, fx);
+    peer_able(lb, fx);
+    lb->due = MONO_NEVER;
+    for (size_t i = 0; i < lb->config.pool_count; i++)
+        lb->due = mono_min(lb->due, lb->dues[i]);
+}
+
 void lb_step(struct lb *lb, const struct lb_event *ev, struct lb_effects *fx)
 {
     assert(!mono_before(ev->now, lb->now) && ev->pool < lb->config.pool_count);
-    /* What the feed tells is about one pool. While nothing is due by the clock the others need no
-     * look: with 50 pools a report costs a tenth. */
-    bool alone = ev->kind == LB_FOLLOW_ITEM && !lb->again && mono_before(ev->now, lb->due);
-    mono_ms_t due = alone ? lb->due : lb_deadline(lb);
+    bool again = lb->again;
     lb->now = ev->now;
-    lb->again = false;
     fx->count = 0;
-    check_pause(lb, due, fx);
-    on_event(lb, ev, fx);
-    for (size_t i = 0; i < lb->config.pool_count; i++)
-        if (!alone || i == ev->pool)
-            tick_pool(lb, &lb->pools[i], fx);
-    peer_able(lb, fx);
-    if (!alone)
-        lb->due = lb_deadline(lb);
+    check_pause(lb, again ? lb->now : lb->due, fx);
+    bool quiet = on_event(lb, ev, fx);
+    if (quiet && !again && mono_before(lb->now, lb->due))
+        return; /* most reports */
+    lb->again = false;
+    tick(lb, ev, again, fx);
 }
 
 bool lb_may_send(const struct lb *lb, const struct lb_effect *effect, mono_ms_t now)
@@ -313,23 +359,7 @@ bool lb_may_send(const struct lb *lb, const struct lb_effect *effect, mono_ms_t 
 
 mono_ms_t lb_deadline(const struct lb *lb)
 {
-    if (lb->again)
-        return lb->now;
-    mono_ms_t at = MONO_NEVER;
-    for (size_t i = 0; i < lb->config.pool_count; i++) {
-        const struct lb_pool *pool = &lb->pools[i];
-        at = mono_min(at, own_deadline(lb, pool));
-        at = mono_min(at, duty_deadline(lb, pool));
-        at = mono_min(at, guard_deadline(lb, pool));
-        at = mono_min(at, place_deadline(pool));
-        at = mono_min(at, peer_deadline(pool));
-        at = mono_min(at, pool->absent_until);
-        at = mono_min(at, pool->vouch_until);
-        at = mono_min(at, pool_deadline(pool->table, view_now(lb, pool)));
-        if (pool->probes_wanted)
-            at = mono_min(at, mono_add(lb->now, pool->probes_wanted ? 1 : 0));
-    }
-    return at;
+    return lb->again ? lb->now : lb->due;
 }
 
 /* ---- what is known ---- */

@@ -111,6 +111,7 @@ static void lease_event(struct lb *lb, struct lb_pool *pool, struct lease_event 
         (void)snprintf(pool->holder, sizeof pool->holder, "%s", lb->config.name);
         pool->duty_at = pool->sweep_at = lb->now;
         pool->cursor = 0;
+        agenda_add_all(&pool->agenda, pool_slots(pool->table));
         tell_gained(lb, pool, res.why, fx);
     } else if (res.change == LEASE_ENDED) {
         pool->owner = false;

@@ -21,6 +21,7 @@ void peer_note_count(struct lb *lb, struct lb_pool *pool)
         return;
     pool->counts_due = true;
     pool->counts_at = mono_add(lb->now, COUNT_FLUSH_MS);
+    lb_soon(lb, pool, pool->counts_at);
 }
 
 mono_ms_t peer_deadline(const struct lb_pool *pool)

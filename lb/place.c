@@ -49,6 +49,7 @@ void place_refuse_pick(struct lb *lb, struct lb_pool *pool, struct lb_placed *p,
     if (pool->refused == pool->refused_told)
         pool->refused_at = lb->now;
     pool->refused++;
+    lb_soon(lb, pool, place_deadline(pool));
     if (code == BERTH_EFULL)
         place_refuse(pool, p, "no_capacity", &pool->stats.no_capacity);
     else

@@ -50,7 +50,7 @@ static enum room_site site_of(struct lb *lb, struct lb_pool *pool, struct lb_nod
         return SITE_DEAD;
     if (probe->successes > 0 && recent)
         return SITE_GOOD;
-    node->probe.wanted = pool->probes_wanted = true;
+    probe_want(lb, pool, node);
     return SITE_UNKNOWN;
 }
 

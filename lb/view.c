@@ -31,6 +31,7 @@ void view_clock(struct lb *lb, struct lb_pool *pool, wall_ms_t wall, struct lb_e
     int64_t apart = pool->has_clock ? wall_sub(wall, view_wall(lb, pool)) : 0;
     if (apart > CLOCK_JUMP_MS || apart < -CLOCK_JUMP_MS) {
         view_hold(lb, pool);
+        agenda_add_all(&pool->agenda, pool_slots(pool->table)); /* wishes end by this clock */
         fx_note(fx, LB_WARN, pool->index, "clock_jump", NULL, false, "store_time_moved",
                 "by_ms=%lld", (long long)apart);
     }
@@ -63,6 +64,9 @@ static void forget(struct lb *lb, struct lb_pool *pool, struct lb_node *node)
 {
     uint32_t slot = view_slot(pool, node);
     pool_remove(pool->table, view_now(lb, pool), slot);
+    probe_unplan(pool, node);
+    agenda_remove(&pool->agenda, slot);
+    agenda_remove(&pool->wanted, slot);
     memset(pool->wants[slot], 0, sizeof pool->wants[slot]);
     *node = (struct lb_node){.used = false};
 }
@@ -71,6 +75,7 @@ static void forget(struct lb *lb, struct lb_pool *pool, struct lb_node *node)
 static void vouch(struct lb *lb, struct lb_pool *pool, struct lb_node *node)
 {
     node->vouched = true;
+    view_look(pool, node);
     pool->vouch_until = mono_add(lb->now, VOUCH_MS);
     pool_state(pool->table, view_now(lb, pool), view_slot(pool, node), NODE_READY, VOUCH_MS);
 }
@@ -86,6 +91,7 @@ void view_state(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
         state->since.ms < node->state.since.ms)
         return;
     enum node_state before = node->has_state ? node->state.state : NODE_JOINING;
+    view_look(pool, node);
     node->state = *state;
     node->has_state = true;
     /* Nobody moves a ready node to joining: the store lost its memory, and the same process has
@@ -107,7 +113,7 @@ void view_state(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
     node->stuck_told = false;
     node->probe.successes = node->probe.failures = 0;
     if (state->state == NODE_LOST && node->roomy)
-        node->probe.wanted = pool->probes_wanted = true;
+        probe_want(lb, pool, node);
     node->probe.next_at = lb->now;
     struct lb_effect *note =
         fx_note(fx, LB_INFO, pool->index, "state", node->name, false, state->why, "from=%s to=%s",
@@ -118,8 +124,10 @@ void view_state(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
 
 /* A process we did not know; or one we knew whose epoch a store that lost its memory issued anew:
  * then what was proved stays proved. */
-static void begin_life(const struct lb *lb, struct lb_node *node, const struct node_info *in)
+static void begin_life(const struct lb *lb, struct lb_pool *pool, struct lb_node *node,
+                       const struct node_info *in)
 {
+    probe_unplan(pool, node);
     bool same = node->used && in->nonce[0] != '\0' && strcmp(node->info.nonce, in->nonce) == 0;
     bool proved = same && (node->state.state == NODE_READY || node->vouched);
     int64_t first_epoch = same ? node->first_epoch : in->epoch;
@@ -156,7 +164,7 @@ static void on_join(struct lb *lb, struct lb_pool *pool, const struct feed_item 
     struct lb_node *node = &pool->nodes[slot];
     if (!node->used || node->info.epoch != in->epoch) {
         bool same = node->used && strcmp(node->info.nonce, in->nonce) == 0;
-        begin_life(lb, node, in);
+        begin_life(lb, pool, node, in);
         (void)snprintf(node->name, sizeof node->name, "%s", item->node);
         fx_note(fx, LB_INFO, pool->index, "node", item->node, false, same ? "new_epoch" : "joined",
                 "epoch=%lld endpoint=%s capacity=%lld", (long long)in->epoch, in->endpoint,
@@ -164,6 +172,7 @@ static void on_join(struct lb *lb, struct lb_pool *pool, const struct feed_item 
     }
     node->info = *in;
     node->seen = true;
+    view_look(pool, node);
     if (node->vouched)
         vouch(lb, pool, node);
     if (item->has_state)
@@ -187,11 +196,12 @@ static void keep_report(struct lb_report *kept, const struct node_report *r)
     memcpy(kept->gauges, r->gauges, sizeof kept->gauges);
 }
 
-static void on_report(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
+/* True: nothing but counts. */
+static bool on_report(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
                       const struct node_report *r)
 {
     if (r->epoch != node->info.epoch || r->seq < node->report.seq)
-        return;
+        return true;
     struct pool_report report = {
         .epoch = r->epoch,
         .seq = r->seq,
@@ -203,14 +213,17 @@ static void on_report(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
     (void)pool_report(pool->table, view_now(lb, pool), view_slot(pool, node), &report);
     bool news = r->closed != node->report.closed || r->drain != node->report.drain ||
                 node->report.seq == 0 || node->state.state == NODE_LOST;
-    if (news)
+    if (news) {
         pool->duty_at = lb->now; /* otherwise the next round is soon enough */
+        view_look(pool, node);
+    }
     keep_report(&node->report, r);
     node->roomy |= r->rooms > 0;
     if (r->rooms > 0)
         lb_rooms_seen(lb, pool);
     int64_t age_ms = pool->has_clock ? wall_sub(view_wall(lb, pool), r->at) : 0;
     node->heard_at = mono_add(lb->now, age_ms > 0 ? -age_ms : 0);
+    return !news;
 }
 
 static void on_want(struct lb *lb, struct lb_pool *pool, const struct want *want)
@@ -228,34 +241,36 @@ static void on_want(struct lb *lb, struct lb_pool *pool, const struct want *want
     if (node == NULL)
         return;
     pool->wants[view_slot(pool, node)][want->who] = *want;
+    view_look(pool, node);
     pool->duty_at = lb->now; /* a wish is seen to at once */
 }
 
-void view_item(struct lb *lb, struct lb_pool *pool, const struct feed_item *item,
+bool view_item(struct lb *lb, struct lb_pool *pool, const struct feed_item *item,
                struct lb_effects *fx)
 {
     pool->heard = true;
     pool->heard_at = lb->now;
     if (item->kind == FEED_JOIN) {
         on_join(lb, pool, item, fx);
-        return;
+        return false;
     }
     if (item->kind == FEED_WANT) {
         on_want(lb, pool, &item->want);
-        return;
+        return false;
     }
     struct lb_node *node = view_find(pool, span_of(item->node));
     if (node == NULL)
-        return; /* its join is still to come, or it is gone */
-    if (item->kind == FEED_REPORT) {
-        on_report(lb, pool, node, &item->report);
-    } else if (item->kind == FEED_STATE) {
+        return true; /* its join is still to come, or it is gone */
+    if (item->kind == FEED_REPORT)
+        return on_report(lb, pool, node, &item->report);
+    if (item->kind == FEED_STATE) {
         view_state(lb, pool, node, &item->state, fx);
     } else if (item->kind == FEED_GONE && item->state.epoch >= node->info.epoch) {
         fx_note(fx, LB_INFO, pool->index, "gone", node->name, false, item->state.why, "epoch=%lld",
                 (long long)item->state.epoch);
         forget(lb, pool, node);
     }
+    return false;
 }
 
 /* ---- the whole read ---- */
@@ -277,6 +292,7 @@ void view_begin(struct lb *lb, struct lb_pool *pool)
          */
         memset(pool->wants[slot], 0, sizeof pool->wants[slot]);
     }
+    agenda_add_all(&pool->agenda, pool_slots(pool->table));
 }
 
 void view_end(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
@@ -317,6 +333,7 @@ static void end_vouching(struct lb *lb, struct lb_pool *pool)
         if (!node->used || !node->vouched)
             continue;
         node->vouched = false;
+        view_look(pool, node);
         pool_state(pool->table, view_now(lb, pool), slot, node->state.state, 0);
     }
 }
