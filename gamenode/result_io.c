@@ -114,7 +114,8 @@ static void post(struct result *r)
                                     .headers = headers,
                                     .body = {r->json, r->len},
                                     .timeout_ms = TIME_LIMIT_MS,
-                                    .response_max = 4096};
+                                    .response_max = 4096,
+                                    .response_cut = true};
     r->fetch = fetch_start(r->all->fetcher, &request, on_answer, r, &err);
     if (!r->fetch)
         ended(r, false, true, err_word(err.code));

@@ -42,7 +42,7 @@ struct fetch {
     char *sent; /* the request's body */
     char *body; /* the answer's */
     size_t body_len, body_room, body_max;
-    bool too_large, secret_url;
+    bool too_large, cut, secret_url;
     int64_t retry_after_ms, date_s;
     char why[CURL_ERROR_SIZE];
 };
@@ -294,7 +294,8 @@ void fetcher_destroy(struct fetcher *fetcher)
 static size_t on_body(char *data, size_t size, size_t count, void *arg)
 {
     struct fetch *fetch = arg;
-    size_t n = size * count, need = fetch->body_len + n;
+    size_t came = size * count, left = fetch->body_max - fetch->body_len;
+    size_t n = fetch->cut && came > left ? left : came, need = fetch->body_len + n;
     if (need > fetch->body_max) {
         fetch->too_large = true;
         return 0; /* ends the transfer */
@@ -309,9 +310,10 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
         fetch->body = bigger;
         fetch->body_room = room;
     }
-    memcpy(fetch->body + fetch->body_len, data, n);
+    if (n)
+        memcpy(fetch->body + fetch->body_len, data, n);
     fetch->body_len = need;
-    return n;
+    return came;
 }
 
 /* Retry-After (RFC 9110, 10.2.3): seconds, or a date. */
@@ -471,6 +473,7 @@ struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *r
     fetch->fn = fn;
     fetch->arg = arg;
     fetch->secret_url = request->secret_url;
+    fetch->cut = request->response_cut;
     fetch->body_max = request->response_max ? request->response_max : FETCH_RESPONSE_MAX;
     fetch->retry_after_ms = fetch->date_s = -1;
     fetch->next = fetcher->fetches;

@@ -22,6 +22,7 @@ struct fetch_request {
     struct span body;
     int64_t timeout_ms;      /* whole request; default 5,000 */
     size_t response_max;     /* default 1 MiB; beyond it BERTH_EFULL */
+    bool response_cut;       /* beyond it the rest is left out instead: for who asks the status */
     const char *unix_socket; /* path, or NULL */
     const char
         *proxy;      /* "http://host:port", or NULL: none is used, whatever the environment says */

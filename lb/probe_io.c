@@ -136,7 +136,8 @@ static bool start_http(struct probe *p, const struct probe_settings *s, struct e
                                           .url = url,
                                           .headers = headers,
                                           .timeout_ms = s->timeout_ms,
-                                          .response_max = PROBE_MESSAGE_MAX};
+                                          .response_max = PROBE_MESSAGE_MAX,
+                                          .response_cut = true};
     p->fetch = fetch_start(p->owner->app->fetcher, &request, on_response, p, err);
     return p->fetch != NULL;
 }

@@ -192,6 +192,11 @@ static void test_an_answer_over_the_limit_is_cut_off(void **state)
     assert_int_equal(a.code, BERTH_EFULL);
     assert_non_null(strstr(a.why, "larger than 1000 bytes"));
     assert_null(strstr(a.why, "?1001")); /* no query in a text that is logged */
+    a = ask((struct fetch_request){
+        .url = url("/big?100000"), .response_max = 1000, .response_cut = true});
+    assert_int_equal(a.code, 0);
+    assert_int_equal(a.status, 200);
+    assert_int_equal(a.len, 1000);
     a = ask((struct fetch_request){.url = url("/big?1000000")});
     assert_int_equal(a.len, 1000000);
 }

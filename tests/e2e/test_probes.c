@@ -29,7 +29,7 @@ static int setup(void **state)
         "  game: {probe.joining_interval: 100ms, slow_start: 0s}\n"
         "  sio: {probe: {kind: socketio, joining_interval: 100ms}}\n"
         "  plain: {probe: {kind: tcp, joining_interval: 100ms}}\n"
-        "  web: {probe: {kind: http, path: /healthz, joining_interval: 100ms}}\n"
+        "  web: {probe: {kind: http, path: /metrics, joining_interval: 100ms}}\n" /* a long page */
         "  own: {probe: {kind: exec, joining_interval: 100ms, timeout: 500ms, command: "
         "'echo $BERTH_POOL $BERTH_NODE $BERTH_ENDPOINT ${#BERTH_TICKET} >> %s; test -e %s'}}\n",
         said, allow);
