@@ -297,8 +297,8 @@ void conn_turn(struct conn *conn)
     if (conn->resume && !conn->dying) {
         conn->resume = false;
         conn_feed(conn, NULL, 0);
-        if (conn->held && conn->in.len <= PIPELINE_MAX)
-            conn_hold(conn, false);
+        if (!http_waits(conn))
+            conn_hold(conn, false); /* also with much read ahead: the rest of a body, perhaps */
     }
     if (!conn->dying && (conn->out.len || conn->finish))
         conn_flush(conn);

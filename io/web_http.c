@@ -365,11 +365,16 @@ static size_t begin_exchange(struct conn *conn, const struct wire_head *head, st
     return end;
 }
 
+bool http_waits(const struct conn *conn)
+{
+    return conn->ex.pending || conn->out.len > PIPELINE_MAX;
+}
+
 size_t http_feed(struct conn *conn, char *p, size_t *n)
 {
     if (conn->finish)
         return *n;
-    if (conn->ex.pending || conn->out.len > PIPELINE_MAX) {
+    if (http_waits(conn)) {
         if (*n > PIPELINE_MAX)
             conn_hold(conn, true);
         return 0;

@@ -162,6 +162,8 @@ void buf_free(struct buf *buf);
 /* web_http.c: how many bytes were understood; *n may shrink as a chunked body is decoded in place
  */
 size_t http_feed(struct conn *conn, char *p, size_t *n);
+/* Nothing more is understood before an answer is given, or sent. */
+bool http_waits(const struct conn *conn);
 void http_gone(struct conn *conn);
 void http_sweep(struct conn *conn, int64_t now_ms);
 

@@ -202,6 +202,31 @@ static void test_thousands_of_pipelined_requests(void **state)
     close(fd);
 }
 
+/* More is read ahead than is kept while an answer is awaited, and it is not a whole request yet. */
+static void test_a_large_body_may_be_pipelined(void **state)
+{
+    (void)state;
+    enum { BODY = 300000 };
+    struct web_app large =
+        web_app_start((struct web_server_config){.body_max = BODY, .idle_ms = 5000});
+    char *text = malloc(BODY + 200);
+    assert_non_null(text);
+    int n = snprintf(text, 200,
+                     "GET /later HTTP/1.1\r\nHost: t\r\n\r\n"
+                     "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: %d\r\n\r\n",
+                     BODY);
+    memset(text + n, 'b', BODY);
+    int fd = wire_connect(large.port);
+    wire_send(fd, (struct span){text, (size_t)n + BODY});
+    has(wire_response_text(fd, false, NULL), "\r\n\r\nlate");
+    const char *body;
+    (void)wire_response_text(fd, false, &body);
+    assert_int_equal(strspn(body, "b"), BODY);
+    (void)close(fd);
+    free(text);
+    web_app_stop(&large);
+}
+
 static void test_a_request_may_come_byte_by_byte(void **state)
 {
     (void)state;
@@ -623,6 +648,7 @@ int main(void)
         cmocka_unit_test(test_head_has_the_length_and_no_body),
         cmocka_unit_test(test_pipelined_requests_are_answered_in_order),
         cmocka_unit_test(test_thousands_of_pipelined_requests),
+        cmocka_unit_test(test_a_large_body_may_be_pipelined),
         cmocka_unit_test(test_a_request_may_come_byte_by_byte),
         cmocka_unit_test(test_says_continue_when_it_is_expected),
         cmocka_unit_test(test_cuts_off_the_idle_and_the_slow),
