@@ -91,10 +91,10 @@ void admin_get_events(void *arg, const struct http_request *req, struct http_exc
     static const char stream[] = "text/event-stream";
     if (req->accept.len > 0 &&
         memmem(req->accept.ptr, req->accept.len, stream, sizeof stream - 1) != NULL) {
-        if (req->last_event_id.len > 0 && req->last_event_id.len < sizeof since - 1)
-            (void)span_copy(req->last_event_id, since + 1, sizeof since - 1);
-        bool given = since[0] != '\0' || req->last_event_id.len > 0;
-        if (given && strspn(since + 1, "0123456789-") != strlen(since + 1))
+        bool again = req->last_event_id.len > 0;
+        bool given = since[0] != '\0' || again;
+        bool fits = !again || span_copy(req->last_event_id, since + 1, sizeof since - 1);
+        if (!fits || (given && strspn(since + 1, "0123456789-") != strlen(since + 1)))
             http_problem(ex, 400, "bad-parameter", "Bad parameter", NULL,
                          "Last-Event-ID: must be the id of an event (1700000000000-0)");
         else

@@ -261,9 +261,9 @@ static void do_note(struct app *app, struct app_pool *pool, const struct lb_effe
     record_begin(&w, detail, sizeof detail);
     record_put_text(&w, "why", fx->why);
     size_t len = record_end(&w).len;
-    int more = snprintf(detail + len, sizeof detail - len, " %s", fx->text);
+    size_t more = (size_t)snprintf(detail + len, sizeof detail - len, " %s", fx->text);
     app_record(app, pool, fx->event, fx->node[0] ? fx->node : "-",
-               (struct span){detail, len + (size_t)more});
+               (struct span){detail, len + (more < sizeof detail - len ? more : 0)});
 }
 
 /* We slept between deciding and doing. */

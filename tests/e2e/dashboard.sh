@@ -41,6 +41,8 @@ until_true 5 from_there || fail "a client that comes back does not go on where i
 # shellcheck disable=SC2154
 kill -KILL "$pid_again"
 [ "$(curl -s -m 2 -o /dev/null -w '%{http_code}' -H 'Accept: text/event-stream' -H 'Last-Event-ID: yesterday' "$page/v1/events")" = 400 ] || fail "a wrong id is taken"
+long=$(printf '1%.0s' {1..60})
+[ "$(curl -s -m 2 -o /dev/null -w '%{http_code}' -H 'Accept: text/event-stream' -H "Last-Event-ID: $long" "$page/v1/events")" = 400 ] || fail "an id too long for one is taken"
 pass "events as they happen, and from where a client stopped"
 
 curl -s -D "$work/head" -o "$work/page" "$page/"
