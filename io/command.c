@@ -13,7 +13,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LINE_MAX_BYTES = 512, OUTPUT_MAX_BYTES = 65536, TIMEOUT_MS = 10000 };
+enum {
+    LINE_MAX_BYTES = 512,
+    OUTPUT_MAX_BYTES = 65536,
+    TIMEOUT_MS = 10000,
+    READS_PER_TURN = 16, /* of standard error, 64 KiB in all: as much as a pipe holds */
+};
 
 struct command {
     struct loop *loop;
@@ -88,16 +93,17 @@ static void say_line(struct command *c)
     c->line_len = 0;
 }
 
+/* A bounded part of what is there: who complains faster than we read must not keep the loop from
+ * the timer that ends him. */
 static void take_complaints(struct command *c)
 {
     char buf[4096];
-    ssize_t n = 0;
-    while (c->complaints.fd >= 0) {
-        n = read(c->complaints.fd, buf, sizeof buf);
-        if (n < 0 && errno == EINTR)
-            continue;
+    for (int reads = 0; c->complaints.fd >= 0 && reads < READS_PER_TURN; reads++) {
+        ssize_t n = read(c->complaints.fd, buf, sizeof buf);
+        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+            end_reading(c, &c->complaints);
         if (n <= 0)
-            break;
+            return; /* interrupted or empty: the loop comes back */
         for (ssize_t i = 0; i < n; i++) {
             if (buf[i] == '\n')
                 say_line(c);
@@ -105,8 +111,6 @@ static void take_complaints(struct command *c)
                 c->line[c->line_len++] = buf[i];
         }
     }
-    if (c->complaints.fd >= 0 && (n == 0 || errno != EAGAIN))
-        end_reading(c, &c->complaints);
 }
 
 static void on_output(struct ev_loop *loop, ev_io *io, int events)

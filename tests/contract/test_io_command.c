@@ -109,6 +109,14 @@ static void test_signal(void **state)
     assert_string_equal(w->why, "signal 9");
 }
 
+/* It writes faster than it is read, and for ever: the time limit still comes. */
+static void test_time_limit_ends_who_complains_without_end(void **state)
+{
+    struct world *w = *state;
+    run(w, "cat /dev/zero >&2 & cat /dev/zero >&2", "", 200, 0);
+    assert_int_equal(w->code, BERTH_ETIMEOUT);
+}
+
 /* What it started holds the pipe open and would outlive it. */
 static void test_time_limit_ends_all_of_it(void **state)
 {
@@ -170,10 +178,15 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(input_environment_output),  T(no_input_is_an_empty_one),
-        T(exit_code_and_complaints),  T(signal),
-        T(time_limit_ends_all_of_it), T(what_it_leaves_behind_does_not_hold_it_up),
-        T(too_much_output),           T(missing_program),
+        T(input_environment_output),
+        T(no_input_is_an_empty_one),
+        T(exit_code_and_complaints),
+        T(signal),
+        T(time_limit_ends_all_of_it),
+        T(time_limit_ends_who_complains_without_end),
+        T(what_it_leaves_behind_does_not_hold_it_up),
+        T(too_much_output),
+        T(missing_program),
         T(cancelled_says_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
