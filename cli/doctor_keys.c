@@ -15,21 +15,22 @@ bool doctor_keys_known(struct span rest, bool *ret_expires)
     static const struct {
         const char *key;
         bool expires;
-    } known[] = {{"load", false},        {"nodes", false},
-                 {"epoch", false},       {"reports", false},
-                 {"beats", false},       {"states", false},
-                 {"wants", false},       {"feed", false},
-                 {"owner", true},        {"leader", true},
-                 {"fence", false},       {"peers", false},
-                 {"plan", false},        {"events", false},
-                 {"history", false},     {"history:minutes", false},
-                 {"probe", true},        {"alerts", true},
-                 {"room:", true},        {"player:", true},
-                 {"seek:queue:", true},  {"seek:seekers", true},
-                 {"seek:modes", true},   {"seek:lobbies", true},
-                 {"seek:matcher", true}, {"seek:matches", true},
-                 {"seek:match:", true},  {"seek:results:", true},
-                 {"seek:party:", true},  {"seek:group:", true}};
+    } known[] = {{"load", false},         {"nodes", false},
+                 {"epoch", false},        {"reports", false},
+                 {"beats", false},        {"states", false},
+                 {"wants", false},        {"feed", false},
+                 {"owner", true},         {"leader", true},
+                 {"fence", false},        {"peers", false},
+                 {"plan", false},         {"events", false},
+                 {"history", false},      {"history:minutes", false},
+                 {"probe", true},         {"alerts", true},
+                 {"room:", true},         {"player:", true},
+                 {"claims:", true},       {"seek:queue:", true},
+                 {"seek:seekers", true},  {"seek:modes", true},
+                 {"seek:lobbies", true},  {"seek:matcher", true},
+                 {"seek:matches", true},  {"seek:match:", true},
+                 {"seek:results:", true}, {"seek:party:", true},
+                 {"seek:group:", true}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         size_t len = strlen(known[i].key);
         bool prefix = known[i].key[len - 1] == ':';

@@ -270,6 +270,18 @@ bool pending_book(struct pending *p, uint32_t *ret_slot, int64_t *ret_less)
     return false;
 }
 
+int64_t pending_assign_at(struct pending *p, uint32_t slot, int64_t second, uint32_t n)
+{
+    assert(pending_alive(p, second));
+    struct pending_lane *lane;
+    struct pending_cell *cell = reach(p, slot, p->self, second, &lane);
+    if (lane->dirty_s != second)
+        note_dirty(p, lane, second);
+    int64_t before = owed(cell);
+    cell->assigned = n > UINT32_MAX - cell->assigned ? UINT32_MAX : cell->assigned + n;
+    return owed(cell) - before;
+}
+
 int pending_told(struct pending *p, uint32_t slot, struct span issuer, int64_t epoch,
                  int64_t second, uint32_t count, struct pending_change *ret_change)
 {

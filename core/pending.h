@@ -131,6 +131,9 @@ static inline bool pending_assign(struct pending *p, uint32_t slot, uint32_t n)
  * changes, before a slot is dropped, before its admitted counts are told, and before pending_self.
  */
 bool pending_book(struct pending *p, uint32_t *ret_slot, int64_t *ret_less);
+/* The same for a second that is alive (asserted), be it not the present one; booked at once.
+ * Returns how many more are owed. */
+int64_t pending_assign_at(struct pending *p, uint32_t slot, int64_t second, uint32_t n);
 /* This issuer had handed out `count` in that second, at least. BERTH_ESTALE: not alive;
  * BERTH_EFULL: too many issuers. */
 int pending_told(struct pending *p, uint32_t slot, struct span issuer, int64_t epoch,

@@ -307,14 +307,13 @@ static void release_waiting(struct pool *pool)
         pool_place(pool, heap_slot(heap_first(&pool->wait)));
 }
 
-int64_t pool_assign(struct pool *pool, struct pool_now now, uint32_t slot, uint32_t seats)
+/* They are counted by second: so many more are owed, as far as that is known yet. */
+static void count_assigned(struct pool *pool, struct pool_now now, uint32_t slot, uint32_t seats,
+                           int64_t owed)
 {
-    assert(pool_has(pool, slot) && seats >= 1 && seats <= POOL_SEATS_MAX);
-    pool_reach(pool, now);
     struct node *n = &pool->nodes[slot];
-    while (!pending_assign(&pool->pending, slot, seats))
-        pool_book(pool);
-    int64_t owed = n->settles ? settle_add(pool, slot, now.mono, 0, seats) : seats;
+    if (n->settles)
+        owed = settle_add(pool, slot, now.mono, 0, seats);
     pool_pending_add(pool, slot, owed);
     pool->stats.assigned_seats += seats;
     pool->arrivals += (uint64_t)seats * ARRIVAL;
@@ -327,7 +326,27 @@ int64_t pool_assign(struct pool *pool, struct pool_now now, uint32_t slot, uint3
         pool_place(pool, slot);
     if (pool->wait.count > 0)
         release_waiting(pool);
+}
+
+int64_t pool_assign(struct pool *pool, struct pool_now now, uint32_t slot, uint32_t seats)
+{
+    assert(pool_has(pool, slot) && seats >= 1 && seats <= POOL_SEATS_MAX);
+    pool_reach(pool, now);
+    while (!pending_assign(&pool->pending, slot, seats))
+        pool_book(pool);
+    count_assigned(pool, now, slot, seats, seats);
     return pool->pending.now_s;
+}
+
+int64_t pool_assign_at(struct pool *pool, struct pool_now now, uint32_t slot, uint32_t seats,
+                       int64_t second)
+{
+    assert(pool_has(pool, slot) && seats >= 1 && seats <= POOL_SEATS_MAX);
+    pool_reach(pool, now);
+    if (second == pool->pending.now_s || !pending_alive(&pool->pending, second))
+        return pool_assign(pool, now, slot, seats);
+    count_assigned(pool, now, slot, seats, pending_assign_at(&pool->pending, slot, second, seats));
+    return second;
 }
 
 void pool_reserve(struct pool *pool, uint32_t slot, uint32_t seats)

@@ -162,6 +162,9 @@ int pool_pick(struct pool *pool, struct pool_now now, const struct pool_query *q
 /* Count seats that we handed out on this node now. Returns the Unix second (Redis clock) they were
  * counted under: the issue second that must stand in their tickets. */
 int64_t pool_assign(struct pool *pool, struct pool_now now, uint32_t slot, uint32_t seats);
+/* The same under a second that was agreed on before, unless that is over, or far ahead. */
+int64_t pool_assign_at(struct pool *pool, struct pool_now now, uint32_t slot, uint32_t seats,
+                       int64_t second);
 
 /* Seats set aside while a room is being claimed in the store: in est, told to nobody. Each reserve
  * is followed by one release of as many (with the node's epoch at the time: a node that restarted

@@ -221,6 +221,10 @@ static void claim(struct asked *a)
         .ttl_ms = pool->settings->room_ttl_ms,
         .dead_node = c->has_dead ? c->dead_node : NULL,
         .dead_epoch = c->dead_epoch,
+        .issuer = app->me->name,
+        .issuer_epoch = c->issuer_epoch,
+        .alive_ms = c->alive_ms,
+        .settle_ms = c->settle_ms,
         .players = a->q.ask.players,
         .player_count = a->q.ask.player_count};
     asked_wait(a);

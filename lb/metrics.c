@@ -64,6 +64,11 @@ static double tilts(const struct lb_pool_view *v, const struct lb_place_stats *s
 {
     return (double)v->tilts;
 }
+static double claims_full(const struct lb_pool_view *v, const struct lb_place_stats *s)
+{
+    return (double)s->claims_full;
+}
+
 static double claims(const struct lb_pool_view *v, const struct lb_place_stats *s)
 {
     return (double)s->claims;
@@ -92,6 +97,8 @@ static const struct figure figures[] = {
     {"tilts_total", "counter", "Times the clock or a pause made this balancer stop deciding.",
      tilts},
     {"claims_total", "counter", "Rooms asked of the store.", claims},
+    {"claims_full_total", "counter",
+     "Of these, refused: another LB gave the node's last places away.", claims_full},
     {"rooms_moved_total", "counter", "Rooms that got another node because theirs was dead.", moved},
 };
 

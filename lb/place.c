@@ -104,7 +104,7 @@ struct answer_entry *place_told_before(struct lb *lb, struct lb_pool *pool,
 }
 
 void place_seat(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask, struct lb_node *node,
-                const char *why, struct lb_placed *p)
+                const char *why, int64_t second, struct lb_placed *p)
 {
     const struct pool_settings *s = pool->config.settings;
     uint32_t slot = view_slot(pool, node);
@@ -132,7 +132,11 @@ void place_seat(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask, s
             fresh++;
         p->seats[i].repeated = same;
     }
-    int64_t issued_s = fresh > 0 ? pool_assign(pool->table, view_now(lb, pool), slot, fresh) : 0;
+    int64_t issued_s = 0;
+    if (fresh > 0 && second > 0)
+        issued_s = pool_assign_at(pool->table, view_now(lb, pool), slot, fresh, second);
+    else if (fresh > 0)
+        issued_s = pool_assign(pool->table, view_now(lb, pool), slot, fresh);
     for (size_t i = 0; i < p->seat_count; i++) {
         if (p->seats[i].repeated) {
             pool->stats.repeated++;
@@ -174,17 +178,18 @@ static bool place_repeated(struct lb *lb, struct lb_pool *pool, const struct lb_
         return false;
     if (ask->version.len > 0 && !span_is(ask->version, node->info.version))
         return false;
-    place_seat(lb, pool, ask, node, "repeated", p);
+    place_seat(lb, pool, ask, node, "repeated", 0, p);
     return true;
 }
 
-int place_pick(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask, struct span also,
-               struct pool_choice *ret_choice)
+int place_pick(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask,
+               const struct span *also, size_t also_count, struct pool_choice *ret_choice)
 {
     struct span exclude[POOL_EXCLUDE_MAX];
     size_t count = 0;
-    if (also.len > 0)
-        exclude[count++] = also;
+    assert(also_count <= POOL_EXCLUDE_MAX);
+    for (size_t i = 0; i < also_count; i++)
+        exclude[count++] = also[i];
     for (size_t i = 0; i < ask->exclude_count && count < POOL_EXCLUDE_MAX; i++)
         exclude[count++] = ask->exclude[i];
     struct pool_query query = {
@@ -260,11 +265,11 @@ void lb_place(struct lb *lb, mono_ms_t now, const struct lb_ask *ask, struct lb_
         place_room(lb, pool, ask, p);
     } else if (!place_repeated(lb, pool, ask, p)) {
         struct pool_choice choice;
-        int code = place_pick(lb, pool, ask, (struct span){NULL, 0}, &choice);
+        int code = place_pick(lb, pool, ask, NULL, 0, &choice);
         if (code < 0)
             place_refuse_pick(lb, pool, p, code);
         else
-            place_seat(lb, pool, ask, &pool->nodes[choice.slot], choice.why, p);
+            place_seat(lb, pool, ask, &pool->nodes[choice.slot], choice.why, 0, p);
     }
 }
 

@@ -19,7 +19,7 @@
 
 enum {
     LB_SEATS_MAX = CALL_PLAYERS_MAX, /* players of one ask */
-    LB_CLAIMS_MAX = 4,               /* times one ask goes to the store */
+    LB_CLAIMS_MAX = 8,               /* times one ask goes to the store */
 };
 
 struct lb_ask {
@@ -44,6 +44,8 @@ struct lb_seat {
 struct lb_claim {
     char node[KEYS_NAME_MAX + 1]; /* proposed */
     int64_t epoch;
+    int64_t issuer_epoch;
+    int64_t alive_ms, settle_ms; /* as in call_room */
     bool has_dead;
     char dead_node[KEYS_NAME_MAX + 1];
     int64_t dead_epoch;
@@ -72,7 +74,9 @@ struct lb_placed {
     unsigned claims;
     struct lb_reserved reserved;
     const char *claim_why;
-    char stale_node[KEYS_NAME_MAX + 1]; /* proposed before, and not ready any more */
+    bool full;                                    /* so said the store last */
+    size_t stale_count;                           /* proposed before, */
+    char stale[LB_CLAIMS_MAX][KEYS_NAME_MAX + 1]; /* and not ready any more, or full */
 };
 
 /* ret_placed is overwritten. now: as in lb_step(). */
@@ -105,7 +109,7 @@ const char *lb_slot_name(const struct lb *lb, size_t pool, uint32_t slot);
 
 struct lb_place_stats {
     uint64_t placed, repeated, no_capacity, no_node, no_view, closed, store_away, room_lost,
-        limited, rooms_moved, claims;
+        limited, rooms_moved, claims, claims_full;
 };
 const struct lb_place_stats *lb_place_stats(const struct lb *lb, size_t pool);
 

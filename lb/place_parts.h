@@ -28,12 +28,13 @@ void place_refuse_pick(struct lb *lb, struct lb_pool *pool, struct lb_placed *p,
 /* What this player was told, if it still holds; else NULL. */
 struct answer_entry *place_told_before(struct lb *lb, struct lb_pool *pool,
                                        const struct lb_ask *ask, struct span player);
-/* Seats for every player of the ask on this node; those who were told of it before get the same. */
+/* Seats for every player of the ask on this node; those who were told of it before get the same.
+ * second: under which the store counts them; 0: the present one. */
 void place_seat(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask, struct lb_node *node,
-                const char *why, struct lb_placed *p);
-/* also: one more name not to choose; empty: none. As pool_pick(). */
-int place_pick(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask, struct span also,
-               struct pool_choice *ret_choice);
+                const char *why, int64_t second, struct lb_placed *p);
+/* also: more names not to choose. As pool_pick(). */
+int place_pick(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask,
+               const struct span *also, size_t also_count, struct pool_choice *ret_choice);
 
 /* ---- place_room.c ---- */
 

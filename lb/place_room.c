@@ -9,6 +9,7 @@
 enum {
     LOST_PROBE_VALID_MS = 3000, /* a probe of a lost node says something about now for so long */
     MOVED_SAID_MS = 60000,
+    SETTLE_MS = 500, /* the default of `settle`, without the report interval */
 };
 
 enum room_site {
@@ -81,6 +82,17 @@ static void give_back(struct lb_pool *pool, const struct lb_reserved *r)
         pool_release(pool->table, r->slot, r->epoch, r->seats);
 }
 
+/* How long the store is to count the seats: no longer than the node tells of their tickets. */
+static void claim_lasts(const struct lb *lb, const struct lb_pool *pool, const struct lb_node *node,
+                        struct lb_claim *c)
+{
+    const struct pool_settings *s = pool->config.settings;
+    c->alive_ms = s->room_ticket_ttl_ms + lb->config.tickets->skew_ms;
+    int64_t seen_ms = s->settle_ms == 0 ? SETTLE_MS : s->settle_ms - s->report_interval_ms;
+    if (!node->info.tickets)
+        c->settle_ms = seen_ms > 0 ? seen_ms : 1;
+}
+
 /* Ask the store for the room: on the node where we believe it to be, or on the best one. dead:
  * where it cannot be. */
 static void claim(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask,
@@ -92,7 +104,10 @@ static void claim(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask,
         return;
     }
     if (p->claims >= LB_CLAIMS_MAX) {
-        place_refuse(pool, p, "room_contended", &pool->stats.room_lost);
+        if (p->full)
+            place_refuse_pick(lb, pool, p, BERTH_EFULL);
+        else
+            place_refuse(pool, p, "room_contended", &pool->stats.room_lost);
         return;
     }
     struct lb_claim *c = &p->claim;
@@ -100,9 +115,12 @@ static void claim(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask,
     p->claim_why = "known_room";
     if (believed == NULL) {
         struct pool_choice choice;
-        int code = place_pick(lb, pool, ask, span_of(p->stale_node), &choice);
+        struct span stale[LB_CLAIMS_MAX];
+        for (size_t i = 0; i < p->stale_count; i++)
+            stale[i] = span_of(p->stale[i]);
+        int code = place_pick(lb, pool, ask, stale, p->stale_count, &choice);
         if (code < 0) {
-            place_refuse_pick(lb, pool, p, code);
+            place_refuse_pick(lb, pool, p, p->full ? BERTH_EFULL : code);
             return;
         }
         believed = &pool->nodes[choice.slot];
@@ -114,6 +132,8 @@ static void claim(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask,
     }
     (void)snprintf(c->node, sizeof c->node, "%s", believed->name);
     c->epoch = believed->info.epoch;
+    c->issuer_epoch = pool->epoch;
+    claim_lasts(lb, pool, believed, c);
     c->has_dead = dead_node != NULL;
     if (c->has_dead) {
         (void)snprintf(c->dead_node, sizeof c->dead_node, "%s", dead_node);
@@ -150,7 +170,7 @@ void place_room(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask, s
          * away, memory must do. */
         if (!pool->store_up || all_told_before(lb, pool, ask, node)) {
             p->moved = mono_before(lb->now, r->moved_until);
-            place_seat(lb, pool, ask, node, "known_room", p);
+            place_seat(lb, pool, ask, node, "known_room", 0, p);
         } else {
             claim(lb, pool, ask, node, NULL, 0, p);
         }
@@ -191,15 +211,22 @@ static void settle(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask
         return;
     }
     p->moved = moved;
-    place_seat(lb, pool, ask, node, answer->word == ANSWER_HAVE ? "known_room" : p->claim_why, p);
+    if (answer->word == ANSWER_HAVE)
+        place_seat(lb, pool, ask, node, "known_room", 0, p);
+    else
+        place_seat(lb, pool, ask, node, p->claim_why, answer->now.ms / 1000, p);
 }
 
-/* What we proposed is not ready any more, as the feed will say in a moment: choose another. */
-static void claim_again(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask,
+/* What we proposed is not ready any more, as the feed will say in a moment, or another LB was
+ * faster there and its last places are gone: choose another. */
+static void claim_again(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask, bool full,
                         struct lb_placed *p)
 {
     struct lb_claim before = p->claim;
-    (void)snprintf(p->stale_node, sizeof p->stale_node, "%s", before.node);
+    p->full = full;
+    if (full)
+        pool->stats.claims_full++;
+    (void)snprintf(p->stale[p->stale_count++], sizeof p->stale[0], "%s", before.node);
     claim(lb, pool, ask, NULL, before.has_dead ? before.dead_node : NULL, before.dead_epoch, p);
 }
 
@@ -214,7 +241,7 @@ static void remember_or_refuse(struct lb *lb, struct lb_pool *pool, const struct
         return;
     }
     p->moved = mono_before(lb->now, r->moved_until);
-    place_seat(lb, pool, ask, node, "known_room", p);
+    place_seat(lb, pool, ask, node, "known_room", 0, p);
 }
 
 void lb_claimed(struct lb *lb, mono_ms_t now, const struct lb_ask *ask, struct lb_placed *p,
@@ -234,7 +261,8 @@ void lb_claimed(struct lb *lb, mono_ms_t now, const struct lb_ask *ask, struct l
         break;
     case ANSWER_STALE:
     case ANSWER_UNKNOWN:
-        claim_again(lb, pool, ask, p);
+    case ANSWER_FULL:
+        claim_again(lb, pool, ask, word == ANSWER_FULL, p);
         break;
     default:
         remember_or_refuse(lb, pool, ask, p);

@@ -190,12 +190,32 @@ static void build_players(struct build *b, const struct span *players, size_t co
         build_key_of(b, "player", keys_player, players[i]);
 }
 
+static void build_claims_key(struct build *b, const char *node, int64_t epoch)
+{
+    char text[KEYS_TEXT_MAX];
+    struct span key = keys_claims(b->names, span_of(node), epoch, text);
+    if (key.len == 0)
+        build_bad(b, "node", "a name, of a process that has an epoch");
+    build_key_text(b, key);
+}
+
+/* "name/epoch": as in the admitted counts of reports. */
+static void build_issuer(struct build *b, const char *name, int64_t epoch)
+{
+    char text[KEYS_NAME_MAX + 24];
+    int n = snprintf(text, sizeof text, "%s/%" PRId64, name, epoch);
+    if (!keys_name_ok(span_of(name)) || epoch < 1)
+        build_bad(b, "issuer", "a name and its epoch");
+    build_raw(b, (struct span){text, (size_t)n < sizeof text ? (size_t)n : 0});
+}
+
 int calls_room(struct store_call *call, const struct keys *keys, const struct call_room *req,
                struct err *err)
 {
     struct build b = build_begin(call, SCRIPT_ROOM, keys, err);
     build_key_of(&b, "room", keys_room, req->room);
-    build_key(&b, KEY_STATES);
+    BUILD_KEYS(&b, KEY_STATES, KEY_REPORTS);
+    build_claims_key(&b, req->node, req->epoch);
     build_players(&b, req->players, req->player_count);
     build_id(&b, "room", req->room);
     build_name(&b, "node", span_of(req->node));
@@ -207,6 +227,9 @@ int calls_room(struct store_call *call, const struct keys *keys, const struct ca
     else
         build_word(&b, "-");
     build_int(&b, "dead_epoch", req->dead_epoch, 0, BUILD_INT_MAX);
+    build_issuer(&b, req->issuer, req->issuer_epoch);
+    build_int(&b, "alive_ms", req->alive_ms, 1, BUILD_INT_MAX);
+    build_int(&b, "settle_ms", req->settle_ms, 0, BUILD_INT_MAX);
     return build_end(&b);
 }
 

@@ -48,7 +48,7 @@ enum answer_word {
     ANSWER_HAVE,    /* room: claimed before */
     ANSWER_MOVED,   /* room: was on a dead node, is now on this one */
     ANSWER_NONE,    /* room_end: no such room. seek_finish: finished before. party: no such */
-    ANSWER_FULL,    /* plan, party: at its bound */
+    ANSWER_FULL,    /* plan, party: at its bound. room: the node is full */
     ANSWER_MATCHED, /* seek_cancel: the player is in a match that is being finished */
     ANSWER_LEFT,    /* seek_finish: it goes on without some; write results for this one */
     ANSWER_BROKEN,  /* seek_finish: it was undone, who is left waits again */
@@ -185,7 +185,8 @@ int calls_enroll(struct store_call *call, const struct keys *keys, const struct 
 /* ---- rooms ---- */
 
 /* OK, HAVE, MOVED: node, epoch (where the room is now). UNKNOWN: the proposed node is not there
- * with this epoch. STALE: state; it is not ready. */
+ * with this epoch. STALE: state; it is not ready. FULL: with all that is claimed on it. OK and
+ * MOVED: the seats count from the second of `now` on: it must stand in their tickets. */
 struct call_room {
     struct span room;
     const char *node; /* proposed */
@@ -194,6 +195,11 @@ struct call_room {
     int64_t ttl_ms;
     const char *dead_node; /* known dead (lost, and a probe of it failed): replace it; NULL: none */
     int64_t dead_epoch;
+    const char *issuer;   /* the LB, */
+    int64_t issuer_epoch; /* and its epoch: as in the tickets */
+    int64_t alive_ms;     /* so long after its end a second of claims counts */
+    int64_t settle_ms;    /* the node redeems no tickets: its claims count until a report so long
+                             after their second; 0: it does */
     const struct span *players; /* who will be found in this room */
     size_t player_count;        /* at most CALL_PLAYERS_MAX */
 };

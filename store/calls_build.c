@@ -62,6 +62,11 @@ void build_key(struct build *b, enum key_id id)
     append(b, keys_get(b->names, id), b->call->keys, &b->call->nkeys, CALL_KEYS_MAX);
 }
 
+void build_key_text(struct build *b, struct span key)
+{
+    append(b, key, b->call->keys, &b->call->nkeys, CALL_KEYS_MAX);
+}
+
 void build_key_of(struct build *b, const char *arg,
                   struct span (*maker)(const struct keys *, struct span, char *), struct span part)
 {
@@ -69,7 +74,7 @@ void build_key_of(struct build *b, const char *arg,
     struct span key = maker(b->names, part, text);
     if (key.len == 0)
         build_bad(b, arg, "a name or id of allowed characters");
-    append(b, key, b->call->keys, &b->call->nkeys, CALL_KEYS_MAX);
+    build_key_text(b, key);
 }
 
 void build_raw(struct build *b, struct span text)

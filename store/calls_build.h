@@ -22,6 +22,8 @@ int build_end(const struct build *b) BERTH_MUST_USE;
 void build_bad(struct build *b, const char *arg, const char *allowed);
 
 void build_key(struct build *b, enum key_id id);
+/* A whole key, copied. */
+void build_key_text(struct build *b, struct span key);
 /* A key with a part that varies: maker is one of keys_room() ... */
 void build_key_of(struct build *b, const char *arg,
                   struct span (*maker)(const struct keys *, struct span, char *), struct span part);

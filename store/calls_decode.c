@@ -57,6 +57,7 @@ static const struct shape {
     {SCRIPT_ROOM, ANSWER_MOVED, "ne"},
     {SCRIPT_ROOM, ANSWER_UNKNOWN, ""},
     {SCRIPT_ROOM, ANSWER_STALE, "s"},
+    {SCRIPT_ROOM, ANSWER_FULL, ""},
     {SCRIPT_ROOM_END, ANSWER_OK, ""},
     {SCRIPT_ROOM_END, ANSWER_NONE, ""},
     {SCRIPT_ROOM_END, ANSWER_STALE, "ne"},

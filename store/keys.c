@@ -102,6 +102,16 @@ struct span keys_room(const struct keys *keys, struct span room, char buf[KEYS_T
     return join(keys, "room", room, keys_id_ok(room), buf);
 }
 
+struct span keys_claims(const struct keys *keys, struct span node, int64_t epoch,
+                        char buf[KEYS_TEXT_MAX])
+{
+    struct span key = join(keys, "claims", node, keys_name_ok(node) && epoch >= 1, buf);
+    if (key.len > 0)
+        key.len +=
+            (size_t)snprintf(buf + key.len, KEYS_TEXT_MAX - key.len, ":%lld", (long long)epoch);
+    return key;
+}
+
 struct span keys_player(const struct keys *keys, struct span player, char buf[KEYS_TEXT_MAX])
 {
     return join(keys, "player", player, keys_id_ok(player), buf);

@@ -70,6 +70,9 @@ struct span keys_get(const struct keys *keys, enum key_id id);
 /* Keys with a part that varies, written to buf and returned; an empty span (len 0) when the part is
  * not allowed. */
 struct span keys_room(const struct keys *keys, struct span room, char buf[KEYS_TEXT_MAX]);
+/* Of one process of a node. */
+struct span keys_claims(const struct keys *keys, struct span node, int64_t epoch,
+                        char buf[KEYS_TEXT_MAX]);
 struct span keys_player(const struct keys *keys, struct span player, char buf[KEYS_TEXT_MAX]);
 struct span keys_queue(const struct keys *keys, struct span mode, char buf[KEYS_TEXT_MAX]);
 struct span keys_match(const struct keys *keys, struct span room, char buf[KEYS_TEXT_MAX]);

@@ -1,14 +1,19 @@
 #!lua
 -- room: one room, one node, whoever asks and however many ask at once.
--- KEYS room states [player keys ...]
--- ARGV room node epoch seats ttl_ms dead_node dead_epoch
+-- KEYS room states reports claims:<node>:<epoch> [player keys ...]
+-- ARGV room node epoch seats ttl_ms dead_node dead_epoch issuer alive_ms settle_ms
 local room, node, epoch, seats, ttl, dead_node, dead_epoch =
   ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local issuer, alive, settle = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10])
+local FIELDS = 128 -- of claims: with more, those that are over are looked for
 if not string.find(room, '^[%w._:~@-]+$') or #room > 64 then return {'BAD', 'room'} end
 if not string.find(node, '^[%w._~-]+$') or #node > 63 then return {'BAD', 'node'} end
 if not string.find(epoch, '^%d+$') then return {'BAD', 'epoch'} end
 if not string.find(seats, '^%d+$') then return {'BAD', 'seats'} end
 if not string.find(ttl, '^[1-9]%d*$') or #ttl > 15 then return {'BAD', 'ttl_ms'} end
+if not string.find(issuer, '^[%w._~-]+/%d+$') or #issuer > 80 then return {'BAD', 'issuer'} end
+if not alive or alive < 1 then return {'BAD', 'alive_ms'} end
+if not settle or settle < 0 then return {'BAD', 'settle_ms'} end
 
 local t = redis.call('TIME')
 local now = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
@@ -18,9 +23,52 @@ local function state_of(name)
   return string.match(record, '^state=(%a+) since=%d+ epoch=(%d+)')
 end
 local function seat_players()
-  for i = 3, #KEYS do
+  for i = 5, #KEYS do
     redis.call('SET', KEYS[i], room, 'PX', ttl)
   end
+end
+
+-- Seats that were claimed on the proposed node and are not taken yet, by LB and second, as the LBs reckon themselves: what the
+-- report says was admitted has come, a second that is over is dropped whole. `owed` is never less than that: it is
+-- reckoned anew only when it seems that the node is full.
+local function reckon(report)
+  local came, owed = {}, 0
+  local reported = tonumber(string.match(report, ' at=(%d+)') or '0')
+  for by, first, counts in string.gmatch(string.match(report, ' adm=(%S+)') or '', '([^/,]+/%d+)/(%d+):([%d.]+)') do
+    local second = tonumber(first)
+    for count in string.gmatch(counts, '%d+') do
+      came[by .. '/' .. string.format('%.0f', second)] = tonumber(count)
+      second = second + 1
+    end
+  end
+  local all = redis.call('HGETALL', KEYS[4])
+  for i = 1, #all, 2 do
+    local second = tonumber(string.match(all[i], '/(%d+)$')) -- not of `owed`
+    local over = second and second * 1000 + 1000
+    if over and (over + alive < now or (settle > 0 and reported >= over + settle)) then
+      redis.call('HDEL', KEYS[4], all[i])
+    elseif over then
+      owed = owed + math.max(0, tonumber(all[i + 1]) - (came[all[i]] or 0))
+    end
+  end
+  redis.call('HSET', KEYS[4], 'owed', string.format('%.0f', owed))
+  return owed
+end
+
+-- Two LBs do not give the same last places away: each knows what it claims itself, only here are all claims known.
+local function claim_seats()
+  local report = redis.call('HGET', KEYS[3], node) or ''
+  local conns = tonumber(string.match(report, ' conns=(%d+)') or '0')
+  local capacity = tonumber(string.match(report, ' cap=(%d+)') or '0')
+  local owed = tonumber(redis.call('HGET', KEYS[4], 'owed') or '0')
+  if conns + owed + seats > capacity and conns + reckon(report) + seats > capacity then return false end
+  local second = issuer .. '/' .. string.format('%.0f', math.floor(now / 1000))
+  redis.call('HINCRBY', KEYS[4], 'owed', seats)
+  if redis.call('HINCRBY', KEYS[4], second, seats) == tonumber(seats) and redis.call('HLEN', KEYS[4]) > FIELDS then
+    reckon(report)
+  end
+  redis.call('PEXPIRE', KEYS[4], alive + 2000)
+  return true
 end
 
 local moved = -1
@@ -51,6 +99,7 @@ end
 local state, now_epoch = state_of(node)
 if not state or now_epoch ~= epoch then return {'UNKNOWN', now} end
 if state ~= 'ready' then return {'STALE', now, state} end
+if not claim_seats() then return {'FULL', now} end
 redis.call('SET', KEYS[1], 'node=' .. node .. ' epoch=' .. epoch .. ' seats=' .. seats .. ' since='
   .. string.format('%.0f', now) .. ' moved=' .. string.format('%.0f', moved + 1), 'PX', ttl)
 seat_players()

@@ -560,10 +560,13 @@ static void build_room_call(enum script_id id)
     static const char *const names[] = {"room:r1", "room:r2", "room:r3"};
     size_t room = below(3);
     const char *name = node();
-    word("%d", id == SCRIPT_ROOM ? 4 : 3);
+    word("%d", id == SCRIPT_ROOM ? 6 : 3);
     word("b:{p}:%s", names[room]);
-    if (id == SCRIPT_ROOM)
+    if (id == SCRIPT_ROOM) {
         word("b:{p}:states");
+        word("b:{p}:reports");
+        word("b:{p}:claims:%s:%d", name, (int)below(2));
+    }
     word("b:{p}:player:u%d", (int)below(5));
     word("b:{p}:player:u%d", (int)below(5));
     word("%s", names[room] + 5);
@@ -571,10 +574,13 @@ static void build_room_call(enum script_id id)
     held_epoch(name);
     if (id == SCRIPT_ROOM_END)
         return;
-    word("4");
+    word("%s", SOME("4", "1"));
     word("%s", SOME("400000", "900000"));
     word("%s", below(2) ? "-" : name);
     held_epoch(name);
+    word("%s", SOME("lb-a/7", "lb-a/8", "lb-b/7", "lb-b"));
+    word("%s", SOME("1000", "31000", "31000", "0"));
+    word("%s", SOME("0", "500", "0", "x"));
 }
 
 /* A lobby node and its epoch, as arguments. */

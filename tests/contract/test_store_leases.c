@@ -238,8 +238,8 @@ static struct store_answer room_with(struct span room, const char *node, int64_t
 {
     const struct span players[] = {SPAN("ann"), SPAN("bob")};
     return SAY(room, .room = room, .node = node, .epoch = epoch, .seats = 4, .ttl_ms = 60000,
-               .dead_node = dead_node, .dead_epoch = dead_epoch, .players = players,
-               .player_count = 2);
+               .dead_node = dead_node, .dead_epoch = dead_epoch, .issuer = "lb-a",
+               .issuer_epoch = 7, .alive_ms = 31000, .players = players, .player_count = 2);
 }
 
 static int64_t ready_node(const char *node, const char *nonce)
@@ -358,10 +358,11 @@ static void test_a_room_that_is_over_is_not_brought_back_by_a_report(void **stat
     const struct span rooms[] = {SPAN("r1"), SPAN("r2")};
     (void)room_with(SPAN("r1"), "a", a, NULL, 0);
     assert_int_equal(SAY(room_end, .room = SPAN("r1"), .node = "a", .epoch = a).word, ANSWER_OK);
-    struct store_answer answer = SAY(
-        report, .node = "a", .epoch = a, .seq = 7,
-        .record = SPAN("v=1 epoch=1 seq=7 conns=4 hs=0 cap=5 rooms=2 adm=- closed=0 drain=0 pid=1"),
-        .conns = 4, .feed_max = 1000, .room_ttl_ms = 3600000, .rooms = rooms, .room_count = 2);
+    struct store_answer answer =
+        SAY(report, .node = "a", .epoch = a, .seq = 7,
+            .record =
+                SPAN("v=1 epoch=1 seq=7 conns=4 hs=0 cap=50 rooms=2 adm=- closed=0 drain=0 pid=1"),
+            .conns = 4, .feed_max = 1000, .room_ttl_ms = 3600000, .rooms = rooms, .room_count = 2);
     assert_int_equal(answer.word, ANSWER_OK);
     assert_true(answer.list == NULL || answer.list->count == 0); /* nor is it another's */
     assert_true(redis_client_int(fx.client, "PTTL", "berth:{p}:room:r1", NULL) <= 60000);
@@ -369,6 +370,115 @@ static void test_a_room_that_is_over_is_not_brought_back_by_a_report(void **stat
     assert_int_equal(room_with(SPAN("r1"), "a", a, NULL, 0).word, ANSWER_OK);
     assert_non_null(strstr(redis_client_text(fx.client, "GET", "berth:{p}:room:r1", NULL),
                            "node=a")); /* a new one of this name */
+}
+
+/* ---- the last places of a node ---- */
+
+/* One of two LBs claims a room of so many seats; settle_ms 0: the node redeems tickets. */
+static struct store_answer claim(const char *lb, const char *room, const char *node, int64_t epoch,
+                                 int64_t seats, int64_t settle_ms)
+{
+    return SAY(room, .room = span_of(room), .node = node, .epoch = epoch, .seats = seats,
+               .ttl_ms = 60000, .issuer = lb, .issuer_epoch = 7, .alive_ms = 31000,
+               .settle_ms = settle_ms);
+}
+
+static void report(const char *node, int64_t epoch, int64_t seq, int64_t conns,
+                   const char *admitted)
+{
+    char record[192];
+    int n = snprintf(
+        record, sizeof record,
+        "v=1 epoch=%lld seq=%lld conns=%lld hs=0 cap=10 rooms=0 adm=%s closed=0 drain=0 pid=1",
+        (long long)epoch, (long long)seq, (long long)conns, admitted);
+    assert_int_equal(SAY(report, .node = node, .epoch = epoch, .seq = seq,
+                         .record = {record, (size_t)n}, .conns = conns, .feed_max = 1000)
+                         .word,
+                     ANSWER_OK);
+}
+
+static const char *claims_key(const char *node, int64_t epoch)
+{
+    static char key[128];
+    (void)snprintf(key, sizeof key, "berth:{p}:claims:%s:%lld", node, (long long)epoch);
+    return key;
+}
+
+static void test_two_lbs_do_not_give_the_same_last_places_away(void **state)
+{
+    int64_t a = ready_node("a", "x1"), b = ready_node("b", "x2");
+    report("a", a, 1, 3, "-");
+    assert_int_equal(claim("lb-a", "r1", "a", a, 4, 0).word, ANSWER_OK); /* 7 of 10 */
+    assert_int_equal(claim("lb-b", "r2", "a", a, 4, 0).word, ANSWER_FULL);
+    assert_int_equal(redis_client_int(fx.client, "EXISTS", "berth:{p}:room:r2", NULL), 0);
+    assert_int_equal(claim("lb-b", "r3", "a", a, 3, 0).word, ANSWER_OK);
+    assert_int_equal(claim("lb-a", "r4", "a", a, 1, 0).word, ANSWER_FULL);
+    assert_int_equal(claim("lb-a", "r1", "a", a, 4, 0).word, ANSWER_HAVE); /* theirs already */
+    assert_int_equal(claim("lb-b", "r2", "b", b, 4, 0).word, ANSWER_OK);
+    assert_in_range(redis_client_int(fx.client, "PTTL", claims_key("a", a), NULL), 31000, 33000);
+}
+
+static void test_who_has_come_is_counted_once(void **state)
+{
+    int64_t a = ready_node("a", "x1");
+    report("a", a, 1, 0, "-");
+    struct store_answer first = claim("lb-a", "r1", "a", a, 4, 0);
+    int64_t second = first.now.ms / 1000;
+    int64_t later = claim("lb-b", "r2", "a", a, 4, 0).now.ms / 1000;
+    char admitted[96];
+    (void)snprintf(admitted, sizeof admitted, "lb-a/7/%lld:4,lb-b/7/%lld:1.1", (long long)second,
+                   (long long)later - 1);
+    report("a", a, 2, 5, admitted); /* all of r1, one of r2: 3 are on their way */
+    assert_int_equal(claim("lb-a", "r3", "a", a, 3, 0).word, ANSWER_FULL);
+    assert_int_equal(claim("lb-a", "r3", "a", a, 2, 0).word, ANSWER_OK);
+    report("a", a, 3, 1, admitted); /* the match was short */
+    assert_int_equal(claim("lb-b", "r4", "a", a, 4, 0).word, ANSWER_OK);
+    assert_int_equal(claim("lb-b", "r5", "a", a, 1, 0).word, ANSWER_FULL);
+}
+
+static void test_who_never_comes_counts_as_long_as_a_ticket_lives(void **state)
+{
+    int64_t a = ready_node("a", "x1");
+    report("a", a, 1, 0, "-");
+    int64_t now_s = claim("lb-a", "r1", "a", a, 8, 0).now.ms / 1000;
+    char old[64];
+    (void)snprintf(old, sizeof old, "lb-b/7/%lld", (long long)(now_s - 31));
+    (void)redis_client_ask(fx.client, "HSET", claims_key("a", a), old, "9", "owed", "17", NULL);
+    assert_int_equal(claim("lb-b", "r2", "a", a, 3, 0).word, ANSWER_FULL);
+    /* 32 s ago it was over: it is dropped whole, as the LBs do. */
+    (void)snprintf(old, sizeof old, "lb-b/7/%lld", (long long)(now_s - 34));
+    (void)redis_client_ask(fx.client, "DEL", claims_key("a", a), NULL);
+    (void)redis_client_ask(fx.client, "HSET", claims_key("a", a), old, "9", "owed", "9", NULL);
+    assert_int_equal(claim("lb-b", "r2", "a", a, 10, 0).word, ANSWER_OK);
+    assert_int_equal(redis_client_int(fx.client, "HEXISTS", claims_key("a", a), old, NULL), 0);
+}
+
+static void test_claims_on_a_node_that_redeems_no_tickets_settle(void **state)
+{
+    int64_t a = ready_node("a", "x1");
+    report("a", a, 1, 0, "-");
+    assert_int_equal(claim("lb-a", "r1", "a", a, 8, 1).word, ANSWER_OK);
+    assert_int_equal(claim("lb-b", "r2", "a", a, 4, 1).word, ANSWER_FULL);
+    char field[64]; /* let it be two seconds ago: the report could have seen them */
+    (void)snprintf(field, sizeof field, "lb-a/7/%lld", (long long)(fx.now / 1000 - 2));
+    (void)redis_client_ask(fx.client, "DEL", claims_key("a", a), NULL);
+    (void)redis_client_ask(fx.client, "HSET", claims_key("a", a), field, "8", "owed", "8", NULL);
+    assert_int_equal(claim("lb-b", "r2", "a", a, 4, 3000).word, ANSWER_FULL);
+    report("a", a, 2, 2, "-");
+    assert_int_equal(claim("lb-b", "r2", "a", a, 8, 1).word, ANSWER_OK);
+}
+
+static void test_claims_of_seconds_that_are_over_do_not_pile_up(void **state)
+{
+    int64_t a = store_join("a", "x1");
+    store_move_along("a", a, WAY(NODE_JOINING, NODE_READY)); /* 100 places: never full */
+    for (int i = 0; i < 150; i++) {
+        char field[64];
+        (void)snprintf(field, sizeof field, "lb-b/7/%d", 1700000000 + i);
+        (void)redis_client_ask(fx.client, "HSET", claims_key("a", a), field, "1", NULL);
+    }
+    assert_int_equal(claim("lb-a", "r1", "a", a, 4, 0).word, ANSWER_OK);
+    assert_int_equal(redis_client_int(fx.client, "HLEN", claims_key("a", a), NULL), 2);
 }
 
 int main(void)
@@ -394,6 +504,11 @@ int main(void)
         T(test_a_room_moves_when_its_node_is_another_process_or_gone),
         T(test_a_room_moves_when_its_node_has_closed_its_door),
         T(test_room_end_takes_its_players_along),
+        T(test_two_lbs_do_not_give_the_same_last_places_away),
+        T(test_who_has_come_is_counted_once),
+        T(test_who_never_comes_counts_as_long_as_a_ticket_lives),
+        T(test_claims_on_a_node_that_redeems_no_tickets_settle),
+        T(test_claims_of_seconds_that_are_over_do_not_pile_up),
     };
     return cmocka_run_group_tests(tests, store_group_setup, store_group_teardown);
 }

@@ -16,33 +16,20 @@ static const struct {
     bool expires;
     int64_t bound; /* at most so many elements here; 0: a single value */
 } contract[] = {
-    {"load", "zset", true, false, 2},
-    {"nodes", "hash", true, false, 2},
-    {"epoch", "string", true, false, 0},
-    {"reports", "hash", true, false, 2},
-    {"beats", "zset", true, false, 2},
-    {"states", "hash", true, false, 2},
-    {"wants", "hash", true, false, 4},
-    {"feed", "stream", true, false, 300},
-    {"owner", "string", true, true, 0},
-    {"leader", "string", true, true, 0},
-    {"fence", "string", true, false, 0},
-    {"peers", "hash", true, false, 256},
-    {"plan", "hash", true, false, 5},
-    {"events", "stream", true, false, 100200},
-    {"history", "stream", true, false, 300},
-    {"history:minutes", "stream", true, false, 300},
-    {"room:", "string", false, true, 0},
-    {"player:", "string", false, true, 0},
-    {"seek:queue:", "zset", false, true, 1000},
-    {"seek:seekers", "hash", true, true, 0},
-    {"seek:matches", "zset", true, true, 0},
-    {"seek:match:", "string", false, true, 0},
-    {"seek:results:", "stream", false, true, 300},
-    {"seek:lobbies", "zset", true, true, 2},
-    {"seek:matcher", "string", true, true, 0},
-    {"seek:modes", "zset", true, true, 64},
-    {"seek:party:", "hash", false, true, 33},
+    {"load", "zset", true, false, 2},          {"nodes", "hash", true, false, 2},
+    {"epoch", "string", true, false, 0},       {"reports", "hash", true, false, 2},
+    {"beats", "zset", true, false, 2},         {"states", "hash", true, false, 2},
+    {"wants", "hash", true, false, 4},         {"feed", "stream", true, false, 300},
+    {"owner", "string", true, true, 0},        {"leader", "string", true, true, 0},
+    {"fence", "string", true, false, 0},       {"peers", "hash", true, false, 256},
+    {"plan", "hash", true, false, 5},          {"events", "stream", true, false, 100200},
+    {"history", "stream", true, false, 300},   {"history:minutes", "stream", true, false, 300},
+    {"room:", "string", false, true, 0},       {"player:", "string", false, true, 0},
+    {"claims:", "hash", false, true, 8},       {"seek:queue:", "zset", false, true, 1000},
+    {"seek:seekers", "hash", true, true, 0},   {"seek:matches", "zset", true, true, 0},
+    {"seek:match:", "string", false, true, 0}, {"seek:results:", "stream", false, true, 300},
+    {"seek:lobbies", "zset", true, true, 2},   {"seek:matcher", "string", true, true, 0},
+    {"seek:modes", "zset", true, true, 64},    {"seek:party:", "hash", false, true, 33},
     {"seek:group:", "hash", false, true, 32},
 };
 enum { KEYS = sizeof contract / sizeof *contract };
@@ -89,7 +76,8 @@ static void live(void)
     (void)SAY(want, .node = "n", .who = WANT_BY_OPERATOR, .kind = WANT_HELD, .why = "w",
               .feed_max = 100);
     (void)SAY(room, .room = SPAN("r1"), .node = "n", .epoch = epoch, .seats = 1, .ttl_ms = 1000,
-              .players = players, .player_count = 1);
+              .issuer = "lb-a", .issuer_epoch = 7, .alive_ms = 60000, .players = players,
+              .player_count = 1);
     for (int64_t i = 1; i <= 1000; i++)
         (void)SAY(report, .node = "n", .epoch = epoch, .seq = i, .record = SPAN("v=1 conns=1"),
                   .conns = 1, .feed_max = 100, .room_ttl_ms = 1000, .rooms = rooms,

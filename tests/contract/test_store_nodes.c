@@ -295,7 +295,8 @@ static struct store_answer join_node(const char *node, const char *nonce, int64_
 
 static struct store_answer room_at(const char *node, int64_t epoch)
 {
-    return SAY(room, .room = SPAN("r1"), .node = node, .epoch = epoch, .seats = 4, .ttl_ms = 60000);
+    return SAY(room, .room = SPAN("r1"), .node = node, .epoch = epoch, .seats = 4, .ttl_ms = 60000,
+               .issuer = "lb-a", .issuer_epoch = 7, .alive_ms = 31000);
 }
 
 static void test_a_process_is_succeeded_by_the_one_that_it_named(void **state)

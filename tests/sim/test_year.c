@@ -127,7 +127,8 @@ static void rooms(void)
     const struct span players[] = {span_of(player)};
     const struct member *node = &w.nodes[w.serial % NODES];
     (void)SAY(room, .room = span_of(room), .node = node->name, .epoch = node->epoch, .seats = 1,
-              .ttl_ms = 60000, .players = players, .player_count = 1);
+              .ttl_ms = 60000, .issuer = "lb-a", .issuer_epoch = 7, .alive_ms = 31000,
+              .players = players, .player_count = 1);
     if (w.serial % 2) /* the other half just ends */
         (void)SAY(room_end, .room = span_of(room), .players = players, .player_count = 1);
 }

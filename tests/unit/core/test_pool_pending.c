@@ -25,6 +25,30 @@ static void test_what_was_handed_out_counts_until_it_is_admitted(void **state)
     world_end(&w);
 }
 
+/* A room was claimed in the store just before the second ended, and its answer came after. */
+static void test_a_second_agreed_on_before_is_the_one_that_counts(void **state)
+{
+    struct world w = world_new();
+    uint32_t a = world_ready(&w, "a", 100);
+    int64_t before = second_of(&w);
+    char adm[128];
+    struct pool_told told[4];
+    bool resync;
+    assert_int_equal(pool_assign(w.pool, w.now, a, 1), before);
+    world_wait(&w, 1000);
+    assert_int_equal(pool_assign(w.pool, w.now, a, 2), before + 1);
+    assert_int_equal(pool_assign_at(w.pool, w.now, a, 4, before), before);
+    assert_int_equal(world_node(&w, a).pending, 7);
+    assert_int_equal(pool_changes(w.pool, told, 4, &resync), 2);
+    for (int i = 0; i < 2; i++) /* the peers are told of both, as they are now */
+        assert_int_equal(told[i].count, told[i].second == before ? 5 : 2);
+    assert_int_equal(world_report(&w, a, 5, world_adm(adm, "lb-a", WORLD_LB_EPOCH, before, 5)), 0);
+    assert_int_equal(world_node(&w, a).pending, 2);
+    /* one that is over is not brought back: then it is the present one */
+    assert_int_equal(pool_assign_at(w.pool, w.now, a, 1, before - 600), before + 1);
+    world_end(&w);
+}
+
 /* The herd: without the correction every pick between two reports would go to the node that
  * reported least. This fails when pending is no longer part of what a pick compares, or admitted no
  * longer taken from it. */
@@ -468,6 +492,7 @@ static void test_settling_counts_the_peers_too_and_outlives_silence(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_second_agreed_on_before_is_the_one_that_counts),
         cmocka_unit_test(test_what_was_handed_out_counts_until_it_is_admitted),
         cmocka_unit_test(test_the_correction_is_connected),
         cmocka_unit_test(test_is_never_negative),

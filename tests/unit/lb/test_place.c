@@ -170,6 +170,49 @@ static void test_a_node_that_went_red_meanwhile_is_not_proposed_twice(void **sta
     assert_int_equal(claimed(&a, ANSWER_OK, NULL), LB_PLACED);
 }
 
+/* Another LB was faster: only the store knows what both have claimed. */
+static void test_who_finds_the_last_places_given_away_looks_elsewhere(void **state)
+{
+    struct span p[1] = {SPAN("a")};
+    struct lb_ask a = ask_of("r1", p, 1);
+    ask(&a);
+    char first[KEYS_NAME_MAX + 1], second[KEYS_NAME_MAX + 1];
+    (void)snprintf(first, sizeof first, "%s", placed.claim.node);
+    assert_int_equal(claimed(&a, ANSWER_FULL, NULL), LB_CLAIM);
+    (void)snprintf(second, sizeof second, "%s", placed.claim.node);
+    assert_string_not_equal(second, first);
+    assert_int_equal(claimed(&a, ANSWER_FULL, NULL), LB_CLAIM);
+    assert_string_not_equal(placed.claim.node, first); /* it remembers all of them */
+    assert_string_not_equal(placed.claim.node, second);
+    assert_int_equal(claimed(&a, ANSWER_FULL, NULL), LB_REFUSED);
+    assert_string_equal(placed.why, "no_capacity");
+    assert_int_equal(pending(), 0);
+    struct lb_node_view view; /* nothing stays set aside */
+    for (size_t i = 0; i < lb_node_slots(w.lbs[0].lb, 0); i++)
+        if (lb_node_view(w.lbs[0].lb, 0, i, world_mono(&w), &view))
+            assert_int_equal(view.est, 0);
+    assert_int_equal(lb_place_stats(w.lbs[0].lb, 0)->claims_full, 3);
+}
+
+/* The store counts the seats under its second: the tickets must say the same. */
+static void test_tickets_of_a_claim_are_of_the_second_the_store_counted_them_under(void **state)
+{
+    struct span p[1] = {SPAN("a")};
+    struct lb_ask a = ask_of("r1", p, 1);
+    ask(&a);
+    int64_t second = lb_store_now(w.lbs[0].lb, 0, world_mono(&w)).ms / 1000 - 1;
+    const struct world_node *at = world_find(&w, placed.claim.node);
+    struct store_answer answer = {.word = ANSWER_OK,
+                                  .now = {second * 1000 + 999},
+                                  .node = span_of(at->name),
+                                  .epoch = at->epoch};
+    lb_claimed(w.lbs[0].lb, world_mono(&w), &a, &placed, 0, &answer);
+    assert_int_equal(placed.verdict, LB_PLACED);
+    assert_int_equal(placed.seats[0].issued_s, second);
+    assert_int_equal(placed.seats[0].expires_s, second + 30);
+    assert_int_equal(pending(), 1);
+}
+
 static void test_silence_alone_splits_no_friends(void **state)
 {
     struct span p[1] = {SPAN("a")}, q[1] = {SPAN("b")};
@@ -341,6 +384,8 @@ int main(void)
         T(test_the_claim_of_another_lb_wins),
         T(test_seats_are_set_aside_while_the_store_is_asked),
         T(test_a_node_that_went_red_meanwhile_is_not_proposed_twice),
+        T(test_who_finds_the_last_places_given_away_looks_elsewhere),
+        T(test_tickets_of_a_claim_are_of_the_second_the_store_counted_them_under),
         T(test_silence_alone_splits_no_friends),
         T(test_a_room_whose_node_is_dead_moves_and_says_so),
         T(test_without_the_store_known_rooms_are_answered_and_new_ones_wait),

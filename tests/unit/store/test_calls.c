@@ -83,6 +83,17 @@ static void test_bad_arguments_are_named(void **state)
                                     .room = SPAN("a/b"), .node = "n", .epoch = 1, .ttl_ms = 1},
                                 &err),
                      BERTH_EINVAL);
+    assert_int_equal(calls_room(&call, &keys,
+                                &(const struct call_room){.room = SPAN("a"),
+                                                          .node = "n",
+                                                          .epoch = 1,
+                                                          .ttl_ms = 1,
+                                                          .issuer = "lb a",
+                                                          .issuer_epoch = 1,
+                                                          .alive_ms = 1},
+                                &err),
+                     BERTH_EINVAL);
+    assert_non_null(strstr(err.text, "issuer"));
     assert_int_equal(
         calls_move(
             &call, &keys,
@@ -122,6 +133,9 @@ static void test_one_more_than_the_limits_is_refused(void **state)
                              .node = "n",
                              .epoch = 1,
                              .ttl_ms = 1,
+                             .issuer = "lb-a",
+                             .issuer_epoch = 1,
+                             .alive_ms = 1,
                              .players = ids,
                              .player_count = CALL_PLAYERS_MAX};
     assert_int_equal(calls_room(&call, &keys, &room, NULL), 0);
