@@ -75,21 +75,21 @@ static void live(void)
     (void)SAY(enroll, .id = "lb/lb-a", .nonce = "x", .url = "u", .live_ms = 1000);
     (void)SAY(want, .node = "n", .who = WANT_BY_OPERATOR, .kind = WANT_HELD, .why = "w",
               .feed_max = 100);
-    (void)SAY(room, .room = SPAN("r1"), .node = "n", .epoch = epoch, .seats = 1, .ttl_ms = 1000,
+    (void)SAY(room, .room = SPAN("r1"), .node = "n", .epoch = epoch, .seats = 1, .ttl_ms = 60000,
               .issuer = "lb-a", .issuer_epoch = 7, .alive_ms = 60000, .players = players,
               .player_count = 1);
     for (int64_t i = 1; i <= 1000; i++)
         (void)SAY(report, .node = "n", .epoch = epoch, .seq = i, .record = SPAN("v=1 conns=1"),
-                  .conns = 1, .feed_max = 100, .room_ttl_ms = 1000, .rooms = rooms,
+                  .conns = 1, .feed_max = 100, .room_ttl_ms = 60000, .rooms = rooms,
                   .room_count = 2);
     (void)SAY(plan, .holder = leader, .changes = &change, .change_count = 1, .fields_max = 5);
     for (int i = 0; i < 600; i++)
         for (int minutes = 0; minutes < 2; minutes++)
             (void)SAY(event, .history = !minutes, .minutes = minutes, .kind = "k", .name = "n",
                       .detail = SPAN("a=b"), .stream_max = 100);
-    const struct call_stream stream = {100, 1000};
+    const struct call_stream stream = {100, 60000};
     (void)SAY(party, .op = PARTY_CREATE, .code = SPAN("c"), .player = SPAN("p"), .lobby = "l",
-              .lobby_epoch = 1, .size_max = 4, .ttl_ms = 1000, .stream = stream);
+              .lobby_epoch = 1, .size_max = 4, .ttl_ms = 60000, .stream = stream);
     for (int i = 0; i < 405; i++) {
         (void)snprintf(name, sizeof name, "p%d", i);
         const struct call_seek_one one = {
@@ -99,7 +99,7 @@ static void live(void)
         if (i > 401)
             continue;
         struct store_answer a = SAY(seek_tick, .lobby = "l", .lobby_epoch = 1, .lease_ms = 600000,
-                                    .matcher_ms = 600000, .limit = 10, .stream_ttl_ms = 1000);
+                                    .matcher_ms = 600000, .limit = 10, .stream_ttl_ms = 60000);
         char entry[128];
         assert_true(span_copy(a.list2->items[0].items[3].items[0].text, entry, sizeof entry));
         const struct call_seek_make make = {.mode = SPAN("m"),
@@ -115,7 +115,7 @@ static void live(void)
             continue;
         const struct call_seek_result result = {span_of(name), SPAN("text")};
         (void)SAY(seek_finish, .room = span_of(name), .results = &result, .result_count = 1,
-                  .stream_max = 100, .group_ttl_ms = 1000);
+                  .stream_max = 100, .group_ttl_ms = 60000);
     }
     /* nodes that come and go leave nothing */
     for (int i = 0; i < 50; i++) {
