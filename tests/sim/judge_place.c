@@ -424,14 +424,14 @@ static void judge_answer(struct lb *lb, const struct lb_ask *ask, const struct l
         issued(i, pool, p);
     } else if (p->verdict == LB_CLAIM && p->reserved.seats > 0) {
         judge_pick(b, i, pool, p->claim.node, p->claim.epoch, seats, "claim");
-        if (p->stale_node[0] == '\0')
+        if (p->stale_count == 0)
             judge_others(b, i, ask, p->claim.node, (int64_t)seats, "claim");
         set_aside(i, pool, p);
     } else if (p->verdict == LB_REFUSED) {
         if (sim->tracing)
             sim_trace(sim->current->name, "refuse pool=%d why=%s", pool, p->why);
         if ((strcmp(p->why, "no_capacity") == 0 || strcmp(p->why, "no_node") == 0) &&
-            p->stale_node[0] == '\0')
+            p->stale_count == 0)
             judge_others(b, i, ask, NULL, (int64_t)seats, p->why);
     }
 }
