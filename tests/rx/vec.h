@@ -46,6 +46,7 @@ struct vec {
     size_t fns_count;
     struct rx_stream *source; /* NULL: a creation operator */
     struct rx_stream *result;
+    struct rx_subscription sub; /* to result: what is still open at rx_fini() writes to it */
     bool connect;  /* result is connectable: connect it at 0 */
     bool supposed; /* some input is not described by the case */
     struct {

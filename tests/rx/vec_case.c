@@ -239,14 +239,14 @@ static bool subs_right(struct vec *vec)
 
 /* ---- running ---- */
 
-static void run_until_quiet(struct vec *vec, struct rx_subscription *sub)
+static void run_until_quiet(struct vec *vec)
 {
     const json_t *unsub = json_object_get(vec->doc, "unsub");
     if (json_is_number(unsub)) {
         int64_t at = (int64_t)json_number_value(unsub);
         rx_virtual_advance(&vec->clock, &vec->rx, at - 1);
         vec->clock.now_ms = at;
-        rx_unsubscribe(sub); /* before the events of that time */
+        rx_unsubscribe(&vec->sub); /* before the events of that time */
     }
     while (rx_deadline_ms(&vec->rx) <= VEC_TIME_MAX && vec->heard_count < VEC_HEARD_MAX)
         rx_virtual_advance(&vec->clock, &vec->rx, rx_deadline_ms(&vec->rx));
@@ -266,12 +266,11 @@ static enum vec_verdict play(struct vec *vec)
         return verdict;
     rx_virtual_advance(&vec->clock, &vec->rx, -1); /* hot inputs before the subscription */
     vec->clock.now_ms = 0;
-    struct rx_subscription sub;
     if (vec->connect)
         rx_connect(vec->result);
     rx_subscribe(vec->result, (struct rx_observer){hear_next, hear_error, hear_complete, vec},
-                 &sub);
-    run_until_quiet(vec, &sub);
+                 &vec->sub);
+    run_until_quiet(vec);
     bool right = heard_right(vec);
     right = subs_right(vec) && right;
     if (right)
