@@ -167,9 +167,9 @@ static bool scan_value(struct scan *s, int depth)
 
 int message_check(struct span text, struct err *err)
 {
-    struct scan s = {text.ptr, text.ptr + text.len, text.ptr};
     if (text.len == 0)
         return err_set(err, BERTH_EPROTO, "empty: must be one JSON value");
+    struct scan s = {text.ptr, text.ptr + text.len, text.ptr};
     if (!scan_value(&s, 0))
         return err_set(err, BERTH_EPROTO, "not JSON at byte %zu, or nested deeper than %d",
                        (size_t)(s.at - s.begin), MESSAGE_DEPTH_MAX);

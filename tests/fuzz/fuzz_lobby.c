@@ -2,15 +2,20 @@
  * answer is a checked JSON object to a socket that is there, and the store is asked about good
  * names only. Each line is an act: a digit (the client), a sign, and what it says. */
 #include "lobbynode/lobby.h"
+#include "store/node_info.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { PEERS = 6 };
 
-static void need(bool ok)
+#define need(what) need_at((what), __LINE__)
+static void need_at(bool ok, int line)
 {
-    if (!ok)
-        abort();
+    if (ok)
+        return;
+    (void)fprintf(stderr, "fuzz_lobby.c:%d does not hold\n", line);
+    abort();
 }
 
 static const struct lobby_mode modes[] = {
@@ -76,6 +81,19 @@ static void node(struct world *w, struct node_event ev)
     step(w, (struct lobby_event){.kind = LOBBY_NODE, .node = ev});
 }
 
+/* Other lobby nodes wrote it: JSON they checked, names and words. */
+static bool as_written(enum seek_result_kind kind, struct span text)
+{
+    if (kind == RESULT_SAY)
+        (void)span_cut(&text, ' ');
+    if (kind == RESULT_RESULT || kind == RESULT_SAY)
+        return message_check(text, NULL) == 0;
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] < ' ' || text.ptr[i] >= 0x7f)
+            return false;
+    return true;
+}
+
 /* A result of the stream: kind, player, room, text, parted by tabs. */
 static void result(struct world *w, uint32_t number, struct span line)
 {
@@ -95,8 +113,8 @@ static void result(struct world *w, uint32_t number, struct span line)
             return;
         ev.match = &match;
     }
-    if (ev.result == RESULT_RESULT && message_check(line, NULL) < 0)
-        return; /* other lobby nodes wrote it */
+    if (!as_written(ev.result, line))
+        return;
     step(w, ev);
 }
 
@@ -110,6 +128,80 @@ static void answer(struct world *w, uint32_t number, struct span player)
                                  .mode = SPAN("default"),
                                  .word = number % 2 ? ANSWER_OK : ANSWER_MATCHED,
                                  .at_ms = w->now});
+}
+
+/* A match that the store hands out, and the endpoint API's answer about a room: room, node,
+ * endpoint, and player=ticket,... parted by tabs. */
+static void took(struct world *w, struct span line)
+{
+    struct seek_match match;
+    if (seek_match_parse(line, &match, NULL) == 0)
+        step(w, (struct lobby_event){.kind = LOBBY_TOOK, .match = &match});
+}
+
+static void placed(struct world *w, uint32_t number, struct span line)
+{
+    struct span room = span_cut(&line, '\t');
+    struct lobby_placed p = {.node = span_cut(&line, '\t'), .endpoint = span_cut(&line, '\t')};
+    while (line.len > 0 && p.count < CALL_PLAYERS_MAX) {
+        struct span ticket = span_cut(&line, ',');
+        p.players[p.count] = span_cut(&ticket, '=');
+        p.tickets[p.count++] = ticket;
+    }
+    bool ok = p.node.len > 0 && p.node.len <= KEYS_NAME_MAX && p.endpoint.len > 0 &&
+              p.endpoint.len < NODE_URL_MAX && number % 4 != 1; /* as the shell looks at it */
+    if (keys_id_ok(room))
+        step(w, (struct lobby_event){
+                    .kind = LOBBY_PLACED, .room = room, .ok = ok, .placed = ok ? &p : NULL});
+}
+
+/* What the store says to a finish, a party or a group: player, room, and a match for LEFT. */
+static void told(struct world *w, enum lobby_event_kind kind, uint32_t number, struct span line)
+{
+    static const enum answer_word words[] = {ANSWER_OK,   ANSWER_UNKNOWN, ANSWER_LEFT,
+                                             ANSWER_NONE, ANSWER_BROKEN,  ANSWER_TAKEN,
+                                             ANSWER_FULL, ANSWER_STALE};
+    struct seek_match match;
+    struct span player = span_cut(&line, '\t'), room = span_cut(&line, '\t');
+    struct lobby_event ev = {.kind = kind,
+                             .ok = number % 16 < 14,
+                             .word = words[number % 8],
+                             .player = player,
+                             .room = room,
+                             .party = (enum party_op)(line.len % 3),
+                             .group = (enum group_op)(line.len % 3),
+                             .at_ms = w->now};
+    if (!keys_id_ok(player) || !keys_id_ok(room))
+        return;
+    if (kind == LOBBY_FINISH_DONE && ev.word == ANSWER_LEFT) {
+        if (seek_match_parse(line, &match, NULL) < 0)
+            return;
+        ev.match = &match;
+    }
+    step(w, ev);
+}
+
+/* A queue for the matcher: the live lobby nodes, then entries, parted by spaces. */
+static void queue(struct world *w, uint32_t number, struct span line)
+{
+    enum { ITEMS = 40 };
+    struct resp items[2][ITEMS], lists[2] = {{.type = RESP_LIST}, {.type = RESP_LIST}};
+    struct span parts[2] = {span_cut(&line, '\t'), line};
+    if (!w->lobby.ticking)
+        return;
+    for (int k = 0; k < 2; k++) {
+        lists[k].items = items[k];
+        while (parts[k].len > 0 && lists[k].count < ITEMS)
+            items[k][lists[k].count++] =
+                (struct resp){.type = RESP_TEXT, .text = span_cut(&parts[k], ' ')};
+    }
+    step(w, (struct lobby_event){.kind = LOBBY_QUEUE,
+                                 .mode = number % 2 ? SPAN("duel") : SPAN("default"),
+                                 .alive = &lists[0],
+                                 .entries = &lists[1],
+                                 .total = (int64_t)lists[1].count + number % 3,
+                                 .at_ms = w->now});
+    step(w, (struct lobby_event){.kind = LOBBY_TICK_DONE, .ok = true, .matching = true});
 }
 
 static void hear(struct world *w, uint32_t peer, struct span frame)
@@ -151,6 +243,21 @@ static void act(struct world *w, struct span line)
                                     .state = (enum node_state)(peer % 4),
                                     .epoch = 5,
                                     .why = rest.len ? "sigterm" : NULL});
+    else if (sign == '^')
+        took(w, rest);
+    else if (sign == '@')
+        placed(w, number, rest);
+    else if (sign == '%')
+        told(w, LOBBY_FINISH_DONE, number, rest);
+    else if (sign == '&')
+        told(w, LOBBY_PARTY_DONE, number, rest);
+    else if (sign == '$')
+        told(w, LOBBY_GROUP_DONE, number, rest);
+    else if (sign == '?')
+        queue(w, number, rest);
+    else if (sign == '/')
+        step(w, (struct lobby_event){.kind = number % 2 ? LOBBY_TAKE_DONE : LOBBY_SWEEP_DONE,
+                                     .ok = true});
     else if (sign == '-' && w->there[peer])
         node(w, (struct node_event){.kind = NODE_CLOSE, .peer = peer});
     else if (sign == '{')
