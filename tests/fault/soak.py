@@ -1,7 +1,7 @@
 """soak.py - `make soak MINUTES=30`: players come and go all the time, nodes are drained and replaced, a balancer restarts, and at the end
 nothing has grown.
 
-After a first round of all that (the warm-up) everyone leaves, and memory and descriptors of every berth process and Redis's keys are looked
+After a first round of all that (the warm-up, longer than a room is remembered) everyone leaves, and memory and descriptors of every berth process and Redis's keys are looked
 at; then MINUTES of churn, everyone leaves, and again. One balancer, both autoscalers, a lobby and a game node live all the time. Closing line:
 
     soak: minutes=30 rss_growth_kib=N fd_growth=N failed=N
@@ -25,7 +25,7 @@ from fleet import Failed, wait  # noqa: E402
 from run import unable  # noqa: E402
 from world import World  # noqa: E402
 
-PLAYERS, EACH_S, WARM_UP_S = 48, 8, 45
+PLAYERS, EACH_S, WARM_UP_S, ROOM_TTL_S = 48, 8, 90, 60
 DRAIN_EACH_S, RESTART_EACH_S = 40, 75
 GROWTH_KIB_MAX = 32768  # of one process that lived all the time: a balancer touches its tables of rooms and players for the first time
 
@@ -163,7 +163,7 @@ class Soak:
 
 def inside(build, directory, minutes):
     try:
-        return Soak(World(build, directory, lb={"idle": "3s"})).run(minutes)
+        return Soak(World(build, directory, lb={"idle": "3s"}, game={"room_ttl": f"{ROOM_TTL_S}s"})).run(minutes)
     except Exception as e:
         print("soak: " + (str(e) if isinstance(e, Failed) else traceback.format_exc()), flush=True)
         keep = f"{build}/fault/logs/soak"
@@ -182,7 +182,7 @@ def main():
         return 2
     directory = tempfile.mkdtemp(prefix="berth-soak-")
     try:
-        code = contained(directory, lambda: inside(os.path.abspath(given.build), directory, given.minutes), given.minutes * 60 + 400)
+        code = contained(directory, lambda: inside(os.path.abspath(given.build), directory, given.minutes), given.minutes * 60 + 445)
     finally:
         os.rmdir(directory)
     if code is None:

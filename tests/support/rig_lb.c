@@ -59,12 +59,6 @@ void rig_lb_start_with(struct rig *rig, struct rig_lb lbs[2], int i, const char 
         fail_msg("%s: %s", program, err.text);
 }
 
-void rig_lb_start(struct rig *rig, struct rig_lb lbs[2])
-{
-    for (int i = 0; i < 2; i++)
-        rig_lb_start_one(rig, lbs, i);
-}
-
 static bool listens(int port)
 {
     struct sockaddr_in at = {.sin_family = AF_INET,
@@ -75,6 +69,16 @@ static bool listens(int port)
     bool up = connect(fd, (struct sockaddr *)&at, sizeof at) == 0;
     (void)close(fd);
     return up;
+}
+
+void rig_lb_start(struct rig *rig, struct rig_lb lbs[2])
+{
+    for (int i = 0; i < 2; i++)
+        rig_lb_start_one(rig, lbs, i);
+    for (int i = 0; i < 2; i++)
+        for (int64_t end = rig_now_ms() + WAIT_MS; !listens(lbs[i].admin_port); rig_sleep_ms(5))
+            if (rig_now_ms() > end)
+                fail_msg("%s does not listen: see %s", lbs[i].process.name, lbs[i].process.log);
 }
 
 bool rig_lb_answers(const struct rig_lb *lb, const char *path)

@@ -16,7 +16,8 @@ struct rig_lb {
 /* Choose free ports for lb-a, which owns pool game, and lb-b; write the section `lb:` of the
  * configuration, its admin_token being admin-token. */
 void rig_lb_plan(struct rig_lb lbs[2], char *ret_yaml, size_t size);
-/* Start both. They are ready once they have read the pool: rig_lb_wait_ready. */
+/* Start both and wait until they listen. They are ready once they have read the pool:
+ * rig_lb_wait_ready. */
 void rig_lb_start(struct rig *rig, struct rig_lb lbs[2]);
 void rig_lb_start_one(struct rig *rig, struct rig_lb lbs[2], int i);
 /* With more flags, ended by NULL. */
