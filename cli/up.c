@@ -15,7 +15,7 @@ struct up {
     char redis_socket[512];
     struct harbour *harbour;
     struct watch *watch;
-    struct fleet shown;
+    char told[8192];  /* to a file, last */
     bool screen;      /* a terminal: the status is redrawn in place */
     size_t lines;     /* of the status on the screen now */
     bool announced;   /* the URLs were said */
@@ -69,12 +69,12 @@ static void show(struct up *up, const struct fleet *fleet)
         for (const char *p = text; *p; p++)
             up->lines += *p == '\n';
         (void)fputs(text, stdout);
-    } else if (memcmp(fleet, &up->shown, sizeof *fleet) !=
-               0) { /* a file: a line when something changed */
+    } else { /* a file: a line when something changed */
         (void)fleet_line(fleet, text, sizeof text);
-        (void)printf("%s\n", text);
+        if (strcmp(text, up->told) != 0)
+            (void)printf("%s\n", text);
+        memcpy(up->told, text, sizeof text);
     }
-    up->shown = *fleet;
     (void)fflush(stdout);
 }
 
