@@ -119,8 +119,6 @@ static void finish(struct op *op, enum scale_outcome outcome, const char *error,
                  op->name, error);
     answer(op, outcome, error, items, count);
     for (struct op *twin = docker->ops; twin;) {
-        /* The analyzer does not see that what is freed was unlinked. */
-        // NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
         if (twin->started || twin->number >= before || !same(twin, op)) {
             twin = twin->next;
             continue;
@@ -406,8 +404,6 @@ static bool runs_already(const struct docker *docker, const struct op *op)
 static struct op *next_op(struct docker *docker)
 {
     for (struct op *op = docker->ops; op && docker->running < RUNNING_MAX; op = op->next)
-        /* The analyzer does not see that what is freed was unlinked. */
-        // NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
         if (!op->started && !runs_already(docker, op))
             return op;
     return NULL;
@@ -531,8 +527,6 @@ static void docker_close(void *provider)
         return;
     while (docker->ops) {
         struct op *op = docker->ops;
-        /* The analyzer does not see that what is freed was unlinked. */
-        // NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
         enum scale_outcome outcome = op->started ? SCALE_UNKNOWN : SCALE_NOT_DONE;
         if (op->fetch)
             fetch_cancel(op->fetch);

@@ -263,8 +263,6 @@ static struct call *next_call(struct exec *exec)
     if (exec->running >= (size_t)exec->settings->commands_max)
         return NULL;
     for (struct call *call = exec->calls; call; call = call->next)
-        /* The analyzer does not see that what is freed was unlinked. */
-        // NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
         if (!call->command && !runs_already(exec, call))
             return call;
     return NULL;
@@ -373,8 +371,6 @@ static void exec_close(void *provider)
         return;
     struct call *call;
     while ((call = exec->calls)) {
-        /* The analyzer does not see that what is freed was unlinked. */
-        // NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
         bool ran = call->command != NULL;
         command_leave(call->command);
         refuse(call, ran ? SCALE_UNKNOWN : SCALE_NOT_DONE, "closing");

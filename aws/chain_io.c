@@ -382,7 +382,7 @@ static int keys_from_environment(const struct chain *chain, struct credentials *
 
 static void begin(struct chain *chain)
 {
-    struct credentials keys;
+    struct credentials keys = {.source = ""};
     struct err err = {0};
     if (chain->busy)
         return;

@@ -13,9 +13,6 @@ enum {
         2000 /* a machine's clock against Redis's: what signs and verifies by it goes wrong */
 };
 
-#define EACH_SERVER(d, s)                                                                          \
-    for (const struct doctor_server *s = (d)->servers; s < (d)->servers + (d)->server_count; s++)
-
 void doctor_store_reached(const struct doctor *d, struct doctor_findings *to)
 {
     for (size_t i = 0; i < d->pool_count; i++)
@@ -24,45 +21,45 @@ void doctor_store_reached(const struct doctor *d, struct doctor_findings *to)
                 to, DOCTOR_UNKNOWN,
                 "See that Redis runs, and that the section redis of the configuration leads to it.",
                 "The Redis of pool %s cannot be looked at: %s.", d->pools[i].name, d->pools[i].why);
-    EACH_SERVER(d, s)
-    if (!s->seen)
-        doctor_found(
-            to, s->primary < 0 ? DOCTOR_UNKNOWN : DOCTOR_PROBLEM,
-            "See that it runs and can be reached from here with the same user and password.",
-            "The Redis at %s does not answer: %s.", s->at, s->why);
-    else if (!s->configured)
-        doctor_found(
-            to, DOCTOR_UNKNOWN,
-            "Run the doctor as a user that may CONFIG GET (docs/redis-setup.md has the ACL line).",
-            "The Redis at %s does not tell its settings: %s.", s->at,
-            s->why[0] ? s->why : "no answer");
+    for (const struct doctor_server *s = d->servers; s < d->servers + d->server_count; s++)
+        if (!s->seen)
+            doctor_found(
+                to, s->primary < 0 ? DOCTOR_UNKNOWN : DOCTOR_PROBLEM,
+                "See that it runs and can be reached from here with the same user and password.",
+                "The Redis at %s does not answer: %s.", s->at, s->why);
+        else if (!s->configured)
+            doctor_found(to, DOCTOR_UNKNOWN,
+                         "Run the doctor as a user that may CONFIG GET (docs/redis-setup.md has "
+                         "the ACL line).",
+                         "The Redis at %s does not tell its settings: %s.", s->at,
+                         s->why[0] ? s->why : "no answer");
 }
 
 void doctor_store_writable(const struct doctor *d, struct doctor_findings *to)
 {
-    EACH_SERVER(d, s)
-    if (s->seen && s->primary < 0 && !s->writable)
-        doctor_found(to, DOCTOR_PROBLEM,
-                     "Look at its log and free what is full: disk (MISCONF), memory (OOM), "
-                     "replicas (NOREPLICAS).",
-                     "The primary at %s answers, but takes no writes: %s.", s->at, s->why);
+    for (const struct doctor_server *s = d->servers; s < d->servers + d->server_count; s++)
+        if (s->seen && s->primary < 0 && !s->writable)
+            doctor_found(to, DOCTOR_PROBLEM,
+                         "Look at its log and free what is full: disk (MISCONF), memory (OOM), "
+                         "replicas (NOREPLICAS).",
+                         "The primary at %s answers, but takes no writes: %s.", s->at, s->why);
 }
 
 void doctor_store_eviction(const struct doctor *d, struct doctor_findings *to)
 {
-    EACH_SERVER(d, s)
-    if (s->configured && strcmp(s->eviction, "noeviction") != 0)
-        doctor_found(
-            to, DOCTOR_PROBLEM, "CONFIG SET maxmemory-policy noeviction, and in its redis.conf.",
-            "The Redis at %s throws keys away when memory is short (maxmemory-policy %s): nodes, "
-            "rooms and leases among them.",
-            s->at, s->eviction);
+    for (const struct doctor_server *s = d->servers; s < d->servers + d->server_count; s++)
+        if (s->configured && strcmp(s->eviction, "noeviction") != 0)
+            doctor_found(to, DOCTOR_PROBLEM,
+                         "CONFIG SET maxmemory-policy noeviction, and in its redis.conf.",
+                         "The Redis at %s throws keys away when memory is short (maxmemory-policy "
+                         "%s): nodes, "
+                         "rooms and leases among them.",
+                         s->at, s->eviction);
 }
 
 void doctor_store_persistence(const struct doctor *d, struct doctor_findings *to)
 {
-    EACH_SERVER(d, s)
-    {
+    for (const struct doctor_server *s = d->servers; s < d->servers + d->server_count; s++) {
         if (s->configured && !s->append && !s->save[0])
             doctor_found(
                 to, DOCTOR_PROBLEM,
@@ -83,20 +80,19 @@ void doctor_store_persistence(const struct doctor *d, struct doctor_findings *to
 
 void doctor_store_memory(const struct doctor *d, struct doctor_findings *to)
 {
-    EACH_SERVER(d, s)
-    if (s->seen && s->max_bytes > 0 && s->used_bytes > s->max_bytes / 100 * MEMORY_PERCENT)
-        doctor_found(to, DOCTOR_PROBLEM,
-                     "Raise maxmemory, or see what fills it (redis-cli --bigkeys).",
-                     "The Redis at %s uses %" PRId64 " of %" PRId64
-                     " MiB: when it is full, it takes no more writes.",
-                     s->at, s->used_bytes >> 20, s->max_bytes >> 20);
+    for (const struct doctor_server *s = d->servers; s < d->servers + d->server_count; s++)
+        if (s->seen && s->max_bytes > 0 && s->used_bytes > s->max_bytes / 100 * MEMORY_PERCENT)
+            doctor_found(to, DOCTOR_PROBLEM,
+                         "Raise maxmemory, or see what fills it (redis-cli --bigkeys).",
+                         "The Redis at %s uses %" PRId64 " of %" PRId64
+                         " MiB: when it is full, it takes no more writes.",
+                         s->at, s->used_bytes >> 20, s->max_bytes >> 20);
 }
 
 void doctor_store_replication(const struct doctor *d, struct doctor_findings *to)
 {
     bool managed = d->sentinel_count > 0;
-    EACH_SERVER(d, s)
-    {
+    for (const struct doctor_server *s = d->servers; s < d->servers + d->server_count; s++) {
         if (!s->seen)
             continue;
         if (s->primary < 0 && s->replicas == 0 && managed)
@@ -130,8 +126,7 @@ void doctor_store_replication(const struct doctor *d, struct doctor_findings *to
 
 void doctor_store_replicas(const struct doctor *d, struct doctor_findings *to)
 {
-    EACH_SERVER(d, s)
-    {
+    for (const struct doctor_server *s = d->servers; s < d->servers + d->server_count; s++) {
         if (s->primary < 0 || !s->seen)
             continue;
         if (s->read_write)
@@ -186,8 +181,7 @@ void doctor_store_sentinels(const struct doctor *d, struct doctor_findings *to)
 
 void doctor_store_clocks(const struct doctor *d, struct doctor_findings *to)
 {
-    EACH_SERVER(d, s)
-    {
+    for (const struct doctor_server *s = d->servers; s < d->servers + d->server_count; s++) {
         if (!s->has_clock || s->primary < 0 || !d->servers[s->primary].has_clock)
             continue;
         int64_t apart = s->clock_ms - d->servers[s->primary].clock_ms;

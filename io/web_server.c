@@ -130,7 +130,7 @@ static int open_socket(struct web_server *server, const char *address, int port,
 /* One that listens already, from another process. */
 static int inherit_socket(struct web_server *server, int fd, struct err *err)
 {
-    struct sockaddr_storage addr = {.ss_family = AF_UNSPEC};
+    struct sockaddr_in6 addr = {.sin6_family = AF_UNSPEC}; /* the port of IPv4 is at its place */
     socklen_t len = sizeof addr;
     int listens = 0;
     socklen_t size = sizeof listens;
@@ -138,8 +138,7 @@ static int inherit_socket(struct web_server *server, int fd, struct err *err)
         getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 || !listens)
         return err_set(err, BERTH_EINVAL, "descriptor %d does not listen", fd);
     server->fd = fd;
-    server->port = ntohs(addr.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&addr)->sin6_port
-                                                    : ((struct sockaddr_in *)&addr)->sin_port);
+    server->port = ntohs(addr.sin6_port);
     return 0;
 }
 

@@ -166,7 +166,7 @@ void probes_destroy(struct probes *probes)
     if (probes == NULL)
         return;
     while (probes->first != NULL)
-        drop(probes->first); /* NOLINT(clang-analyzer-unix.Malloc): it takes itself off the list */
+        drop(probes->first); /* takes itself off the list */
     resolver_destroy(probes->resolver);
     free(probes);
 }

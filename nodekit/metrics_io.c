@@ -16,8 +16,6 @@ BERTH_PRINTF(2, 3) static void put(struct text *t, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    /* The analyzer loses va_start when it inlines a variadic function. */
-    // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized)
     int n = vsnprintf(t->buf + t->len, sizeof t->buf - t->len, fmt, ap);
     va_end(ap);
     if (n > 0 && (size_t)n < sizeof t->buf - t->len)

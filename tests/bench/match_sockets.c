@@ -17,6 +17,7 @@
 #include "core/rng.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <fcntl.h>
 #include <math.h>
 #include <netinet/tcp.h>
@@ -89,6 +90,7 @@ static void say(const struct player *p, const char *text)
 
 static void set_free(uint32_t number)
 {
+    assert(run.count > 0);
     run.free[(run.free_first + run.free_count++) % run.count] = number;
 }
 
@@ -200,6 +202,7 @@ static void seek(int64_t due_us, bool measured)
         return;
     }
     struct player *p = &run.players[run.free[run.free_first]];
+    assert(run.count > 0);
     run.free_first = (run.free_first + 1) % run.count;
     run.free_count--;
     double u = rng_unit(&run.rng), v = rng_unit(&run.rng);

@@ -280,7 +280,6 @@ static void test_speaks_tls(void **state)
     struct redis_server locked = {.port = 0}, stranger = {.port = 0};
     struct watched w = {.up = 0}, wrong = {.up = 0}, plain = {.up = 0};
     char cert[128], key[128], other_cert[128], port[16];
-    int tls_port = server.port; /* of the server whose plain port we know to be ours alone */
     assert_int_equal(redis_server_start(&locked, NULL), 0);
     assert_int_equal(redis_server_start(&stranger, NULL), 0);
     struct redis_client *admin = redis_client_open(locked.path, NULL);
@@ -289,7 +288,7 @@ static void test_speaks_tls(void **state)
     (void)snprintf(cert, sizeof cert, "%s/cert.pem", locked.dir);
     (void)snprintf(key, sizeof key, "%s/key.pem", locked.dir);
     (void)snprintf(other_cert, sizeof other_cert, "%s/cert.pem", stranger.dir);
-    tls_port = locked.port;
+    int tls_port = locked.port; /* its plain port, which is known to be ours alone */
     (void)snprintf(port, sizeof port, "%d", tls_port);
     SAY(admin, "CONFIG", "SET", "port", "0");
     SAY(admin, "CONFIG", "SET", "tls-cert-file", cert, "tls-key-file", key, "tls-ca-cert-file",

@@ -844,7 +844,7 @@ static void call_script(enum script_id id, unsigned *ret_ok)
     build_call(id);
     int64_t nkeys;
     assert_true(span_int(d.argv[2], &nkeys));
-    int64_t before[ARGS_MAX];
+    int64_t before[ARGS_MAX] = {0};
     for (int64_t i = 0; i < nkeys; i++)
         before[i] = expiry_of(d.argv[3 + i]);
     const struct resp *real = redis_client_argv(d.client, d.argv, d.argc);

@@ -30,8 +30,10 @@ static void check_section(const char *text, const char *name)
     char heading[80];
     snprintf(heading, sizeof heading, "\n## %s\n", name);
     const char *at = strstr(text, heading);
-    if (!at)
+    if (!at) {
         fail_msg("docs/runbook.md has no section %s", name);
+        return;
+    }
     const char *end = strstr(at + strlen(heading), "\n## ");
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         const char *part = strstr(at, parts[i]);

@@ -262,10 +262,11 @@ static void test_its_own_error_is_known_after_a_restart(void **state)
     init(&w, 2, 20);
     load_all(&w, 160); /* of 200: a tenth more, as one who knows nothing adds, fits */
     world_run(&w, 120000);
-    int ready = world_count(&w, NODE_READY), before = w.launched;
+    int ready = world_count(&w, NODE_READY);
     load_all(&w, ready * 80);
     world_run(&w, 60000);
-    ready = world_count(&w, NODE_READY), before = w.launched;
+    ready = world_count(&w, NODE_READY);
+    int before = w.launched;
     for (int i = 0; i < HOUR_S; i++) {
         int64_t players = w.nodes[0].node.conns * ready;
         calm[i] = second_of(&w, i + 1, players, ready);
