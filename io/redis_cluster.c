@@ -134,8 +134,8 @@ static void ask_next(struct cluster *c)
                                              .kind = REDIS_LINK_ASIDE,
                                              .place = node->place,
                                              .limit_ms = c->config.redis->connect_timeout_ms};
-    c->open++;
     node->link = redis_link_create(&config, &mine);
+    c->open += node->link != NULL;
     timer_start(&c->timer, NEXT_AFTER_MS, 0);
 }
 
