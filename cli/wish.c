@@ -110,7 +110,7 @@ static int wish_open(struct berth *berth, struct err *err)
                                     .kind = kind->kind,
                                     .version = berth->settings->cli.keep,
                                     .why = wish->why,
-                                    .feed_max = 1000};
+                                    .feed_max = 10000}; /* as nodes keep it */
     if (kind->kind == WANT_SIZE && (!span_int(span_of(berth->words[1]), &wish->want.size) ||
                                     wish->want.size < 0 || wish->want.size > 100000))
         return err_set(err, BERTH_EINVAL, "%s: the size must be 0..100000 (ready nodes), or auto",
