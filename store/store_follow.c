@@ -36,6 +36,7 @@ struct store_follow {
     size_t part;   /* of the full read */
     char cursor[24];
     char last_id[48]; /* of the feed */
+    char from_id[48]; /* what last_id was before the last batch */
     uint64_t skipped;
 };
 
@@ -192,10 +193,11 @@ static void on_batch(void *arg, int code, const struct resp *reply)
         else
             f->events.item(f->events.arg, &item);
     }
+    memcpy(f->from_id, f->last_id, sizeof f->from_id);
     if (!f->dead && iter.id.len && !span_copy(iter.id, f->last_id, sizeof f->last_id))
         give_up(f, "an id is not an id");
     if (!f->dead && iter.entries && iter.entries->count >= BATCH_ENTRIES) {
-        /* Behind: was anything trimmed that was not read yet? */
+        /* Behind: was anything trimmed that was not read yet, or before this batch was? */
         struct span argv[] = {SPAN("XRANGE"), keys_get(&f->keys, KEY_FEED),
                               SPAN("-"),      SPAN("+"),
                               SPAN("COUNT"),  SPAN("1")};
@@ -213,19 +215,21 @@ static bool id_parts(struct span id, int64_t *ret_ms, int64_t *ret_seq)
     return span_int(ms, ret_ms) && span_int(id, ret_seq);
 }
 
+/* Nothing is missing if the entry before the last batch is still there. (If it went just now, one
+ * full read too many is done.) */
 static void on_oldest(void *arg, int code, const struct resp *reply)
 {
     struct store_follow *f = arg;
     struct err err = {0};
     struct feed_iter iter;
-    int64_t oldest_ms, oldest_seq, last_ms, last_seq;
+    int64_t oldest_ms, oldest_seq, from_ms, from_seq;
     if (!usable(f, code, reply, RESP_LIST))
         return;
     bool trimmed = false;
     if (feed_iter_init(&iter, reply, &err) == 0 && iter.entries && iter.entries->count == 1 &&
         id_parts(iter.entries->items[0].items[0].text, &oldest_ms, &oldest_seq) &&
-        id_parts(span_of(f->last_id), &last_ms, &last_seq))
-        trimmed = oldest_ms > last_ms || (oldest_ms == last_ms && oldest_seq > last_seq);
+        id_parts(span_of(f->from_id), &from_ms, &from_seq))
+        trimmed = oldest_ms > from_ms || (oldest_ms == from_ms && oldest_seq > from_seq);
     if (!trimmed) {
         ask_batch(f);
         return;

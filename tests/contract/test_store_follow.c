@@ -214,6 +214,28 @@ static void test_begins_anew_when_entries_were_trimmed_unread(void **state)
     store_follow_destroy(s.follow);
 }
 
+/* What it would have read next is gone, and there is more than a batch behind the gap. */
+static void test_begins_anew_when_it_stood_still_longer_than_the_feed_lasts(void **state)
+{
+    struct seen s = {0};
+    int64_t epoch = store_join("n", "x1");
+    open_follow(&s);
+    assert_true(reached(&s.ends, 1));
+    assert_int_equal(store_report("n", epoch, 1, 1).word, ANSWER_OK);
+    assert_true(reached(&s.items[FEED_REPORT], 2));
+    (void)redis_client_ask(fx.client, "EVAL",
+                           "redis.call('XADD', KEYS[1], '*', 'k', 'gone', 'n', 'n', 'd', "
+                           "'state=gone since=1 epoch=1 fence=1 why=x') "
+                           "for i = 1, 3000 do redis.call('XADD', KEYS[1], 'MAXLEN', '1000', '*', "
+                           "'k', 'state', 'n', 'm', 'd', "
+                           "'state=ready since=1 epoch=1 fence=1 why=x') end return 1",
+                           "1", "berth:{p}:feed", NULL);
+    assert_true(reached(&s.begins, 2));
+    assert_true(reached(&s.ends, 2));
+    assert_int_equal(s.items[FEED_GONE], 0); /* only a full read can tell */
+    store_follow_destroy(s.follow);
+}
+
 static void test_nonsense_is_skipped_and_counted(void **state)
 {
     struct seen s = {0};
@@ -315,6 +337,7 @@ int main(void)
         T(test_many_pages),
         T(test_begins_anew_after_redis_was_restarted),
         T(test_begins_anew_when_entries_were_trimmed_unread),
+        T(test_begins_anew_when_it_stood_still_longer_than_the_feed_lasts),
         T(test_nonsense_is_skipped_and_counted),
         T(test_destroyed_from_within_an_item),
         T(test_a_call_goes_out_and_its_answer_comes_typed),
