@@ -52,6 +52,16 @@ struct text {
     size_t len;
 };
 
+/* Errors are words of clouds and of other people's programs: what would move a terminal's cursor,
+ * or begin a line, is shown as '?'. */
+static void calm(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f ||
+            (text[0] == '\xc2' && ((unsigned char)text[1] & 0xe0) == 0x80)) /* U+0080 to U+009F */
+            *text = '?';
+}
+
 static void put(struct text *t, const char *fmt, ...) BERTH_PRINTF(2, 3);
 static void put(struct text *t, const char *fmt, ...)
 {
@@ -59,8 +69,17 @@ static void put(struct text *t, const char *fmt, ...)
     va_start(ap, fmt);
     int n = vsnprintf(t->buf + t->len, WHY_SIZE - t->len, fmt, ap);
     va_end(ap);
+    calm(t->buf + t->len);
     if (n > 0)
         t->len = t->len + (size_t)n < WHY_SIZE ? t->len + (size_t)n : WHY_SIZE - 1;
+}
+
+static void put_line(struct text *t)
+{
+    if (t->len + 1 == WHY_SIZE)
+        return;
+    t->buf[t->len++] = '\n';
+    t->buf[t->len] = '\0';
 }
 
 static const struct sentence *sentence_of(struct span kind)
@@ -181,7 +200,8 @@ static void put_decision(struct text *t, struct span kind, struct span detail)
         put_held(t, detail);
     }
     if (record_text(detail, "votes", word, sizeof word) > 0) {
-        put(t, "\n    votes: ");
+        put_line(t);
+        put(t, "    votes: ");
         put_votes(t, span_of(word));
     }
 }

@@ -81,9 +81,19 @@ static void the_longest_record_is_cut(void **state)
     assert_true(strlen(told("scale_out", "-", detail)) < WHY_SIZE);
 }
 
+static void test_shows_nothing_that_moves_the_cursor(void **state)
+{
+    char text[WHY_SIZE];
+    why_tell(SPAN("terminate_failed"), SPAN("i-1"), SPAN("error=%1b[2J%0aa%7f%c2%9b31m%c3%a9"),
+             text);
+    assert_string_equal(text, "i-1 could not be ended: ?[2J?a??\x9b"
+                              "31m\xc3\xa9");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_shows_nothing_that_moves_the_cursor),
         cmocka_unit_test(a_scale_out),
         cmocka_unit_test(a_scale_in_by_an_operator),
         cmocka_unit_test(what_is_held_back_and_by_what),
