@@ -15,8 +15,9 @@ if ! { cmake --preset coverage && cmake --build --preset coverage -j"$(nproc)"; 
 fi
 find "$out" -name '*.gcda' -delete
 # Not these: they look at the descriptors of children, and build once more, which the counters are in the way of.
-# A process that is killed tells nothing of itself: what only such processes reach is counted as not reached.
-ctest --test-dir "$out" -j"${JOBS:-4}" -L "${LABELS:-unit|contract|e2e}" -E '^(test_io_spawn|infra_package)$' >"$out/tests.log" 2>&1
+# A process that is killed tells nothing of itself: what only such processes reach is counted as not reached. So the
+# scripts ask theirs to end first.
+BERTH_END_GENTLY=1 ctest --test-dir "$out" -j"${JOBS:-4}" -L "${LABELS:-unit|contract|e2e}" -E '^(test_io_spawn|infra_package)$' >"$out/tests.log" 2>&1
 failed=$?
 grep -E '\*\*\*(Failed|Timeout|Exception)' "$out/tests.log"
 passed=$(grep -cE '^ *[0-9]+/[0-9]+ Test .* Passed ' "$out/tests.log")

@@ -127,8 +127,22 @@ ready() {
     [ "$(curl -s -m 2 "$3/v1/pools" | json "[p['states'].get('ready', 0) for p in o['pools'] if p['name'] == '$1'][0]" 2>/dev/null)" = "$2" ]
 }
 
+# Under make coverage: only who ends by itself tells what it ran. The second signal ends a drain.
+end_gently() {
+    local n pid
+    for n in 1 2; do
+        for pid in $up_pid $(ours); do kill -TERM "$pid" 2>/dev/null; done
+        sleep 0.5
+    done
+    for n in {1..25}; do
+        [ -n "$(ours)" ] || return
+        sleep 0.1
+    done
+}
+
 clean_up() {
     local pid
+    [ -z "${BERTH_END_GENTLY:-}" ] || end_gently
     [ -n "$up_pid" ] && kill -KILL "$up_pid" 2>/dev/null
     for pid in $(ours); do
         kill -KILL "$pid" 2>/dev/null

@@ -8,12 +8,26 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 export FUZZ_SECONDS=${FUZZ_SECONDS:-60}
 export out=build/fuzz/found
+# A pointer to a frame that has returned is seen, too.
+export ASAN_OPTIONS=detect_stack_use_after_return=1${ASAN_OPTIONS:+:$ASAN_OPTIONS}
 mkdir -p "$out"
 
+# Words that this target understands: of the dictionaries that say they are for it; the configuration's are the
+# manual's, which is made from the option tables.
+words() {
+    local name=$1 file
+    for file in tests/fuzz/dict/*.dict; do
+        if grep -qE "^# for:.* $name( |\$)" "$file"; then cat "$file"; fi
+    done
+    [ "$name" != config ] ||
+        sed -nE 's/^## ([a-z0-9_.]*[a-z0-9_]).*/\1/p; s/^\| `([a-z0-9_]+)` \|.*/\1/p' docs/configuration.md |
+        tr '.' '\n' | sort -u | sed 's/.*/"&: "/'
+}
 # One target: its line, and a mark when it broke.
 one() {
     local name=$1 dictionary=()
-    [ ! -f "tests/fuzz/$name.dict" ] || dictionary=("-dict=tests/fuzz/$name.dict")
+    words "$name" >"$out/$name.dict"
+    [ ! -s "$out/$name.dict" ] || dictionary=("-dict=$out/$name.dict")
     rm -f "$out/$name.crashed" "$out/$name"-*
     mkdir -p "$out/corpus-$name" # what it finds is where the next run begins
     if "build/fuzz/fuzz/fuzz_$name" -max_total_time="$FUZZ_SECONDS" -max_len=16384 -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 \
@@ -26,7 +40,7 @@ one() {
         echo "fuzz: $name: broke; the input is $(ls "$out/$name"-* 2>/dev/null | head -1)"
     fi
 }
-export -f one
+export -f one words
 
 log=$out/build.log
 if ! { cmake --preset fuzz && cmake --build --preset fuzz --target fuzz_targets -j"${JOBS:-$(nproc)}"; } >"$log" 2>&1; then
