@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define READ_BYTES (64u << 10)
@@ -52,12 +53,23 @@ static void close_socket(struct redis_link *l)
     l->fd = -1;
 }
 
+/* Commands that were given up must not arrive later: while a way is cut the kernel keeps what was
+ * written and delivers it when the way is back, long after the socket was closed, and after
+ * whatever was said over the next one. A reset throws it away. */
+static void give_up_unsent(const struct redis_link *l)
+{
+    const struct linger now = {.l_onoff = 1, .l_linger = 0};
+    if (l->fd >= 0 && l->waiting.count > 0)
+        (void)setsockopt(l->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
 void redis_link_end(struct redis_link *l, const char *why)
 {
     char text[WHY_MAX];
     if (l->phase == ENDED || l->dead)
         return;
     (void)snprintf(text, sizeof text, "%s", why); /* why may live in what is closed now */
+    give_up_unsent(l);
     close_socket(l);
     l->phase = ENDED;
     enter(l);

@@ -267,6 +267,22 @@ static void test_comes_back_after_redis_was_killed(void **state)
     redis_destroy(w.redis);
 }
 
+/* Sockets of ours to this port that were closed, and whose bytes the kernel still sees to. */
+static int closing_sockets(int port)
+{
+    FILE *f = fopen("/proc/net/tcp", "re");
+    char line[256];
+    int count = 0;
+    assert_non_null(f);
+    while (fgets(line, sizeof line, f)) {
+        unsigned local, remote, tcp_state;
+        bool read = sscanf(line, " %*d: %*8x:%4x %*8x:%4x %2x", &local, &remote, &tcp_state) == 3;
+        count += read && remote == (unsigned)port && (tcp_state == 4 || tcp_state == 5);
+    }
+    (void)fclose(f);
+    return count;
+}
+
 static void test_a_paused_redis_is_a_timeout_and_a_new_connection(void **state)
 {
     struct watched w = {0};
@@ -285,6 +301,7 @@ static void test_a_paused_redis_is_a_timeout_and_a_new_connection(void **state)
     assert_in_range(took, 95, 1000);
     assert_false(redis_is_up(w.redis));
     assert_int_equal(w.down, 1);
+    assert_int_equal(closing_sockets(server.port), 0); /* what was given up is not sent later */
     redis_server_resume(&server);
     assert_true(run_until(is_up, &w, 8000));
     assert_int_equal(w.failures, 1); /* the late answer of the old connection is nobody's */

@@ -298,6 +298,7 @@ static void begin_store(struct fault *f)
         sim_trace("fault", "store clock by_ms=%lld", (long long)(by / 1000));
         world->clock_trouble_us = until;
         judge_store_replaced();
+        shadow_store_replaced();
         return;
     }
     store_server_close(&world->store);
@@ -310,6 +311,7 @@ static void end_store(struct fault *f)
         f->copy = NULL;
         world->store.wall_skew_us += draw(&all.rng, -300, 300) * SIM_MS;
         judge_store_replaced();
+        shadow_store_replaced();
     }
     if (f->kind != FAULT_STORE_CLOCK && f->kind != FAULT_STORE_HANG)
         store_server_open(&world->store);

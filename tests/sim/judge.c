@@ -135,6 +135,8 @@ void judge_start(void)
     look_event = (struct sim_event){0};
     judge_start_store();
     judge_start_lbs();
+    judge_start_tickets();
+    judge_start_matches();
     sim_after(&look_event, LOOK_US, look, NULL);
 }
 
@@ -142,5 +144,7 @@ void judge_stop(void)
 {
     sim_cancel(&look_event);
     judge_stop_lbs();
+    judge_stop_tickets();
+    judge_stop_matches();
     judge_stop_store();
 }

@@ -67,6 +67,23 @@ bool world_pool_guarded(enum pool_id pool);
 
 /* ---- judge_lb.c ---- */
 
+/* Tickets: forged ones, and what players are given, read independently (judge_ticket.c). */
+#define WORLD_SECRET "simulated-simulated-simulated"
+struct forged {
+    const char *kid, *secret; /* secret NULL: not signed */
+    const char *issuer, *pool;
+    char node[64], room[64], player[64], jti[64];
+    int64_t issuer_epoch, node_epoch, issued_s, expires_s;
+};
+void ticket_forge(const struct forged *f, char *buf, size_t size);
+void judge_start_tickets(void);
+void judge_stop_tickets(void);
+
+/* A script of matchmaking was carried out. */
+void judge_seek(const struct words *w, const struct resp *answer);
+void judge_start_matches(void);
+void judge_stop_matches(void);
+
 void judge_start_lbs(void);
 void judge_stop_lbs(void);
 void judge_end_lbs(void);

@@ -34,7 +34,7 @@ struct lb_books {
     int64_t counted_us;
     unsigned char strikes[LBS_MAX][WORLD_POOLS][TOLD_MAX]; /* looks in a row that found too few */
     unsigned char over[LBS_MAX][WORLD_POOLS][TOLD_MAX];    /* ... or too many */
-    int64_t one_owner_us[WORLD_POOLS];                     /* since */
+    int64_t one_owner_us[WORLD_POOLS];                     /* when there last was one */
 };
 extern struct lb_books judge_lbs;
 

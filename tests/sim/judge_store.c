@@ -149,6 +149,8 @@ static void on_report(const struct words *w, const struct resp *answer)
     if (report.closed && report.conns > 0)
         sim_fail("door: %s says it is closed and empty, and holds %lld players", n->name,
                  (long long)report.conns);
+    if (in != NULL)
+        judge_reported(in, report.conns);
     if (in != NULL && in->running && report.conns > report.capacity)
         sim_fail("report: %s holds %lld players, at most %lld may be", n->name,
                  (long long)report.conns, (long long)report.capacity);
@@ -261,10 +263,9 @@ static void on_script(void *arg, const struct words *w, const struct resp *answe
         break;
     case SCRIPT_SEEK:
     case SCRIPT_SEEK_CANCEL:
+    case SCRIPT_SEEK_MAKE:
     case SCRIPT_SEEK_FINISH:
-        sim_trace("store", "%s %.*s of %.*s says %.*s", scripts_table[w->script].name,
-                  SPAN_ARG(w->list[w->nkeys]), SPAN_ARG(w->list[w->nkeys + 1]),
-                  SPAN_ARG(answer->items[0].text));
+        judge_seek(w, answer);
         break;
     default:
         break;

@@ -130,6 +130,8 @@ void conn_set(struct conn_end *end, const struct conn_ops *ops, void *user);
 void conn_send(struct conn_end *end, struct msg *m);
 /* What was sent still arrives; nothing comes any more. A closed end is fine. */
 void conn_close(struct conn_end *end);
+/* The same by a reset: what is still on its way never arrives. */
+void conn_abort(struct conn_end *end);
 /* Bytes on their way from this end. */
 size_t conn_queued(const struct conn_end *end);
 struct proc *conn_other(const struct conn_end *end);

@@ -401,6 +401,41 @@ void conn_close(struct conn_end *end)
     reap(c);
 }
 
+/* What has not arrived at the other side never does. */
+static void drop_unarrived(struct conn *c, int to)
+{
+    struct side *s = &c->sides[to];
+    bool cut = net.blocked[c->hosts[1 - to]][c->hosts[to]];
+    struct msg *kept = NULL, *last = NULL;
+    for (struct msg *m = s->first, *next; m != NULL; m = next) {
+        next = m->next;
+        if (cut || m->at_us > sim->now_us || s->proc == NULL) {
+            s->bytes -= m->len;
+            msg_free(m);
+            continue;
+        }
+        m->next = NULL;
+        if (last != NULL)
+            last->next = m;
+        else
+            kept = m;
+        last = m;
+    }
+    s->first = kept;
+    s->last = last;
+    if (kept == NULL)
+        sim_cancel(&s->pump);
+    s->last_at_us = sim->now_us;
+}
+
+void conn_abort(struct conn_end *end)
+{
+    if (end->conn == NULL)
+        return;
+    drop_unarrived(end->conn, 1 - end->side);
+    conn_close(end);
+}
+
 size_t conn_queued(const struct conn_end *end)
 {
     return end->conn == NULL ? 0 : end->conn->sides[1 - end->side].bytes;

@@ -26,7 +26,8 @@ struct virtual_player {
     struct timer timer;
     size_t lb;
     bool cheats;
-    int64_t began_us;
+    int64_t began_us, met_us;
+    uint64_t heard; /* events of others */
     bool busy, over;
 };
 
@@ -89,6 +90,17 @@ static void read_object(json_t *object, struct player_event *ev)
     }
 }
 
+/* As the endpoint API or a lobby node gives it. */
+static void check_ticket(const struct virtual_player *v, enum pool_id pool,
+                         const struct player_event *ev)
+{
+    char node[PLAYER_ID_MAX], room[PLAYER_ID_MAX] = "";
+    (void)span_copy(ev->node, node, sizeof node);
+    if (pool == POOL_GAME)
+        (void)span_copy(ev->room.len > 0 ? ev->room : span_of(v->core.room), room, sizeof room);
+    judge_ticket(v->core.id, pool, room, node, ev->ticket);
+}
+
 static void on_response(void *arg, int code, const struct fetch_response *response,
                         const struct err *err)
 {
@@ -108,6 +120,9 @@ static void on_response(void *arg, int code, const struct fetch_response *respon
         if (body != NULL)
             read_object(body, &ev);
         world->placed += response->status == 200;
+        bool asked = v->core.state == PLAYER_ASK_LOBBY || v->core.state == PLAYER_ASK_GAME;
+        if (response->status == 200 && asked)
+            check_ticket(v, v->core.state == PLAYER_ASK_LOBBY ? POOL_LOBBY : POOL_GAME, &ev);
     }
     happen(v, &ev);
     json_decref(body);
@@ -137,6 +152,17 @@ static void on_message(void *arg, struct ws *ws, struct span data, bool binary)
         return;
     }
     read_object(object, &ev);
+    if (span_is(ev.type, "ALL_CONNECTED")) {
+        check_ticket(v, POOL_GAME, &ev);
+        judge_matched(&v->core, &ev);
+    }
+    if (ev.socket == SOCKET_GAME) {
+        judge_heard(&v->core, text_of(object, "from"), "an event");
+        judge_heard(&v->core, text_of(object, "player"), "the coming or going");
+        for (size_t i = 0; i < ev.players_count; i++)
+            judge_heard(&v->core, ev.players[i], "the presence");
+        v->heard += span_is(ev.type, "event");
+    }
     happen(v, &ev);
     json_decref(object);
 }
@@ -373,6 +399,7 @@ static void carry_out(struct virtual_player *v, const struct player_effect *fx)
         break;
     case PLAYER_FX_MET:
         world->met++;
+        v->met_us = sim->now_us;
         break;
     case PLAYER_FX_KILLED:
         judge_killed(&v->core, v->core.state > PLAYER_SEEK ? SOCKET_GAME : SOCKET_LOBBY, fx->why);
@@ -391,6 +418,7 @@ static void carry_out(struct virtual_player *v, const struct player_effect *fx)
                   player_state_word(v->core.state), fx->why);
         break;
     case PLAYER_FX_DONE:
+        judge_played(&v->core, sim->now_us - v->met_us, v->heard);
         sim_trace("players", "done player=%s ticket=%s", v->core.id,
                   tail_of(v->core.ticket[SOCKET_GAME]));
         if (v->cheats)
@@ -511,6 +539,23 @@ size_t players_underway(void)
 struct proc *players_proc(void)
 {
     return &all.proc;
+}
+
+const struct player *players_find(struct span id)
+{
+    for (const struct virtual_player *v = all.first; v != NULL; v = v->next)
+        if (span_is(id, v->core.id))
+            return &v->core;
+    return NULL;
+}
+
+size_t players_on(const char *node)
+{
+    size_t n = 0;
+    for (const struct virtual_player *v = all.first; v != NULL; v = v->next)
+        for (int s = 0; s < PLAYER_SOCKETS; s++)
+            n += v->core.admitted[s] && v->ws[s] != NULL && strcmp(v->core.node[s], node) == 0;
+    return n;
 }
 
 const struct player *players_oldest_waiting(int64_t since_us, int64_t *ret_began_us)

@@ -62,7 +62,10 @@ static void lose(struct redis *r, const char *why, int first_code)
     r->up = r->dropping = false;
     timer_stop(&r->deadline);
     timer_stop(&r->drop);
-    conn_close(&r->end);
+    if (r->first != NULL) /* as io/redis_link.c: what was given up must not arrive later */
+        conn_abort(&r->end);
+    else
+        conn_close(&r->end);
     int64_t wait = BACKOFF_FIRST_MS << (r->attempts < 5 ? r->attempts : 5);
     wait = wait > BACKOFF_LAST_MS ? BACKOFF_LAST_MS : wait;
     r->attempts++;

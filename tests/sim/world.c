@@ -1,5 +1,6 @@
 /* world.c - the installation as a whole: its configuration, its beginning and its end. */
 #include "tests/sim/world.h"
+#include "tests/sim/judge.h"
 
 #include <assert.h>
 #include <math.h>
@@ -181,7 +182,7 @@ static int configure(const struct world_config *c, struct err *err)
     size_t n = (size_t)snprintf(
         text, sizeof text,
         "redis: {host: 127.0.0.1, port: %d}\nlog: {level: debug}\n"
-        "tickets:\n  mode: required\n  keys: [{kid: k1, secret: simulated-simulated-simulated}]\n"
+        "tickets:\n  mode: required\n  keys: [{kid: k1, secret: " WORLD_SECRET "}]\n"
         "pools:\n",
         STORE_PORT);
     n += write_pool(text + n, sizeof text - n, "lobby", c->lobby_capacity, c->lobby_min,
@@ -245,6 +246,8 @@ int world_start(const struct world_config *config, struct keyspace_lua *lua, str
     faults_start();
     players_start();
     ghosts_start();
+    intruders_start();
+    shadow_start();
     return 0;
 }
 
@@ -265,6 +268,8 @@ void world_stop(void)
     faults_stop();
     ghosts_stop();
     players_stop();
+    intruders_stop();
+    shadow_stop();
     for (size_t i = 0; i < LBS_MAX; i++) {
         sim_cancel(&world->lb_again[i]);
         if (world->lb_up[i])

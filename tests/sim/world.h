@@ -124,6 +124,9 @@ void players_start(void);
 void players_stop(void);
 size_t players_underway(void);
 struct proc *players_proc(void);
+const struct player *players_find(struct span id); /* NULL: not underway */
+/* Admitted sockets of players on a node. */
+size_t players_on(const char *node);
 /* The oldest player that began after `since_us` and is not where it wants to be; NULL: none. */
 const struct player *players_oldest_waiting(int64_t since_us, int64_t *ret_began_us);
 
@@ -135,6 +138,13 @@ bool faults_over(void);
 /* ---- ghosts.c ---- */
 void ghosts_start(void);
 void ghosts_stop(void);
+/* ---- intruders.c, shadow.c ---- */
+void intruders_start(void);
+void intruders_stop(void);
+size_t intruders_on(const struct instance *in);
+void shadow_start(void);
+void shadow_stop(void);
+void shadow_store_replaced(void);
 
 /* ---- judge.c ---- */
 void judge_start(void);
@@ -145,6 +155,15 @@ void judge_launch(struct instance *const *made, size_t count, enum pool_id pool,
 /* token: of a launch; NULL otherwise. */
 void judge_call(const struct proc *autoscaler, const char *what, enum pool_id pool,
                 const char *token);
+/* judge_match.c: ALL_CONNECTED; `what` was heard of somebody in a room; a match is over; a report.
+ */
+void judge_matched(const struct player *player, const struct player_event *ev);
+void judge_heard(const struct player *player, struct span who, const char *what);
+void judge_played(const struct player *player, int64_t played_us, uint64_t events);
+void judge_reported(const struct instance *in, int64_t conns);
+/* A player is given this ticket; room "" for none. */
+void judge_ticket(const char *player, enum pool_id pool, const char *room, const char *node,
+                  struct span ticket);
 void judge_terminate(const struct instance *in);
 void judge_joined(const struct player *player);
 void judge_killed(const struct player *player, enum player_socket socket, const char *why);

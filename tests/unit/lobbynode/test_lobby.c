@@ -289,6 +289,26 @@ static void test_a_whole_match(void **state)
     finish(&w);
 }
 
+/* The store was away while the match was finished: the player was sought for again before that was
+ * heard of, and must not stay in the queue. */
+static void test_a_match_told_late_ends_the_later_search(void **state)
+{
+    struct world w;
+    start(&w);
+    come_up(&w);
+    enter(&w, 0, "ann");
+    say(&w, 0, "seek", "{}");
+    seek_answer(&w, "ann", SEEK_OK);
+    node_trace_clear(&w.trace);
+    result(&w, RESULT_RESULT, "ann", "r1", "{}", 4999); /* it was carried out at 5000 */
+    expect(&w, "0 ALL_CONNECTED {}\n> gone ann\n");
+    say(&w, 0, "seek", "{}");
+    node_trace_clear(&w.trace);
+    result(&w, RESULT_RESULT, "ann", "r2", "{}", 6000); /* not answered yet: it may come yet */
+    expect(&w, "0 ALL_CONNECTED {}\n> gone ann\n");
+    finish(&w);
+}
+
 static void test_asks_the_other_endpoint_api_when_one_fails(void **state)
 {
     struct world w;
@@ -718,6 +738,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hello_and_refusals),
         cmocka_unit_test(test_a_whole_match),
+        cmocka_unit_test(test_a_match_told_late_ends_the_later_search),
         cmocka_unit_test(test_asks_the_other_endpoint_api_when_one_fails),
         cmocka_unit_test(test_more_matches_than_fit_are_left_to_the_store),
         cmocka_unit_test(test_cancel_and_its_race_with_a_match),
