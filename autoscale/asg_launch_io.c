@@ -12,7 +12,6 @@
 
 #define POLL_FIRST_MS 500
 #define POLL_MS 2000
-#define WAITERS_MAX 4 /* the core asks again after 30 s: they get the same answer */
 
 struct asg_launch {
     struct asg_pool *pool;
@@ -30,11 +29,7 @@ struct asg_launch {
     size_t id_count;
     enum scale_outcome outcome; /* when giving up */
     char error[600];
-    struct {
-        provider_launched_fn *fn;
-        void *arg;
-    } waiters[WAITERS_MAX];
-    size_t waiter_count;
+    struct provider_aws_waiters waiters;
 };
 
 static void on_turn(void *arg);
@@ -54,13 +49,8 @@ static void finish(struct asg_launch *l, enum scale_outcome outcome)
     if (outcome != SCALE_DONE)
         log_warn(pool->asg->env.log, "launch_failed", "pool=%s token=%s error=%s", pool->s->name,
                  l->token, l->error);
-    for (size_t i = 0; i < l->waiter_count; i++) {
-        if (outcome == SCALE_DONE)
-            l->waiters[i].fn(l->waiters[i].arg, SCALE_DONE, (const char(*)[NAME_SIZE])l->ids,
-                             l->id_count, NULL);
-        else
-            l->waiters[i].fn(l->waiters[i].arg, outcome, NULL, 0, l->error);
-    }
+    provider_aws_answer(&l->waiters, outcome, (const char(*)[NAME_SIZE])l->ids, l->id_count,
+                        l->error);
     free(l);
     if (pool->launches && !pool->launches->call && !timer_active(&pool->launches->timer))
         timer_start(&pool->launches->timer, 0, 0);
@@ -307,10 +297,7 @@ void asg_launch(void *provider, const char *pool, const char *token, int count, 
         timer_init(&l->timer, asg->env.loop, on_turn, l);
         timer_start(&l->timer, 0, 0);
     }
-    if (l->waiter_count < WAITERS_MAX) {
-        l->waiters[l->waiter_count].fn = fn;
-        l->waiters[l->waiter_count++].arg = arg;
-    }
+    provider_aws_wait(&l->waiters, fn, arg);
 }
 
 void asg_launch_close(struct asg_pool *pool)

@@ -14,7 +14,6 @@
 #define LAG_MS 15000 /* stacks and instances may be seen so late */
 #define FORM_MAX (256 << 10)
 #define EVENT_PAGES_MAX 10
-#define WAITERS_MAX 4 /* the core asks again after 30 s: they get the same answer */
 
 struct cfn_launch {
     struct cfn_pool *pool;
@@ -32,11 +31,7 @@ struct cfn_launch {
     enum scale_outcome outcome;
     char error[600];
     char reason[400]; /* of the events */
-    struct {
-        provider_launched_fn *fn;
-        void *arg;
-    } waiters[WAITERS_MAX];
-    size_t waiter_count;
+    struct provider_aws_waiters waiters;
 };
 
 bool cfn_is_launching(const struct cfn_pool *pool, const char *stack)
@@ -68,13 +63,8 @@ static void finish(struct cfn_launch *l, enum scale_outcome outcome)
     if (outcome != SCALE_DONE)
         log_warn(l->pool->cfn->env.log, "launch_failed", "pool=%s token=%s error=%s",
                  l->pool->s->name, l->token, l->error);
-    for (size_t i = 0; i < l->waiter_count; i++) {
-        if (outcome == SCALE_DONE)
-            l->waiters[i].fn(l->waiters[i].arg, SCALE_DONE, (const char(*)[NAME_SIZE])l->ids,
-                             l->id_count, NULL);
-        else
-            l->waiters[i].fn(l->waiters[i].arg, outcome, NULL, 0, l->error);
-    }
+    provider_aws_answer(&l->waiters, outcome, (const char(*)[NAME_SIZE])l->ids, l->id_count,
+                        l->error);
     free(l);
 }
 
@@ -327,10 +317,7 @@ void cfn_launch(void *provider, const char *pool, const char *token, int count, 
         timer_init(&l->timer, cfn->env.loop, on_turn, l);
         timer_start(&l->timer, 0, 0);
     }
-    if (l->waiter_count < WAITERS_MAX) {
-        l->waiters[l->waiter_count].fn = fn;
-        l->waiters[l->waiter_count++].arg = arg;
-    }
+    provider_aws_wait(&l->waiters, fn, arg);
 }
 
 void cfn_launch_close(struct cfn_pool *pool)

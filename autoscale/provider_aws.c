@@ -2,6 +2,7 @@
 #include "autoscale/provider_aws.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum scale_outcome provider_aws_outcome(const struct aws_answer *answer)
@@ -47,6 +48,32 @@ void provider_aws_tags(struct form *form, const char *prefix, const struct provi
         form_add(form, key, "%s.%d.Key", prefix, n);
         form_add(form, value.ptr ? value.ptr : "", "%s.%d.Value", prefix, n);
     }
+}
+
+struct provider_aws_waiter {
+    provider_launched_fn *fn;
+    void *arg;
+};
+
+void provider_aws_wait(struct provider_aws_waiters *waiters, provider_launched_fn *fn, void *arg)
+{
+    struct provider_aws_waiter *who =
+        realloc(waiters->who, (waiters->count + 1) * sizeof *waiters->who);
+    if (!who)
+        return;
+    waiters->who = who;
+    who[waiters->count++] = (struct provider_aws_waiter){fn, arg};
+}
+
+void provider_aws_answer(struct provider_aws_waiters *waiters, enum scale_outcome outcome,
+                         const char (*ids)[NAME_SIZE], size_t count, const char *error)
+{
+    bool done = outcome == SCALE_DONE;
+    for (size_t i = 0; i < waiters->count; i++)
+        waiters->who[i].fn(waiters->who[i].arg, outcome, done ? ids : NULL, done ? count : 0,
+                           done ? NULL : error);
+    free(waiters->who);
+    *waiters = (struct provider_aws_waiters){.who = NULL};
 }
 
 struct fleet_listed provider_aws_listed(const struct instance *instance, const char *token,

@@ -195,6 +195,16 @@ static void test_a_group_that_is_not_there_is_said(void **state)
     assert_non_null(strstr(rig->error, "nobody"));
 }
 
+/* The core asks again and again while a launch takes its time. */
+static void test_whoever_asks_for_the_same_launch_is_answered(void **state)
+{
+    struct aws_rig *rig = *state;
+    aws_rig_launch_often(rig, "tok-1", 2, 40);
+    assert_int_equal(rig->outcome, SCALE_DONE);
+    assert_int_equal(rig->count, 2);
+    assert_int_equal(aws_rig_calls(rig, "SetDesiredCapacity"), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -210,6 +220,7 @@ int main(void)
         TEST(test_protects_everybody),
         TEST(test_terminates_with_decrement_and_only_once),
         TEST(test_a_group_that_is_not_there_is_said),
+        TEST(test_whoever_asks_for_the_same_launch_is_answered),
     };
     return cmocka_run_group_tests(tests, aws_rig_start, aws_rig_stop);
 }

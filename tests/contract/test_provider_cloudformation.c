@@ -166,6 +166,16 @@ static void test_a_wrong_parameter_is_said(void **state)
     assert_non_null(strstr(err.text, "template_file = /nowhere/template.json"));
 }
 
+/* The core asks again and again while a launch takes its time. */
+static void test_whoever_asks_for_the_same_launch_is_answered(void **state)
+{
+    struct aws_rig *rig = *state;
+    aws_rig_launch_often(rig, "tok-1", 2, 40);
+    assert_int_equal(rig->outcome, SCALE_DONE);
+    assert_int_equal(rig->count, 2);
+    assert_int_equal(aws_rig_calls(rig, "CreateStack"), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -178,6 +188,7 @@ int main(void)
         TEST(test_deletes_the_stack_when_nobody_of_it_is_needed),
         TEST(test_pages_of_stacks_and_strangers),
         TEST(test_a_wrong_parameter_is_said),
+        TEST(test_whoever_asks_for_the_same_launch_is_answered),
     };
     return cmocka_run_group_tests(tests, aws_rig_start, aws_rig_stop);
 }

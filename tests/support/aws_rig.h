@@ -39,6 +39,8 @@ void aws_rig_close(struct aws_rig *rig);
 void aws_rig_reopen(struct aws_rig *rig);
 
 void aws_rig_launch(struct aws_rig *rig, const char *token, int count, const char *zone);
+/* The same launch asked for so often before it is answered; every one gets its answer. */
+void aws_rig_launch_often(struct aws_rig *rig, const char *token, int count, int times);
 size_t aws_rig_list(struct aws_rig *rig);
 void aws_rig_terminate(struct aws_rig *rig, const char *id);
 /* Several, asked at once; the answers are counted. */
