@@ -65,6 +65,11 @@ void judge_stop_fleet(void);
 /* So many are silent at once that the mass-loss guard holds. */
 bool world_pool_guarded(enum pool_id pool);
 
+/* ---- judge_claims.c ---- */
+
+void judge_claim(const struct words *w, const struct resp *answer);
+void judge_start_claims(void);
+
 /* ---- judge_lb.c ---- */
 
 /* Tickets: forged ones, and what players are given, read independently (judge_ticket.c). */

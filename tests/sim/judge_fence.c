@@ -120,6 +120,8 @@ static void on_released(enum pool_id pool, bool owner, const char *holder)
         return;
     if (first == from)
         sim_fail("owner: %s gives up a pool that is its own", holder);
+    else if (first == NULL && !world_calm(&world->lb[pool == POOL_LOBBY ? 0 : 1].proc, 3 * SIM_S))
+        return; /* it died a moment ago, perhaps silently */
     else if (first == NULL)
         sim_fail("owner: %s gives up a pool for one that is not there", holder);
     else if (first->started_us > sim->now_us - BACK_AFTER_US)
@@ -251,8 +253,8 @@ static void look_at_lease(enum pool_id pool, bool leader)
         sim_fail("%s: nobody is it for pool %s, for %.1f s", leader ? "leader" : "owner",
                  world->pools[pool]->name, (double)(sim->now_us - l->free_us) / 1e6);
     struct task *first = leader ? NULL : first_choice(pool);
-    if (*present && first != NULL && lb_named(present) != first &&
-        l->granted_us > 0 && l->granted_us < sim->now_us - NOT_BACK_US &&
+    if (*present && first != NULL && lb_named(present) != first && l->granted_us > 0 &&
+        l->granted_us < sim->now_us - NOT_BACK_US &&
         first->started_us < sim->now_us - NOT_BACK_US && world_calm(&first->proc, NOT_BACK_US) &&
         quiet_for(NOT_BACK_US))
         sim_fail("owner: %s holds pool %s, %s is well for long and has it not back", present,

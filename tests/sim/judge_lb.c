@@ -75,6 +75,8 @@ static void tell(struct lb_book *b, enum pool_id pool, const struct feed_item *i
         return;
     switch (item->kind) {
     case FEED_JOIN:
+        if (!t->known)
+            t->taken_up_us = sim->now_us;
         if (!t->known || item->info.epoch > t->epoch) {
             t->epoch = item->info.epoch;
             t->since = 0;

@@ -16,6 +16,8 @@ struct told {
     int64_t conns, capacity, seq;
     bool closed;
     int64_t ready_us, reported_us; /* when it was told so */
+    int64_t
+        taken_up_us; /* since when it is known without a break: what went before may be forgotten */
     uint32_t admitted_count;
     struct admitted_run admitted[ADMITTED_ISSUERS_MAX];
 };

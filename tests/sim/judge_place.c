@@ -89,7 +89,7 @@ int64_t judge_pending_least(const struct told *t, enum pool_id pool, int viewer)
     int64_t started_us = judge_lbs.books[viewer].started_us;
     uint64_t at = all.issue_count;
     for (const struct issue *is; (is = issue_before(&at)) != NULL;) {
-        if (is->expires_s <= now_s + 1 || !is_for(is, t, pool))
+        if (is->expires_s <= now_s + 1 || !is_for(is, t, pool) || is->last_us < t->taken_up_us)
             continue;
         uint32_t count = is->heard_started_us[viewer] == started_us ? is->heard[viewer] : 0;
         if ((int)is->lb == viewer)

@@ -260,6 +260,7 @@ static void on_script(void *arg, const struct words *w, const struct resp *answe
         break;
     case SCRIPT_ROOM:
         on_room(w, answer);
+        judge_claim(w, answer);
         break;
     case SCRIPT_SEEK:
     case SCRIPT_SEEK_CANCEL:
@@ -301,6 +302,7 @@ void judge_start_store(void)
 {
     memset(&book, 0, sizeof book);
     judge_start_fence();
+    judge_start_claims();
     judge_start_fleet();
     world->store.watch = on_script;
 }

@@ -70,6 +70,14 @@ static void set_drawn(struct world_config *c, uint64_t seed)
     /* There is room for all at the height of the wave, if all is well and the pool may grow. */
     c->game_max = ceil(c->arrivals * (c->play_s + 14) * 1.8 / c->game_capacity) + 2;
     c->lobby_max = ceil(c->arrivals * 6 * 1.3 / c->lobby_capacity) + 2;
+    /* In some there is hardly any, on nodes of three or four rooms: then LBs want the same places.
+     */
+    struct rng tight;
+    rng_seed(&tight, seed ^ 0x7469676874);
+    if (chance(&tight, 0.25)) {
+        c->game_capacity = (double)draw(&tight, 12, 18);
+        c->game_max = ceil(c->arrivals * (c->play_s + 8) * 1.3 / c->game_capacity) + 1;
+    }
     for (int i = 0; i < FAULT_KINDS; i++) /* each world has its own climate */
         c->weights[i] = chance(&rng, 0.35) ? 0 : usual[i];
     for (int i = 0; i < FAULT_KINDS; i++)
