@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { ROOM_PROOF_SKEW_MS = 60000 };
+
 static bool set_room(struct asked *a, struct span room)
 {
     struct err err = {0};
@@ -17,11 +19,13 @@ static bool set_room(struct asked *a, struct span room)
 }
 
 /* Does the bearer hold a ticket of this room? Then its player is added to a question about nobody.
- */
+ * It proves who asks, whenever it was issued: this LB may not know yet that the store's clock is
+ * ahead of what it was. */
 static bool has_ticket(struct asked *a, const struct http_request *req)
 {
     struct app *app = a->app;
     const struct ticket_expect expect = {.pool = span_of(app->pools[a->q.ask.pool].settings->name),
+                                         .skew_ms = ROOM_PROOF_SKEW_MS,
                                          .expired_too = true};
     struct ticket ticket;
     wall_ms_t now = lb_store_now(app->lb, a->q.ask.pool, loop_now(app->loop));

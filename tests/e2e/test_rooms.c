@@ -179,6 +179,27 @@ static void test_a_ticket_is_for_one_node_one_room_and_one_player(void **state)
 
 /* ---- start, reconnect, finish ---- */
 
+/* Issued some seconds after now. */
+__attribute__((noinline)) static const char *ticket_from_ahead(const struct rig_node *node,
+                                                               const char *room, const char *player)
+{
+    static char token[TICKET_TEXT_MAX];
+    int64_t then_s =
+        strtoll(redis_client_ask(rig.client, "TIME", NULL)->items[0].text.ptr, NULL, 10) + 5;
+    const struct ticket_grant grant = {.issuer = SPAN("lb-test"),
+                                       .node = span_of(node->name),
+                                       .pool = span_of(node->pool),
+                                       .room = span_of(room),
+                                       .player = span_of(player),
+                                       .jti = SPAN("from-ahead"),
+                                       .issuer_epoch = 1,
+                                       .node_epoch = node->epoch,
+                                       .issued_s = then_s,
+                                       .expires_s = then_s + 10};
+    assert_true(ticket_sign(rig.keys, &grant, token, sizeof token) > 0);
+    return token;
+}
+
 static void test_players_find_back_and_finish_ends_it(void **state)
 {
     struct match m = match_of(0, "r1");
@@ -195,6 +216,10 @@ static void test_players_find_back_and_finish_ends_it(void **state)
     assert_string_equal(rig_answer_text(a, "player"), "ann");
     char ticket[TICKET_TEXT_MAX];
     (void)snprintf(ticket, sizeof ticket, "%s", rig_answer_text(a, "ticket"));
+    /* So is one from an LB that knows a later time already. */
+    a = rig_lb_ask(lbs[0].public_port, "POST", start, ticket_from_ahead(node, "r1", "ann"), NULL);
+    assert_int_equal(a->status, 200);
+    assert_string_equal(rig_answer_text(a, "player"), "ann");
     int ann = enter(node, "r1", "ann", ticket);
     (void)player_hear_with(bob, "player_joined", "\"ann\"");
 
