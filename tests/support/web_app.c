@@ -2,10 +2,12 @@
 #include "tests/support/web_app.h"
 
 #include "tests/support/cmocka.h"
+#include "tests/support/wire_client.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -227,6 +229,7 @@ struct web_app web_app_start(struct web_server_config config)
     assert_true(app.pid >= 0);
     if (app.pid == 0) {
         close(ends[0]);
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails must not leave it behind */
         exit(serve(config, ends[1]));
     }
     close(ends[1]);
@@ -242,4 +245,19 @@ void web_app_stop(struct web_app *app)
     assert_int_equal(waitpid(app->pid, &status, 0), app->pid);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
         fail_msg("the server ended with status 0x%x", (unsigned)status);
+}
+
+int web_app_stat(const struct web_app *app, const char *name)
+{
+    const char *answer = wire_ask(app->port, "GET /stats HTTP/1.1\r\nHost: t\r\n\r\n");
+    const char *at = strstr(answer, name);
+    assert_non_null(at);
+    return atoi(at + strlen(name));
+}
+
+void web_app_wait(const struct web_app *app, const char *name, int value)
+{
+    for (int i = 0; i < 500 && web_app_stat(app, name) != value; i++)
+        usleep(10000);
+    assert_int_equal(web_app_stat(app, name), value);
 }

@@ -19,6 +19,11 @@ struct web_app web_app_start(struct web_server_config config);
 /* SIGTERM, wait; fails the test unless it ends with 0 (which a leak under ASan prevents). */
 void web_app_stop(struct web_app *app);
 
+/* A number that GET /stats tells: "open=", "closed=", "gone=" ... */
+int web_app_stat(const struct web_app *app, const char *name);
+/* Until it is this; fails the test after 5 s. */
+void web_app_wait(const struct web_app *app, const char *name, int value);
+
 /* The same application in a loop of the caller's. */
 struct web_app_state {
     struct loop *loop;
