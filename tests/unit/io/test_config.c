@@ -1,100 +1,27 @@
-/* The whole configuration: file, environment and flags; and faults that say where and what is
+/* test_config.c - file, environment and flags become settings; faults say where and what is
  * allowed. */
-#include "io/config.h"
 #include "settings/rules.h"
 #include "tests/support/cmocka.h"
+#include "tests/unit/io/config_run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static const char *const reads[] = {"redis", "log", "tickets", "pools", "lb", NULL};
-static const struct config_alias aliases[] = {
-    {"--name", "lb.name"}, {"-n", "lb.name"}, {NULL, NULL}};
-static const struct config_program program = {"berth-test", "a program for the tests", reads,
-                                              aliases, NULL};
-
-/* One run of config_open on a file with this text. */
-struct run {
-    struct config *config;
-    const struct settings *s;
-    char *out, *errors;
-    size_t out_len, errors_len;
-    int exit_code;
-    char file[64];
-    const char *argv[16]; /* borrowed by the configuration */
-};
-
-static struct run *open_with(const struct config_program *p, const char *yaml, char *const *envp,
-                             const char *const *flags)
-{
-    struct run *run = calloc(1, sizeof *run);
-    assert_non_null(run);
-    const char **argv = run->argv;
-    int argc = 0;
-    argv[argc++] = "berth-test";
-    argv[argc++] = "-c";
-    argv[argc++] = run->file;
-    (void)snprintf(run->file, sizeof run->file, "/tmp/berth-config-XXXXXX");
-    int fd = mkstemp(run->file);
-    assert_true(fd >= 0);
-    assert_true(write(fd, yaml, strlen(yaml)) == (ssize_t)strlen(yaml));
-    close(fd);
-    for (; flags && *flags; flags++)
-        argv[argc++] = *flags;
-    FILE *out = open_memstream(&run->out, &run->out_len),
-         *errors = open_memstream(&run->errors, &run->errors_len);
-    assert_true(out && errors);
-    run->exit_code = -1;
-    run->config =
-        config_open(p, argc, (char *const *)(uintptr_t)argv, envp, out, errors, &run->exit_code);
-    fclose(out);
-    fclose(errors);
-    if (run->config)
-        run->s = config_settings(run->config);
-    return run;
-}
-
-static struct run *open_yaml(const char *yaml)
-{
-    return open_with(&program, yaml, NULL, NULL);
-}
-
-static void end(struct run *run)
-{
-    config_close(run->config);
-    unlink(run->file);
-    free(run->out);
-    free(run->errors);
-    free(run);
-}
-
-/* The errors with the file's name cut to "F". */
-static const char *errors_of(struct run *run)
-{
-    char *hit;
-    size_t len = strlen(run->file);
-    while ((hit = strstr(run->errors, run->file))) {
-        *hit = 'F';
-        memmove(hit + 1, hit + len, strlen(hit + len) + 1);
-    }
-    return run->errors;
-}
-
 /* The errors are exactly `want`; or begin with it when it does not end with a line feed. */
 static void expect_error(const char *yaml, const char *want)
 {
-    struct run *run = open_yaml(yaml);
+    struct config_run *run = config_run_yaml(yaml);
     assert_null(run->config);
     assert_int_equal(run->exit_code, 1);
-    const char *got = errors_of(run);
+    const char *got = config_run_errors(run);
     if (want[strlen(want) - 1] == '\n' || strncmp(got, want, strlen(want)) != 0)
         assert_string_equal(got, want);
-    end(run);
+    config_run_end(run);
 }
 
-static const struct pool_settings *pool(struct run *run, const char *name)
+static const struct pool_settings *pool(struct config_run *run, const char *name)
 {
     const struct pool_settings *found = settings_pool(run->s, span_of(name));
     assert_non_null(found);
@@ -103,7 +30,7 @@ static const struct pool_settings *pool(struct run *run, const char *name)
 
 static void test_defaults_alone_are_a_configuration(void **state)
 {
-    struct run *run = open_yaml("");
+    struct config_run *run = config_run_yaml("");
     assert_non_null(run->config);
     assert_string_equal(run->s->redis.host, "127.0.0.1");
     assert_int_equal(run->s->redis.port, 6379);
@@ -111,32 +38,32 @@ static void test_defaults_alone_are_a_configuration(void **state)
     assert_int_equal(run->s->redis.command_timeout_ms, 1000);
     assert_int_equal(run->s->pools.count, 0);
     assert_string_equal(config_where(run->config, &run->s->redis.port), "default");
-    end(run);
+    config_run_end(run);
 }
 
 static void test_reads_every_shape(void **state)
 {
-    struct run *run =
-        open_yaml("redis: {host: /run/redis.sock, db: 3}\n"
-                  "tickets:\n"
-                  "  keys:\n"
-                  "    - {kid: k2, secret: '0123456789abcdef'}\n"
-                  "    - {kid: k1, secret: fedcba9876543210}\n"
-                  "pools:\n"
-                  "  lobby:\n"
-                  "  game:\n"
-                  "    capacity: 250\n"
-                  "    probe: {kind: http, path: /ok}\n"
-                  "    access_tokens: [aaa, bbb]\n"
-                  "    scale:\n"
-                  "      provider: local\n"
-                  "      rules:\n"
-                  "        - {rule: average_connections, above: 70.5, hold: 2s}\n"
-                  "        - rule: min_ready\n"
-                  "          ready: 2\n"
-                  "lb:\n"
-                  "  peers:\n"
-                  "    lb-a: {public: '127.0.0.1:8080', admin: '[::1]:8081', owns: [game]}\n");
+    struct config_run *run = config_run_yaml(
+        "redis: {host: /run/redis.sock, db: 3}\n"
+        "tickets:\n"
+        "  keys:\n"
+        "    - {kid: k2, secret: '0123456789abcdef'}\n"
+        "    - {kid: k1, secret: fedcba9876543210}\n"
+        "pools:\n"
+        "  lobby:\n"
+        "  game:\n"
+        "    capacity: 250\n"
+        "    probe: {kind: http, path: /ok}\n"
+        "    access_tokens: [aaa, bbb]\n"
+        "    scale:\n"
+        "      provider: local\n"
+        "      rules:\n"
+        "        - {rule: average_connections, above: 70.5, hold: 2s}\n"
+        "        - rule: min_ready\n"
+        "          ready: 2\n"
+        "lb:\n"
+        "  peers:\n"
+        "    lb-a: {public: '127.0.0.1:8080', admin: '[::1]:8081', owns: [game]}\n");
     assert_string_equal(run->errors, "");
     assert_string_equal(run->s->redis.host, "/run/redis.sock");
     assert_int_equal(run->s->tickets.keys.count, 2);
@@ -164,7 +91,7 @@ static void test_reads_every_shape(void **state)
     assert_string_equal(peer->admin_listen.host, "::1");
     assert_int_equal(peer->admin_listen.port, 8081);
     assert_null(settings_pool(run->s, SPAN("none")));
-    end(run);
+    config_run_end(run);
 }
 
 static void test_flags_beat_environment_beats_file(void **state)
@@ -189,12 +116,13 @@ static void test_flags_beat_environment_beats_file(void **state)
                            "--tickets.keys.1.secret",
                            "a secret of flags",
                            NULL};
-    struct run *run = open_with(&program,
-                                "redis: {port: 1000, db: 1, namespace: n}\n"
-                                "tickets: {keys: [{kid: k1, secret: 0123456789abcdef}]}\n"
-                                "pools: {game: {lost_after: 4s, rise: 8}}\n"
-                                "lb: {peers: {lb-a: {public: 'h:1', admin: 'h:2'}}}\n",
-                                envp, flags);
+    struct config_run *run =
+        config_run_with(&config_run_program,
+                        "redis: {port: 1000, db: 1, namespace: n}\n"
+                        "tickets: {keys: [{kid: k1, secret: 0123456789abcdef}]}\n"
+                        "pools: {game: {lost_after: 4s, rise: 8}}\n"
+                        "lb: {peers: {lb-a: {public: 'h:1', admin: 'h:2'}}}\n",
+                        envp, flags);
     assert_string_equal(run->errors, "");
     assert_string_equal(run->s->redis.name_space, "n");
     assert_int_equal(run->s->redis.port, 2000);
@@ -211,7 +139,7 @@ static void test_flags_beat_environment_beats_file(void **state)
                         "environment BERTH_REDIS__PORT");
     assert_string_equal(config_where(run->config, &run->s->redis.db), "flag --redis.db");
     assert_true(strstr(config_where(run->config, &run->s->redis.name_space), ":1") != NULL);
-    end(run);
+    config_run_end(run);
 }
 
 static void test_errors_teach(void **state)
@@ -344,10 +272,10 @@ static void test_how_redis_is_reached_is_checked(void **state)
 
 static void test_what_is_no_yaml(void **state)
 {
-    struct run *run = open_yaml("redis:\n  port: 1\n bad");
+    struct config_run *run = config_run_yaml("redis:\n  port: 1\n bad");
     assert_null(run->config);
-    assert_non_null(strstr(errors_of(run), "F:3: not YAML: "));
-    end(run);
+    assert_non_null(strstr(config_run_errors(run), "F:3: not YAML: "));
+    config_run_end(run);
     expect_error("redis: {}\n---\nlog: {}\n",
                  "F:3: a second document (---): one file is one configuration\n");
     expect_error("- redis\n", "F:1: must be a mapping (name: value), not a list\n");
@@ -355,11 +283,11 @@ static void test_what_is_no_yaml(void **state)
                  "F:1: redis.port: must be an integer 1..65535, not a mapping\n");
     expect_error("{[a]: b}", "F:1: a key must be a word, not a list\n");
     const char *flags[] = {"-c", "/nonexistent/berth.yaml", NULL};
-    run = open_with(&program, "", NULL, flags);
+    run = config_run_with(&config_run_program, "", NULL, flags);
     assert_null(run->config);
     assert_string_equal(run->errors,
                         "/nonexistent/berth.yaml: cannot be read: No such file or directory\n");
-    end(run);
+    config_run_end(run);
 }
 
 static void test_all_errors_up_to_the_limit(void **state)
@@ -367,13 +295,13 @@ static void test_all_errors_up_to_the_limit(void **state)
     char yaml[2048] = "redis:\n", *at = yaml + strlen(yaml);
     for (int i = 0; i < CONFIG_ERRORS_MAX + 5; i++)
         at += sprintf(at, "  unknown%d: 1\n", i);
-    struct run *run = open_yaml(yaml);
+    struct config_run *run = config_run_yaml(yaml);
     size_t lines = 0;
     for (const char *c = run->errors; *c; c++)
         lines += *c == '\n';
     assert_int_equal(lines, CONFIG_ERRORS_MAX + 1);
     assert_non_null(strstr(run->errors, "... and 5 more\n"));
-    end(run);
+    config_run_end(run);
 }
 
 static void test_limits_of_maps_and_lists(void **state)
@@ -396,11 +324,11 @@ static void test_faults_of_flags_and_environment(void **state)
     const char *flags[] = {
         "--redis.prot", "1",    "--rediss.port",        "2", "--lobbynode.match_size", "4",
         "-x",           "word", "--tickets.keys.3.kid", "k", "--redis.port",           NULL};
-    struct run *run = open_with(&program, "", envp, flags);
+    struct config_run *run = config_run_with(&config_run_program, "", envp, flags);
     assert_null(run->config);
     assert_int_equal(run->exit_code, 2);
     assert_string_equal(
-        errors_of(run),
+        config_run_errors(run),
         "environment BERTH_POOLS__GAME__LOST_AFTER: pools.game.lost_after = 5ms: must be "
         "500ms..1h\n"
         "environment BERTH_REDS__PORT: reds.port: no such option; did you mean redis?\n"
@@ -411,235 +339,7 @@ static void test_faults_of_flags_and_environment(void **state)
         "word: unexpected word; options begin with --, and --help tells them\n"
         "flag --tickets.keys.3.kid: tickets.keys: 3: must be the number of an item, 0..0\n"
         "--redis.port: needs a value\n");
-    end(run);
-}
-
-struct changes {
-    char text[2000];
-};
-
-static void on_change(void *arg, const char *path, bool taken)
-{
-    struct changes *c = arg;
-    size_t len = strlen(c->text);
-    snprintf(c->text + len, sizeof c->text - len, "%s %s\n", path, taken ? "taken" : "restart");
-}
-
-static const char take_old[] =
-    "log: {level: info}\n"
-    "tickets: {keys: [{kid: a, secret: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}]}\n"
-    "pools: {game: {capacity: 50, retry_after: 2s, access_tokens: [token-of-old]}, lobby: {}}\n";
-
-static void test_what_may_change_is_taken_and_the_rest_is_told(void **state)
-{
-    struct run *live = open_yaml(take_old);
-    assert_non_null(live->config);
-    const struct settings *s = config_settings(live->config);
-    const struct pool_settings *game = settings_pool(s, SPAN("game"));
-    for (int i = 0; i < 3; i++) { /* again and again: nothing is left of what was taken before */
-        struct changes changes = {""};
-        struct err err;
-        char yaml[600];
-        snprintf(yaml, sizeof yaml,
-                 "log: {level: debug}\n"
-                 "tickets: {keys: [{kid: b, secret: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb},"
-                 " {kid: a, secret: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}]}\n"
-                 "pools: {lobby: {}, game: {capacity: 60, retry_after: %ds, strategy: pack,"
-                 " closed_message: back at %d, access_tokens: [token-of-new]}}\n",
-                 3 + i, i);
-        struct run *fresh = open_yaml(yaml);
-        assert_non_null(fresh->config);
-        assert_int_equal(config_take(live->config, fresh->config, on_change, &changes, &err), 0);
-        fresh->config = NULL; /* taken */
-        end(fresh);
-        assert_int_equal(s->log.level, 0);
-        assert_int_equal(s->tickets.keys.count, 2);
-        assert_string_equal(SECTION_AT(s->tickets.keys, struct ticket_key_settings, 0)->kid, "b");
-        assert_int_equal(game->retry_after_ms, 3000 + i * 1000);
-        assert_string_equal(game->access_tokens.items[0], "token-of-new");
-        assert_int_equal(game->closed_message[strlen(game->closed_message) - 1], '0' + i);
-        assert_int_equal(game->capacity, 50);
-        assert_non_null(strstr(changes.text, "pools.game.capacity restart\n"));
-        assert_non_null(strstr(changes.text, "pools.game.retry_after taken\n"));
-        assert_null(strstr(changes.text, "lobby"));
-        if (i == 0)
-            assert_non_null(strstr(changes.text, "tickets.keys taken\n"));
-    }
-    end(live);
-}
-
-static void test_a_pool_that_is_gone_refuses_everything(void **state)
-{
-    struct run *live = open_yaml(take_old),
-               *fresh = open_yaml("pools: {game: {retry_after: 9s}}\n");
-    struct err err = {0};
-    assert_int_equal(config_take(live->config, fresh->config, NULL, NULL, &err), BERTH_EINVAL);
-    assert_non_null(strstr(err.text, "pools.lobby"));
-    assert_int_equal(settings_pool(config_settings(live->config), SPAN("game"))->retry_after_ms,
-                     2000);
-    end(fresh);
-    end(live);
-}
-
-static void test_an_unknown_flag_at_the_end_is_no_flag_without_a_value(void **state)
-{
-    static const struct {
-        const char *flags[3], *says;
-    } cases[] = {
-        {{"--redis.prot", NULL},
-         "flag --redis.prot: redis.prot: no such option; did you mean port?\n"},
-        {{"--nmae", NULL}, "--nmae: no such option; did you mean --name?\n"},
-        {{"--nmae", "x", NULL}, "--nmae: no such option; did you mean --name?\n"},
-        {{"--nmae=x", NULL}, "--nmae: no such option; did you mean --name?\n"},
-        {{"--name", NULL}, "--name: needs a value\n"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct run *run = open_with(&program, "", NULL, (const char **)cases[i].flags);
-        assert_null(run->config);
-        assert_int_equal(run->exit_code, 2);
-        assert_string_equal(errors_of(run), cases[i].says);
-        end(run);
-    }
-}
-
-static void test_other_programs_sections_are_unread_unless_checking(void **state)
-{
-    const char *yaml = "lobbynode: {match_sze: 2}\n";
-    struct run *run = open_yaml(yaml);
-    assert_non_null(run->config);
-    end(run);
-    const char *flags[] = {"--check-config", NULL};
-    run = open_with(&program, yaml, NULL, flags);
-    assert_null(run->config);
-    assert_int_equal(run->exit_code, 1);
-    assert_string_equal(errors_of(run),
-                        "F:1: lobbynode.match_sze: no such option; did you mean match_size?\n");
-    end(run);
-    run = open_with(&program, "redis: {port: 7}\n", NULL, flags);
-    assert_int_equal(run->exit_code, 0);
-    assert_non_null(strstr(run->out, ": ok, 1 options set\n"));
-    end(run);
-}
-
-static void test_print_config_hides_secrets_and_names_origins(void **state)
-{
-    const char *flags[] = {"--print-config", "--redis.port=7", NULL};
-    struct run *run = open_with(
-        &program, "redis: {password: hush-hush}\nlb: {admin_token: quiet-please}\n", NULL, flags);
-    assert_int_equal(run->exit_code, 0);
-    assert_null(strstr(run->out, "hush"));
-    assert_null(strstr(run->out, "quiet"));
-    assert_non_null(strstr(run->out, "redis.password = ***"));
-    assert_non_null(strstr(run->out, "# flag --redis.port"));
-    assert_non_null(strstr(
-        run->out, "redis.host = 127.0.0.1                                           # default\n"));
-    assert_null(strstr(run->out, "lobbynode."));
-    end(run);
-}
-
-static void test_help_and_version(void **state)
-{
-    const char *help[] = {"--help", "--no-such-thing", NULL}, *version[] = {"--version", NULL};
-    struct run *run = open_with(&program, "not: [yaml", NULL, help);
-    assert_int_equal(run->exit_code, 0);
-    assert_non_null(strstr(run->out, "--redis.port"));
-    assert_non_null(strstr(run->out, "short for --lb.name"));
-    assert_null(strstr(run->out, "--lobbynode."));
-    end(run);
-    run = open_with(&program, "", NULL, version);
-    assert_string_equal(run->out, "berth-test " BERTH_VERSION "\n");
-    assert_int_equal(run->exit_code, 0);
-    end(run);
-}
-
-static void test_operands(void **state)
-{
-    const struct config_program cli = {"berth", "for people", reads, NULL, "COMMAND"};
-    const char *flags[] = {"drain", "--redis.port", "7", "gn-1", "--", "--why", NULL};
-    struct run *run = open_with(&cli, "", NULL, flags);
-    size_t count;
-    assert_string_equal(run->errors, "");
-    const char *const *words = config_operands(run->config, &count);
-    assert_int_equal(count, 3);
-    assert_string_equal(words[0], "drain");
-    assert_string_equal(words[1], "gn-1");
-    assert_string_equal(words[2], "--why");
-    assert_null(words[3]);
-    end(run);
-}
-
-static void test_reload_takes_the_new_and_keeps_the_old_on_a_fault(void **state)
-{
-    const char *flags[] = {"--redis.db=5", NULL};
-    struct run *run = open_with(&program, "redis: {port: 1}\n", NULL, flags);
-    FILE *file = fopen(run->file, "w");
-    assert_non_null(file);
-    fputs("redis: {port: 2}\n", file);
-    fclose(file);
-    struct config *fresh = config_reload(run->config, stderr);
-    assert_non_null(fresh);
-    assert_int_equal(config_settings(fresh)->redis.port, 2);
-    assert_int_equal(config_settings(fresh)->redis.db, 5); /* the flags hold */
-    assert_int_equal(run->s->redis.port, 1);               /* the old one stays valid */
-    config_close(fresh);
-    file = fopen(run->file, "w");
-    assert_non_null(file);
-    fputs("redis: {port: none}\n", file);
-    fclose(file);
-    char *text = NULL;
-    size_t len;
-    FILE *errors = open_memstream(&text, &len);
-    assert_null(config_reload(run->config, errors));
-    fclose(errors);
-    assert_non_null(strstr(text, "redis.port = none: must be an integer 1..65535"));
-    free(text);
-    end(run);
-}
-
-static void test_the_example_file_is_right(void **state)
-{
-    char path[512];
-    const char *source = getenv("BERTH_SOURCE");
-    (void)snprintf(path, sizeof path, "%s/infra/etc/berth.yaml", source ? source : ".");
-    const char *flags[] = {"-c", path, "--check-config", NULL};
-    struct run *run = open_with(&program, "", NULL, flags);
-    assert_string_equal(run->errors, "");
-    assert_int_equal(run->exit_code, 0);
-    end(run);
-}
-
-/* "    # closed: true" -> "    closed: true": the switched-off examples of the file. */
-static void uncomment(char *text)
-{
-    for (char *line = text; line && *line;
-         line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
-        char *at = line + strspn(line, " ");
-        if (at[0] != '#' || at[1] != ' ')
-            continue;
-        const char *word = at + 2 + strspn(at + 2, " ");
-        size_t len = strspn(word, "abcdefghijklmnopqrstuvwxyz_0123456789");
-        if (len && word[len] == ':')
-            memmove(at, at + 2, strlen(at + 2) + 1);
-    }
-}
-
-static void test_the_examples_switched_off_in_it_are_right_too(void **state)
-{
-    static char yaml[1 << 16];
-    char path[512];
-    const char *source = getenv("BERTH_SOURCE");
-    (void)snprintf(path, sizeof path, "%s/infra/etc/berth.yaml", source ? source : ".");
-    FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    yaml[fread(yaml, 1, sizeof yaml - 1, file)] = '\0';
-    fclose(file);
-    uncomment(yaml);
-    assert_non_null(strstr(yaml, "\n    closed: true"));
-    const char *flags[] = {"--check-config", NULL};
-    struct run *run = open_with(&program, yaml, NULL, flags);
-    assert_string_equal(run->errors, "");
-    assert_int_equal(run->exit_code, 0);
-    end(run);
+    config_run_end(run);
 }
 
 int main(void)
@@ -655,16 +355,6 @@ int main(void)
         cmocka_unit_test(test_all_errors_up_to_the_limit),
         cmocka_unit_test(test_limits_of_maps_and_lists),
         cmocka_unit_test(test_faults_of_flags_and_environment),
-        cmocka_unit_test(test_what_may_change_is_taken_and_the_rest_is_told),
-        cmocka_unit_test(test_a_pool_that_is_gone_refuses_everything),
-        cmocka_unit_test(test_an_unknown_flag_at_the_end_is_no_flag_without_a_value),
-        cmocka_unit_test(test_other_programs_sections_are_unread_unless_checking),
-        cmocka_unit_test(test_print_config_hides_secrets_and_names_origins),
-        cmocka_unit_test(test_help_and_version),
-        cmocka_unit_test(test_operands),
-        cmocka_unit_test(test_reload_takes_the_new_and_keeps_the_old_on_a_fault),
-        cmocka_unit_test(test_the_example_file_is_right),
-        cmocka_unit_test(test_the_examples_switched_off_in_it_are_right_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
