@@ -74,6 +74,10 @@ static void take_time(struct scale *s, const struct scale_event *ev)
         s->has_offset = true;
     }
     s->wall = s->has_offset ? (wall_ms_t){s->now.ms + s->offset_ms} : (wall_ms_t){0};
+    if (s->has_offset) { /* a store whose clock went back must not make a cooldown longer */
+        s->memory.out_at.ms = s->memory.out_at.ms > s->wall.ms ? s->wall.ms : s->memory.out_at.ms;
+        s->memory.in_at.ms = s->memory.in_at.ms > s->wall.ms ? s->wall.ms : s->memory.in_at.ms;
+    }
     if (s->stepped_at.ms > 0 &&
         mono_sub(s->now, s->stepped_at) > s->policy->stale_after_ms + SCALE_TICK_MS)
         scale_hold_for(s, "was_stopped");
@@ -164,10 +168,14 @@ mono_ms_t scale_deadline(const struct scale *s)
 {
     if (s->again)
         return s->now;
+    /* What is not looked at now is not due either: a retry of before the store went away would be
+     * overdue all the time. */
     mono_ms_t at = mono_add(s->now, SCALE_TICK_MS);
-    at = mono_min(at, signals_deadline(&s->signals));
+    if (s->fleet.ever && s->fleet.complete)
+        at = mono_min(at, signals_deadline(&s->signals));
     if (s->leading) {
-        at = mono_min(at, launches_deadline(&s->launches));
+        if (!scale_what_holds(s))
+            at = mono_min(at, launches_deadline(&s->launches));
         if (!s->list_pending)
             at = mono_min(at, s->list_next_at.ms > s->now.ms ? s->list_next_at : at);
     }

@@ -34,16 +34,21 @@ static void on_lead(struct scale *s, bool leading, int64_t fence)
     fleet_restart_silence(&s->fleet, s->now);
 }
 
+/* Another may have led meanwhile, and moved later than we did. */
+static void take_later(wall_ms_t *at, int64_t ms)
+{
+    if (ms > at->ms)
+        at->ms = ms;
+}
+
 static void on_plan(struct scale *s, const struct scale_plan_field *fields, size_t count,
                     struct effects *fx)
 {
     for (size_t i = 0; i < count; i++) {
         struct span record = span_of(fields[i].record);
         if (strcmp(fields[i].name, SCALE_MEMORY_FIELD) == 0) {
-            if (s->memory.out_at.ms == 0)
-                s->memory.out_at.ms = record_int_or(record, "out", 0);
-            if (s->memory.in_at.ms == 0)
-                s->memory.in_at.ms = record_int_or(record, "in", 0);
+            take_later(&s->memory.out_at, record_int_or(record, "out", 0));
+            take_later(&s->memory.in_at, record_int_or(record, "in", 0));
         } else if (strcmp(fields[i].name, BOOT_TIME_FIELD) == 0) {
             boot_time_read(&s->boot, fields[i].record);
         } else if (strcmp(fields[i].name, ROLL_FIELD) == 0) {

@@ -76,6 +76,25 @@ static void test_nothing_moves_at_rest(void **state)
     world_fini(&w);
 }
 
+/* A retry, a hold time: overdue for as long as nobody looks, and yet no reason to look at once. */
+static void test_nothing_is_due_at_once_while_the_store_is_away(void **state)
+{
+    struct world w;
+    init_at_floor(&w, 1, 10);
+    w.launch_outcome = SCALE_UNKNOWN;
+    world_load(&w, 100);
+    world_run(&w, 12000);
+    assert_true(w.launch_calls > 1);
+    world_load(&w, 10); /* a hold time begins */
+    world_run(&w, 1000);
+    w.side[0].cut = true;
+    for (int i = 0; i < 60; i++) {
+        world_run(&w, 1000);
+        assert_true(mono_before(w.now, scale_deadline(w.side[0].scale)));
+    }
+    world_fini(&w);
+}
+
 static void test_grows_after_the_hold_time_and_not_again_in_the_cooldown(void **state)
 {
     struct world w;
@@ -586,6 +605,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_floor_comes_up_once),
         cmocka_unit_test(test_nothing_moves_at_rest),
+        cmocka_unit_test(test_nothing_is_due_at_once_while_the_store_is_away),
         cmocka_unit_test(test_grows_after_the_hold_time_and_not_again_in_the_cooldown),
         cmocka_unit_test(test_a_dip_within_the_hold_time_starts_it_anew),
         cmocka_unit_test(test_dead_nodes_are_replaced_in_spite_of_the_cooldown),

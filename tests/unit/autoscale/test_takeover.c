@@ -72,6 +72,36 @@ static void test_a_leadership_that_goes_on_uses_no_token_twice_and_forgets_none(
     assert_string_not_equal(fx.item[0].name, first.name);
 }
 
+static void test_who_leads_again_heeds_the_cooldown_of_the_one_between(void **state)
+{
+    struct world w;
+    init_draining(&w, 1, 5);
+    world_depose(&w, 0);
+    take_over(&w);
+    int before = world_logged(&w, "scale_in name=");
+    for (int i = 0; i < 120 && world_logged(&w, "scale_in name=") == before; i++)
+        world_run(&w, 1000);
+    assert_int_equal(world_logged(&w, "scale_in name="), before + 1);
+    world_depose(&w, 1);
+    world_lead(&w, 0);
+    world_run(&w, 50000);
+    assert_int_equal(world_logged(&w, "scale_in name="), before + 1);
+    world_run(&w, 20000);
+    assert_int_equal(world_logged(&w, "scale_in name="), before + 2);
+    world_fini(&w);
+}
+
+static void test_a_cooldown_does_not_wait_for_a_clock_that_went_back(void **state)
+{
+    struct world w;
+    init_draining(&w, 1, 5);
+    int before = world_logged(&w, "scale_in name=");
+    w.wall_offset -= 3600 * 1000;
+    world_run(&w, 90000);
+    assert_true(world_logged(&w, "scale_in name=") > before);
+    world_fini(&w);
+}
+
 static void test_plan_written_then_crash_is_finished_by_the_next(void **state)
 {
     struct world w;
@@ -418,6 +448,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_leadership_that_goes_on_uses_no_token_twice_and_forgets_none),
+        cmocka_unit_test(test_who_leads_again_heeds_the_cooldown_of_the_one_between),
+        cmocka_unit_test(test_a_cooldown_does_not_wait_for_a_clock_that_went_back),
         cmocka_unit_test(test_plan_written_then_crash_is_finished_by_the_next),
         cmocka_unit_test(test_launched_then_crash_is_not_launched_again),
         cmocka_unit_test(test_old_plan_is_abandoned),
