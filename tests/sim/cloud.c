@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { LIST_LAG_MS = 2500, SETTLE_MS = 5000, CALL_TIMEOUT_S = 5 };
+enum { LIST_LAG_MS = 2500, CALL_TIMEOUT_S = 5 };
 enum call_kind { CALL_LAUNCH, CALL_TERMINATE, CALL_LIST };
 
 struct call {
@@ -305,7 +305,7 @@ static void provider_launch(void *provider, const char *pool, const char *token,
     c->count = count;
     (void)snprintf(c->token, sizeof c->token, "%s", token);
     (void)snprintf(c->zone, sizeof c->zone, "%s", zone != NULL ? zone : "");
-    judge_call(c->handle->proc, "launch", c->pool, c->token);
+    judge_call(c->handle->proc, "launch", c->pool, c->token, NULL);
 }
 
 static void provider_terminate(void *provider, const char *pool, const char *id,
@@ -314,7 +314,7 @@ static void provider_terminate(void *provider, const char *pool, const char *id,
     struct call *c = call_new(provider, CALL_TERMINATE, pool, arg);
     c->done = fn;
     (void)snprintf(c->token, sizeof c->token, "%s", id);
-    judge_call(c->handle->proc, "terminate", c->pool, NULL);
+    judge_call(c->handle->proc, "terminate", c->pool, NULL, c->token);
 }
 
 static void provider_list(void *provider, const char *pool, provider_listed_fn *fn, void *arg)
@@ -326,7 +326,7 @@ static void provider_list(void *provider, const char *pool, provider_listed_fn *
 extern const struct provider_kind provider_sim; /* prog_autoscale.c gives it to the program */
 const struct provider_kind provider_sim = {
     .name = "sim",
-    .settle_ms = SETTLE_MS,
+    .settle_ms = CLOUD_SETTLE_MS,
     .list_interval_ms = 1000,
     .open = provider_open,
     .close = provider_close,

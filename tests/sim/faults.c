@@ -313,8 +313,10 @@ static void end_store(struct fault *f)
         judge_store_replaced();
         shadow_store_replaced();
     }
-    if (f->kind != FAULT_STORE_CLOCK && f->kind != FAULT_STORE_HANG)
+    if (f->kind != FAULT_STORE_CLOCK && f->kind != FAULT_STORE_HANG) {
         store_server_open(&world->store);
+        world->store_back_us = sim->now_us;
+    }
 }
 
 static void begin_operator(struct fault *f)
@@ -367,6 +369,7 @@ static void on_begin(void *arg)
         break;
     case FAULT_CLOUD:
         sim_trace("fault", "cloud for_ms=%lld", (long long)(f->for_us / 1000));
+        world->cloud_trouble_us = sim->now_us + f->for_us;
         world->cloud_error = 0.3;
         world->cloud_lost = 0.5;
         break;

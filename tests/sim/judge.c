@@ -126,6 +126,7 @@ void judge_end(void)
     for (int pool = 0; pool < WORLD_POOLS; pool++)
         end_of_pool((enum pool_id)pool);
     judge_end_store();
+    judge_end_fleet();
 }
 
 void judge_start(void)

@@ -11,10 +11,19 @@ struct book_node {
     bool known;
     enum node_state state;
     int64_t epoch;
-    int64_t since_us;    /* in this state */
-    bool wanted_out;     /* somebody wants it draining */
-    int64_t reported_us; /* last report that was taken */
+    int64_t since_us;       /* in this state */
+    int64_t since_ms;       /* the same on the store's clock; 0: that one was replaced since */
+    bool wanted_out;        /* somebody wants it draining */
+    bool wanted[WANT_WHOS]; /* who */
+    int64_t wanted_us;      /* since when it is as it is */
+    int64_t reported_us;    /* last report that was taken */
+    int64_t beat_ms;        /* likewise, or its join, on the store's clock; 0: not known */
+    int64_t seq;            /* of that report */
+    int64_t conns, before;  /* players in that report, and in the one before it */
+    bool closed, drain;     /* what it said there */
     int64_t joined_us;
+    int64_t empty_us;         /* nobody is on it since; 0: somebody is */
+    unsigned proved[LBS_MAX]; /* probes in a row that each LB saw answered, in this state */
 };
 
 /* ---- judge_store.c ---- */
@@ -54,6 +63,8 @@ void judge_start_fence(void);
 void judge_move(const struct words *w, const struct resp *answer);
 void judge_sweep(const struct words *w, const struct resp *answer);
 void judge_look_nodes(void);
+/* An LB's probe of it was answered, or was not. */
+void judge_probed(size_t lb, enum pool_id pool, struct span name, int64_t epoch, bool ok);
 
 void judge_want(const struct words *w, const struct resp *answer);
 void judge_plan(const struct words *w, const struct resp *answer);
@@ -61,6 +72,7 @@ void judge_plan(const struct words *w, const struct resp *answer);
 int book_planned(enum pool_id pool, const char *token);
 void judge_start_fleet(void);
 void judge_stop_fleet(void);
+void judge_end_fleet(void);
 
 /* So many are silent at once that the mass-loss guard holds. */
 bool world_pool_guarded(enum pool_id pool);

@@ -164,7 +164,7 @@ void judge_lease(const struct words *w, const struct resp *answer)
                      holder, (long long)l->last_token, l->last_holder);
         sim_trace("store", "lease %.*s to %s", SPAN_ARG(w->list[0]), holder);
     }
-    if (!same)
+    if (!same && !(l->unknown && strcmp(l->last_holder, holder) == 0))
         l->granted_us = sim->now_us;
     (void)snprintf(l->last_holder, sizeof l->last_holder, "%s", holder);
     (void)snprintf(l->holder, sizeof l->holder, "%s", holder);

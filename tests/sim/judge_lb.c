@@ -128,6 +128,8 @@ void __wrap_lb_step(struct lb *lb, const struct lb_event *ev, struct lb_effects 
             b->told[pool][i].seen = false;
     if (b != NULL && ev->kind == LB_FOLLOW_ITEM)
         tell(b, pool, ev->item);
+    if (b != NULL && ev->kind == LB_PROBE_REPLY)
+        judge_probed((size_t)(b - judge_lbs.books), pool, ev->node, ev->node_epoch, ev->ok);
     if (b != NULL && ev->kind == LB_MOVE_REPLY && ev->code == 0 && ev->answer->word == ANSWER_OK) {
         struct told *t = judge_told(b, pool, ev->move.node, false);
         const struct node_state_record moved = {

@@ -1,8 +1,21 @@
 /* judge_moves.c - the judge on states: who moved which node from what to what, what a sweep lost
- * and forgot, and who should have been given up. */
+ * and forgot, and who should have been given up, or should not be where it is for so long. */
 #include "tests/sim/judge.h"
 
 #include "core/record.h"
+
+enum {
+    RED = 1000000000,
+    RISE = 2,                /* probes that prove a node: the default, which these worlds keep */
+    NEWS_US = 2000000,       /* a wish so young may not have been heard of yet */
+    CALM_US = 15000000,      /* nothing has happened to anybody for so long: */
+    STAY_US = 12000000,      /* then nobody joins, is lost or closes for longer than this, */
+    IGNORED_US = 8000000,    /* no wish is without effect for longer, */
+    EMPTY_US = 30000000,     /* who is wanted out is not empty and draining for longer, */
+    DONE_US = 25000000,      /* nor drained and wanted by nobody else, */
+    ENDING_US = 40000000,    /* nor being terminated */
+    GONE_AFTER_US = 8000000, /* the dead are forgotten so soon after forget_after */
+};
 
 /* docs/redis.md, "States and who moves them". */
 static bool legal(bool owner, enum node_state from, enum node_state to)
@@ -24,11 +37,11 @@ static bool legal(bool owner, enum node_state from, enum node_state to)
 }
 
 /* Nothing befell this node, and it has been reporting for a while: it must not be given up. */
-static bool well(const struct book_node *n)
+static bool well(const struct book_node *n, int64_t for_us)
 {
     const struct instance *in = world_instance(span_of(n->name));
-    return in != NULL && in->running && !in->ending &&
-           in->task.started_us < sim->now_us - 20 * SIM_S && world_calm(&in->task.proc, 20 * SIM_S);
+    return in != NULL && in->running && !in->ending && in->task.started_us < sim->now_us - for_us &&
+           world_calm(&in->task.proc, for_us);
 }
 
 static bool lbs_well(int64_t for_us)
@@ -42,8 +55,89 @@ static bool lbs_well(int64_t for_us)
 static void judge_lost(const struct book_node *n, const char *why)
 {
     sim_trace("store", "lost node=%s why=%s", n->name, why);
-    if (well(n) && lbs_well(20 * SIM_S))
+    if (well(n, 20 * SIM_S) && lbs_well(20 * SIM_S))
         sim_fail("lost: %s was given up (%s), but nothing happened to it", n->name, why);
+}
+
+/* ---- what a change leaves behind ---- */
+
+static struct span field_of(const struct book_node *n, enum key_id key)
+{
+    return keyspace_field(world->store.ks, keys_get(&world->keys[n->pool], key), span_of(n->name));
+}
+
+static const struct dict_entry *member_of(const struct book_node *n, enum key_id key)
+{
+    const struct object *o = keyspace_get(world->store.ks, keys_get(&world->keys[n->pool], key));
+    return o != NULL ? dict_find(&o->dict, span_of(n->name)) : NULL;
+}
+
+/* Of a node that is gone nothing is left. */
+static void judge_traces(const struct book_node *n)
+{
+    static const enum key_id hashes[] = {KEY_NODES, KEY_REPORTS, KEY_STATES};
+    static const enum key_id sets[] = {KEY_BEATS, KEY_LOAD};
+    for (size_t i = 0; i < sizeof hashes / sizeof *hashes; i++)
+        if (field_of(n, hashes[i]).ptr != NULL)
+            sim_fail("gone: %s is forgotten, but still in %.*s", n->name,
+                     SPAN_ARG(keys_get(&world->keys[n->pool], hashes[i])));
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
+        if (member_of(n, sets[i]) != NULL)
+            sim_fail("gone: %s is forgotten, but still in %.*s", n->name,
+                     SPAN_ARG(keys_get(&world->keys[n->pool], sets[i])));
+    if (n->wanted_out)
+        sim_fail("gone: %s is forgotten, but a wish for it stands", n->name);
+}
+
+/* The face that any API server may read: who is ready and not full has its players there. */
+static void judge_load(const struct book_node *n)
+{
+    const struct dict_entry *e = member_of(n, KEY_LOAD);
+    struct span report = field_of(n, KEY_REPORTS);
+    int64_t conns = record_int_or(report, "conns", 0), capacity = record_int_or(report, "cap", 0);
+    bool green = n->state == NODE_READY && conns < capacity;
+    double right = (double)(green ? conns : RED + conns);
+    if (e == NULL || e->score != right)
+        sim_fail("load: %s is %s with %lld of %lld players, its load is %.0f", n->name,
+                 state_word(n->state), (long long)conns, (long long)capacity,
+                 e != NULL ? e->score : -1.0);
+}
+
+/* ---- one move ---- */
+
+/* Who ends an instance must have wanted it out alone; or it is no more already. */
+static void judge_ending(const struct book_node *n)
+{
+    const struct instance *in = world_instance(span_of(n->name));
+    if (in == NULL || in->gone || in->ending)
+        return;
+    if (!n->wanted[WANT_BY_AUTOSCALE])
+        sim_fail("scale-in: %s is to be ended, but the autoscaler does not want it out", n->name);
+    bool others = n->wanted[WANT_BY_NODE] || n->wanted[WANT_BY_OPERATOR];
+    if (others && n->wanted_us < sim->now_us - NEWS_US && world_store_calm(5 * SIM_S))
+        sim_fail("scale-in: %s is to be ended, but others want it out, too", n->name);
+}
+
+static void judge_goal(const struct book_node *was, enum node_state to, bool owner,
+                       struct span holder)
+{
+    const struct instance *in = world_instance(span_of(was->name));
+    if (to == NODE_LOST)
+        judge_lost(was, "probes");
+    if (to == NODE_DRAINED && !was->closed && was->beat_ms > 0)
+        sim_fail("drained: %s never said that its door is closed", was->name);
+    if (to == NODE_DRAINED && in != NULL && in->running && prog_node_conns(in->task.app) > 0)
+        sim_fail("drained: %s is said to be, with %u players on it", was->name,
+                 prog_node_conns(in->task.app));
+    if (to == NODE_TERMINATING)
+        judge_ending(was);
+    if (to == NODE_GONE && !owner && in != NULL && !in->gone && in->running)
+        sim_fail("gone: %s is forgotten, its instance runs", was->name);
+    if (to != NODE_READY || !owner || !world_store_calm(60 * SIM_S))
+        return;
+    for (size_t i = 0; i < world->lb_count; i++)
+        if (strncmp(holder.ptr, world->lb[i].proc.name, 4) == 0 && was->proved[i] < RISE)
+            sim_fail("ready: %s was not proved by %s", was->name, world->lb[i].proc.name);
 }
 
 void judge_move(const struct words *w, const struct resp *answer)
@@ -70,12 +164,7 @@ void judge_move(const struct words *w, const struct resp *answer)
     if (!legal(owner, from, to))
         sim_fail("move: %s went from %s to %s by %s", n->name, state_word(from), state_word(to),
                  owner ? "the owner" : "the leader");
-    if (to == NODE_LOST)
-        judge_lost(n, "probes");
-    struct span report =
-        keyspace_field(world->store.ks, keys_get(&world->keys[pool], KEY_REPORTS), a[2]);
-    if (to == NODE_DRAINED && record_int_or(report, "closed", 0) != 1)
-        sim_fail("drained: %s never said that its door is closed", n->name);
+    judge_goal(&was, to, owner, a[1]);
     book_refresh(n);
     enum node_state now = NODE_GONE;
     if (n->known)
@@ -83,6 +172,52 @@ void judge_move(const struct words *w, const struct resp *answer)
     if (now != to)
         sim_fail("move: %s was moved to %s, but it is %s", n->name, state_word(to),
                  state_word(now));
+    if (to == NODE_GONE) {
+        judge_traces(n);
+        return;
+    }
+    if (n->epoch != was.epoch)
+        sim_fail("move: %s has epoch %lld, and after it %lld", n->name, (long long)was.epoch,
+                 (long long)n->epoch);
+    struct span token = a[1];
+    (void)span_cut(&token, ' ');
+    (void)span_cut(&token, ' ');
+    if (record_int_or(field_of(n, KEY_STATES), "fence", 0) != book_number(token))
+        sim_fail("move: %s does not say under which token it was moved", n->name);
+    judge_load(n);
+}
+
+void judge_probed(size_t lb, enum pool_id pool, struct span name, int64_t epoch, bool ok)
+{
+    struct book_node *n = book_open(pool, name, false);
+    if (n != NULL && n->epoch == epoch)
+        n->proved[lb] = ok ? n->proved[lb] + 1 : 0;
+}
+
+/* ---- a sweep ---- */
+
+static void judge_swept(struct book_node *n)
+{
+    const struct pool_settings *s = world->pools[n->pool];
+    judge_lost(n, "silent");
+    if (n->known && n->reported_us > sim->now_us - 1500 * SIM_MS && world_store_calm(10 * SIM_S) &&
+        world->clock_trouble_us < sim->now_us - 10 * SIM_S)
+        sim_fail("lost: %s is silent they say, but it reported %lld ms ago", n->name,
+                 (long long)((sim->now_us - n->reported_us) / 1000));
+    int64_t silent_ms = judge_store_ms() - n->beat_ms;
+    if (n->beat_ms > 0 && silent_ms < s->lost_after_ms)
+        sim_fail("lost: %s is given up for its silence of %lld ms", n->name, (long long)silent_ms);
+    if (n->state == NODE_LOST || n->state == NODE_TERMINATING)
+        sim_fail("lost: %s is given up, but it was %s", n->name, state_word(n->state));
+}
+
+static void judge_forgotten(struct book_node *n)
+{
+    int64_t lost_ms = judge_store_ms() - n->since_ms;
+    if (n->state != NODE_LOST)
+        sim_fail("gone: %s was forgotten while %s", n->name, state_word(n->state));
+    if (n->since_ms > 0 && lost_ms < world->pools[n->pool]->forget_after_ms)
+        sim_fail("gone: %s was forgotten after %lld ms", n->name, (long long)lost_ms);
 }
 
 void judge_sweep(const struct words *w, const struct resp *answer)
@@ -90,11 +225,12 @@ void judge_sweep(const struct words *w, const struct resp *answer)
     enum pool_id pool = world_pool_of_key(w->list[0]);
     const struct span *a = w->list + w->nkeys;
     size_t losable = 0;
-    if (span_is(answer->items[0].text, "GUARD"))
-        judge_must_hold("sweep", w->list[0], a[0]);
-    if (!span_is(answer->items[0].text, "OK"))
+    bool guarded = span_is(answer->items[0].text, "GUARD");
+    if (!guarded && !span_is(answer->items[0].text, "OK"))
         return;
     judge_must_hold("sweep", w->list[0], a[0]);
+    if (guarded)
+        return;
     for (size_t i = 0; i < book_count(); i++) {
         const struct book_node *n = book_at(i);
         losable += n->pool == pool && n->known && n->state != NODE_LOST &&
@@ -105,11 +241,12 @@ void judge_sweep(const struct words *w, const struct resp *answer)
     for (size_t i = 0; i < lost->count; i++) {
         struct book_node *n = book_open(pool, lost->items[i].text, true);
         alarming += n->state != NODE_DRAINED;
-        judge_lost(n, "silent");
-        if (n->known && n->reported_us > sim->now_us - 1500 * SIM_MS &&
-            world_store_calm(10 * SIM_S) && world->clock_trouble_us < sim->now_us - 10 * SIM_S)
-            sim_fail("lost: %s is silent they say, but it reported %lld ms ago", n->name,
-                     (long long)((sim->now_us - n->reported_us) / 1000));
+        judge_swept(n);
+        book_refresh(n);
+        if (!n->known || n->state != NODE_LOST)
+            sim_fail("lost: %s was given up, but it is %s", n->name,
+                     n->known ? state_word(n->state) : "gone");
+        judge_load(n);
     }
     size_t guard = (size_t)world->pools[pool]->guard_percent;
     if (guard > 0 && alarming > 1 && alarming * 100 > losable * guard)
@@ -117,26 +254,81 @@ void judge_sweep(const struct words *w, const struct resp *answer)
                  world->pools[pool]->name);
     for (size_t i = 0; i < gone->count; i++) {
         struct book_node *n = book_open(pool, gone->items[i].text, true);
-        if (n->state != NODE_LOST)
-            sim_fail("gone: %s was forgotten while %s", n->name, state_word(n->state));
+        judge_forgotten(n);
+        book_refresh(n);
+        judge_traces(n);
     }
     for (size_t i = 0; i < book_count(); i++)
         if (book_at(i)->pool == pool)
             book_refresh(book_at(i));
 }
 
-/* A node that is dead for long is not ready any more. */
+/* ---- looking around ---- */
+
+/* A node that is dead for long is given up, and then forgotten. */
+static void look_at_dead(const struct instance *in, const struct book_node *n)
+{
+    int64_t dead_us = sim->now_us - in->gone_us;
+    int64_t forget_us = world->pools[n->pool]->forget_after_ms * 1000 + GONE_AFTER_US;
+    bool losable = n->state != NODE_LOST && n->state != NODE_TERMINATING;
+    if (dead_us > 12 * SIM_S && losable && !world_pool_guarded(in->pool))
+        sim_fail("dead: %s is gone for %.1f s and still %s", in->id, (double)dead_us / 1e6,
+                 state_word(n->state));
+    if (n->state == NODE_LOST && sim->now_us - n->since_us > forget_us)
+        sim_fail("dead: %s is lost for %.1f s and not forgotten", in->id,
+                 (double)(sim->now_us - n->since_us) / 1e6);
+}
+
+/* Nobody is where it is for longer than it takes. */
+static void look_at_living(const struct instance *in, const struct book_node *n)
+{
+    int64_t stays_us = sim->now_us - n->since_us, wished_us = sim->now_us - n->wanted_us;
+    bool out = n->wanted_out || n->drain;
+    bool passing = n->state == NODE_JOINING || n->state == NODE_LOST || n->state == NODE_CLOSING;
+    if (passing && stays_us > STAY_US)
+        sim_fail("liveness: %s is %s for %.1f s", n->name, state_word(n->state),
+                 (double)stays_us / 1e6);
+    if (n->state == NODE_READY && n->wanted_out && wished_us > IGNORED_US)
+        sim_fail("liveness: %s is wanted out for %.1f s and still ready", n->name,
+                 (double)wished_us / 1e6);
+    bool leaving = n->state == NODE_DRAINING || n->state == NODE_DRAINED;
+    if (leaving && !out && wished_us > IGNORED_US && stays_us > IGNORED_US)
+        sim_fail("liveness: %s is %s, and nobody wants it out", n->name, state_word(n->state));
+    if (n->state == NODE_DRAINING && out && n->empty_us > 0 && stays_us > EMPTY_US &&
+        n->empty_us < sim->now_us - EMPTY_US)
+        sim_fail("liveness: %s is draining, and empty for %.1f s", n->name,
+                 (double)(sim->now_us - n->empty_us) / 1e6);
+    if (in->ending)
+        return;
+    bool clouded = world->cloud_trouble_us > sim->now_us - ENDING_US ||
+                   world->config.cloud_error + world->config.cloud_lost > 0;
+    bool own = n->wanted[WANT_BY_AUTOSCALE] && !n->wanted[WANT_BY_NODE] &&
+               !n->wanted[WANT_BY_OPERATOR] && wished_us > DONE_US;
+    if (n->state == NODE_DRAINED && own && stays_us > DONE_US && !clouded)
+        sim_fail("liveness: %s is drained for %.1f s and not ended", n->name,
+                 (double)stays_us / 1e6);
+    if (n->state == NODE_TERMINATING && stays_us > ENDING_US && !clouded)
+        sim_fail("liveness: %s is being ended for %.1f s, nobody asks the cloud", n->name,
+                 (double)stays_us / 1e6);
+}
+
 void judge_look_nodes(void)
 {
-    for (size_t i = 0; i < world->instance_count; i++) {
-        const struct instance *in = &world->instances[i];
-        const struct book_node *n = book_node(in->pool, span_of(in->id));
-        bool dead = in->gone && in->gone_us < sim->now_us - 12 * SIM_S;
-        if (dead && n != NULL && n->state == NODE_READY && lbs_well(12 * SIM_S) &&
-            world_store_calm(25 * SIM_S) && world->clock_trouble_us < sim->now_us - 12 * SIM_S &&
-            !world_pool_guarded(in->pool))
-            sim_fail("dead: %s is gone for %.1f s and still ready", in->id,
-                     (double)(sim->now_us - in->gone_us) / 1e6);
+    for (size_t i = 0; i < book_count(); i++) {
+        struct book_node *n = book_at(i);
+        const struct instance *in = world_instance(span_of(n->name));
+        bool empty = in != NULL && in->running && prog_node_conns(in->task.app) == 0;
+        if (!empty)
+            n->empty_us = 0;
+        else if (n->empty_us == 0)
+            n->empty_us = sim->now_us;
+        if (in == NULL || !n->known || !lbs_well(CALM_US) || !world_store_calm(25 * SIM_S) ||
+            world->clock_trouble_us > sim->now_us - CALM_US)
+            continue;
+        if (in->gone)
+            look_at_dead(in, n);
+        else if (well(n, CALM_US))
+            look_at_living(in, n);
     }
 }
 

@@ -80,29 +80,36 @@ static bool read_state(enum pool_id pool, struct span name, enum node_state *ret
     return state_parse(span_of(word), ret_state);
 }
 
-static bool wanted_out(enum pool_id pool, const char *name)
+static void read_wishes(struct book_node *n)
 {
-    static const char *const who[] = {"node", "operator", "autoscale"};
-    struct span wants = keys_get(&world->keys[pool], KEY_WANTS);
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const who[WANT_WHOS] = {"node", "operator", "autoscale"};
+    struct span wants = keys_get(&world->keys[n->pool], KEY_WANTS);
+    bool changed = false;
+    n->wanted_out = false;
+    for (size_t i = 0; i < WANT_WHOS; i++) {
         char field[96];
-        (void)snprintf(field, sizeof field, "%s|%s", name, who[i]);
+        (void)snprintf(field, sizeof field, "%s|%s", n->name, who[i]);
         struct span row = keyspace_field(world->store.ks, wants, span_of(field));
-        if (row.ptr != NULL && memmem(row.ptr, row.len, "want=draining", 13) != NULL)
-            return true;
+        bool out = row.ptr != NULL && memmem(row.ptr, row.len, "want=draining", 13) != NULL;
+        changed |= out != n->wanted[i];
+        n->wanted[i] = out;
+        n->wanted_out |= out;
     }
-    return false;
+    if (changed)
+        n->wanted_us = sim->now_us;
 }
 
 /* Take over what the store says of this node, and judge the step from what was. */
 void book_refresh(struct book_node *n)
 {
     enum node_state state;
-    int64_t epoch;
+    int64_t epoch = 0;
     bool known = read_state(n->pool, span_of(n->name), &state, &epoch);
-    n->wanted_out = known && wanted_out(n->pool, n->name);
+    read_wishes(n);
     if (known && (!n->known || n->state != state || n->epoch != epoch)) {
         n->since_us = sim->now_us;
+        n->since_ms = judge_store_ms();
+        memset(n->proved, 0, sizeof n->proved);
         n->state = state;
         n->epoch = epoch;
     }
@@ -145,6 +152,14 @@ static void on_report(const struct words *w, const struct resp *answer)
         sim_fail("report: %s sent what cannot be read: %s", n->name, err.text);
         return;
     }
+    if (report.seq > n->seq) {
+        n->beat_ms = judge_store_ms();
+        n->before = n->conns;
+        n->conns = report.conns;
+        n->closed = report.closed;
+        n->drain = report.drain;
+        n->seq = report.seq;
+    }
     const struct instance *in = world_instance(span_of(n->name));
     if (report.closed && report.conns > 0)
         sim_fail("door: %s says it is closed and empty, and holds %lld players", n->name,
@@ -179,6 +194,9 @@ static void on_join(const struct words *w, const struct resp *answer)
         return;
     book_refresh(n);
     n->joined_us = sim->now_us;
+    n->beat_ms = judge_store_ms();
+    n->seq = n->conns = n->before = 0;
+    n->closed = n->drain = false;
     if (known && n->epoch < before)
         sim_fail("epoch: %s had %lld and was given %lld", n->name, (long long)before,
                  (long long)n->epoch);
@@ -278,8 +296,11 @@ static void on_script(void *arg, const struct words *w, const struct resp *answe
 void judge_store_replaced(void)
 {
     judge_fence_replaced();
-    for (size_t i = 0; i < book.node_count; i++)
-        book_refresh(&book.nodes[i]);
+    for (size_t i = 0; i < book.node_count; i++) {
+        struct book_node *n = &book.nodes[i];
+        book_refresh(n);
+        n->beat_ms = n->since_ms = n->seq = 0;
+    }
 }
 
 /* ---- the end ---- */

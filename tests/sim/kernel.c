@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+enum { RUNS_MAX = 20000 }; /* of one process within a second; what spins runs 40,000 times */
+
 struct sim *sim;
 
 static struct heap {
@@ -200,8 +202,20 @@ void proc_fini(struct proc *p)
     procs[p->host] = NULL;
 }
 
+/* A timer that is overdue for ever: a process that spins. */
+static void count_run(struct proc *p)
+{
+    int64_t second = sim->now_us / SIM_S;
+    if (p->busy_s != second)
+        p->runs = 0;
+    p->busy_s = second;
+    if (++p->runs > RUNS_MAX)
+        sim_fail("busy: %s has run %u times within a second", p->name, p->runs);
+}
+
 void proc_run(struct proc *p, void (*fn)(void *arg), void *arg)
 {
+    count_run(p);
     struct proc *was = sim->current;
     sim->current = p;
     fn(arg);

@@ -30,7 +30,8 @@ static const struct field fields[] = {
     FIELD(lobby_min, 1, 50), FIELD(lobby_max, 1, 50),    FIELD(lobby_capacity, 4, 1000),
     FIELD(game_min, 1, 50),  FIELD(game_max, 1, 100),    FIELD(game_capacity, 4, 1000),
     FIELD(boot_s, 0, 60),    FIELD(cloud_error, 0, 1),   FIELD(cloud_lost, 0, 1),
-    FIELD(loss, 0, 0.5),
+    FIELD(loss, 0, 0.5),     FIELD(shrink_s, 0, 600),    FIELD(in_cooldown_s, 0, 600),
+    FIELD(min_ready, 0, 1),
 };
 
 static void set_drawn(struct world_config *c, uint64_t seed)
@@ -44,8 +45,9 @@ static void set_drawn(struct world_config *c, uint64_t seed)
         [FAULT_WEATHER] = 2,        [FAULT_CLOUD] = 3,        [FAULT_OPERATOR] = 3,
         [FAULT_PEER_CUT] = 3,
     };
-    struct rng rng;
+    struct rng rng, policy;
     rng_seed(&rng, seed ^ 0x776f726c64);
+    rng_seed(&policy, seed ^ 0x706f6c696379);
     *c = (struct world_config){
         .warm_s = 12,
         .faults_s = (double)draw(&rng, 20, 40),
@@ -63,6 +65,10 @@ static void set_drawn(struct world_config *c, uint64_t seed)
         .game_max = (double)draw(&rng, 5, 7),
         .game_capacity = (double)draw(&rng, 20, 40),
         .boot_s = (double)draw(&rng, 1, 6),
+        .shrink_s = (double)draw(&policy, 2, 8),
+        .in_cooldown_s = (double)draw(&policy, 3, 9),
+        /* Without that rule the floor is held by the arbiter alone. */
+        .min_ready = chance(&policy, 0.5) ? 1 : 0,
         .cloud_error = chance(&rng, 0.3) ? 0.1 : 0,
         .cloud_lost = chance(&rng, 0.3) ? 0.1 : 0,
         .loss = chance(&rng, 0.2) ? 0.01 : 0,
@@ -165,8 +171,12 @@ int world_config_draw(struct world_config *config, uint64_t seed, const char *pa
 /* ---- berth.yaml ---- */
 
 static size_t write_pool(char *buf, size_t size, const char *name, double capacity, double min,
-                         double max, double boot_s, bool rooms)
+                         double max, const struct world_config *c)
 {
+    char min_ready[64] = "";
+    if (c->min_ready > 0)
+        (void)snprintf(min_ready, sizeof min_ready, "        - {rule: min_ready, ready: %d}\n",
+                       (int)min);
     int n = snprintf(
         buf, size,
         "  %s:\n    capacity: %d\n    lost_after: 3s\n    forget_after: 20s\n    ticket_ttl: 8s\n"
@@ -174,13 +184,12 @@ static size_t write_pool(char *buf, size_t size, const char *name, double capaci
         "    retry_after: 1s\n    probe:\n      joining_interval: 500ms\n      interval: 3s\n"
         "      timeout: 1s\n"
         "    scale:\n      provider: local\n      min: %d\n      max: %d\n      max_step: 3\n"
-        "      out_cooldown: 4s\n      in_cooldown: 9s\n      boot_timeout: %ds\n"
+        "      out_cooldown: 4s\n      in_cooldown: %ds\n      boot_timeout: %ds\n"
         "      launch_backoff: 1s\n      launch_backoff_max: 4s\n      halt_retry: 5s\n"
-        "      rules:\n        - {rule: min_ready, ready: %d}\n"
-        "        - {rule: headroom, percent: 80}\n"
+        "      rules:\n%s        - {rule: headroom, percent: 80, shrink_after: %ds}\n"
         "        - {rule: average_connections, above: %d, below: %d, hold: 3s}\n",
-        name, (int)capacity, (int)min, (int)max, (int)boot_s + 14, (int)min, (int)(capacity * 0.7),
-        (int)(capacity * 0.25));
+        name, (int)capacity, (int)min, (int)max, (int)c->in_cooldown_s, (int)c->boot_s + 14,
+        min_ready, (int)c->shrink_s, (int)(capacity * 0.7), (int)(capacity * 0.25));
     return (size_t)n;
 }
 
@@ -194,9 +203,9 @@ static int configure(const struct world_config *c, struct err *err)
         "pools:\n",
         STORE_PORT);
     n += write_pool(text + n, sizeof text - n, "lobby", c->lobby_capacity, c->lobby_min,
-                    c->lobby_max, c->boot_s, false);
+                    c->lobby_max, c);
     n += write_pool(text + n, sizeof text - n, "game", c->game_capacity, c->game_min, c->game_max,
-                    c->boot_s, true);
+                    c);
     n += (size_t)snprintf(text + n, sizeof text - n,
                           "lb:\n  nodes_max: 256\n  failback_after: 3s\n  peers:\n");
     for (int i = 0; i < (int)c->lbs; i++)
@@ -237,6 +246,7 @@ int world_start(const struct world_config *config, struct keyspace_lua *lua, str
     world->lb_count = (size_t)config->lbs;
     world->autoscale_count = (size_t)config->autoscalers;
     world->store_trouble_us = world->weather_trouble_us = world->clock_trouble_us = -60 * SIM_S;
+    world->cloud_trouble_us = -60 * SIM_S;
     world->faults_from_us = (int64_t)(config->warm_s * 1e6);
     world->faults_until_us = world->faults_from_us + (int64_t)(config->faults_s * 1e6);
     world->quiet_from_us = world->faults_until_us;

@@ -19,6 +19,7 @@ enum {
     AUTOSCALE_PORT = FIRST_PORT + 30,
 };
 enum pool_id { POOL_LOBBY, POOL_GAME, WORLD_POOLS };
+enum { CLOUD_SETTLE_MS = 5000 }; /* the cloud says: so long its lists lag at most */
 
 /* Sizes and faults; each may be set by --world FILE, else drawn from the seed. Times in seconds. */
 struct world_config {
@@ -32,6 +33,9 @@ struct world_config {
     double lbs, autoscalers;
     double lobby_min, lobby_max, lobby_capacity;
     double game_min, game_max, game_capacity;
+    double shrink_s;                /* a pool shrinks to what was needed in this time */
+    double in_cooldown_s;           /* from one scale-in to the next */
+    double min_ready;               /* the rule of this name is used: 0, 1 */
     double boot_s;                  /* of an instance, at most */
     double cloud_error, cloud_lost; /* share of calls, all the time */
     double loss;                    /* of packets, all the time */
@@ -91,6 +95,8 @@ struct world {
     struct keys keys[WORLD_POOLS];
     const struct pool_settings *pools[WORLD_POOLS];
     int64_t store_trouble_us, weather_trouble_us, clock_trouble_us; /* until then */
+    int64_t cloud_trouble_us;                                       /* likewise */
+    int64_t store_back_us; /* the store took connections again, after it took none; 0: never */
     int64_t faults_from_us, faults_until_us, quiet_from_us, end_us;
     bool arrivals_over;
     uint64_t met, failed, placed;
@@ -152,9 +158,9 @@ void judge_stop(void);
 void judge_store_replaced(void);
 void judge_launch(struct instance *const *made, size_t count, enum pool_id pool, const char *token,
                   int wanted, size_t before);
-/* token: of a launch; NULL otherwise. */
+/* token: of a launch; id: of an instance to be terminated; NULL otherwise. */
 void judge_call(const struct proc *autoscaler, const char *what, enum pool_id pool,
-                const char *token);
+                const char *token, const char *id);
 /* judge_match.c: ALL_CONNECTED; `what` was heard of somebody in a room; a match is over; a report.
  */
 void judge_matched(const struct player *player, const struct player_event *ev);
