@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { PLAYERS_MAX = 1 << 26 }; /* 67 million: a room may be each one's */
+
 void merge_print(const struct tally *tally, double seconds, bool interrupted)
 {
     char text[8192], took[32] = "";
@@ -50,8 +52,12 @@ static int add_players(void *arg, struct span line, struct err *err)
     size_t *players = arg;
     int64_t n;
     if (line.len > 6 && memcmp(line.ptr, "tally ", 6) == 0 &&
-        record_int((struct span){line.ptr + 6, line.len - 6}, "players", &n) && n > 0)
+        record_int((struct span){line.ptr + 6, line.len - 6}, "players", &n) && n > 0) {
+        if (n > PLAYERS_MAX || *players + (size_t)n > PLAYERS_MAX)
+            return err_set(err, BERTH_EFULL, "players=%lld: more than %d in all", (long long)n,
+                           PLAYERS_MAX);
         *players += (size_t)n;
+    }
     return 0;
 }
 

@@ -170,6 +170,7 @@ size_t tally_line(const struct tally *tally, char *buf, size_t size)
 /* ---- for another process ---- */
 
 enum { LINE_SIZE = HISTOGRAM_BUCKETS * 16 + 256 };
+#define NUMBER_MAX INT64_C(1000000000000000)
 
 static const char *const reason_kinds[] = {"failures", "retries", "kills"};
 
@@ -222,6 +223,12 @@ void tally_write(const struct tally *tally, void (*write)(void *arg, const char 
     write(arg, line);
 }
 
+/* A count of another process: so many that all of them add up. */
+static bool number(struct span record, const char *name, int64_t *ret_value)
+{
+    return record_int(record, name, ret_value) && *ret_value >= 0 && *ret_value <= NUMBER_MAX;
+}
+
 static int add_timed(struct tally *tally, struct span record)
 {
     static _Thread_local struct histogram h;
@@ -229,9 +236,9 @@ static int add_timed(struct tally *tally, struct span record)
     int64_t count, sum, max;
     struct span buckets;
     memset(&h, 0, sizeof h);
-    if (record_text(record, "step", step, sizeof step) < 0 ||
-        !record_int(record, "count", &count) || !record_int(record, "sum", &sum) ||
-        !record_int(record, "max", &max) || !record_raw(record, "buckets", &buckets))
+    if (record_text(record, "step", step, sizeof step) < 0 || !number(record, "count", &count) ||
+        !number(record, "sum", &sum) || !number(record, "max", &max) ||
+        !record_raw(record, "buckets", &buckets))
         return BERTH_EPROTO;
     h.count = (uint64_t)count;
     h.sum = (uint64_t)sum;
@@ -241,7 +248,8 @@ static int add_timed(struct tally *tally, struct span record)
     while (buckets.len > 0) { /* "index:count," each */
         struct span in = span_cut(&buckets, ','), index = span_cut(&in, ':');
         int64_t i, n;
-        if (!span_int(index, &i) || !span_int(in, &n) || i < 0 || i >= HISTOGRAM_BUCKETS || n < 0)
+        if (!span_int(index, &i) || !span_int(in, &n) || i < 0 || i >= HISTOGRAM_BUCKETS || n < 0 ||
+            n > NUMBER_MAX)
             return BERTH_EPROTO;
         h.buckets[i] = (uint64_t)n;
     }
@@ -258,7 +266,7 @@ static int add_reason(struct tally *tally, struct span record)
     char kind[16], why[40];
     int64_t count;
     if (record_text(record, "kind", kind, sizeof kind) < 0 ||
-        record_text(record, "why", why, sizeof why) < 0 || !record_int(record, "count", &count))
+        record_text(record, "why", why, sizeof why) < 0 || !number(record, "count", &count))
         return BERTH_EPROTO;
     for (size_t i = 0; i < 3; i++)
         if (strcmp(kind, reason_kinds[i]) == 0) {
@@ -273,8 +281,8 @@ static int add_room(struct tally *tally, struct span record)
     char id[PLAYER_ID_MAX], node[PLAYER_ID_MAX];
     int64_t met, split;
     if (record_text(record, "id", id, sizeof id) < 0 ||
-        record_text(record, "node", node, sizeof node) < 0 || !record_int(record, "met", &met) ||
-        !record_int(record, "split", &split))
+        record_text(record, "node", node, sizeof node) < 0 || !number(record, "met", &met) ||
+        met > UINT32_MAX || !record_int(record, "split", &split))
         return BERTH_EPROTO;
     int rc = met_on(tally, span_of(id), node, (uint32_t)met);
     uint32_t slot = strmap_get(&tally->room_of, span_of(id));
@@ -296,7 +304,7 @@ static int add_totals(struct tally *tally, struct span record)
                   {"retried", &tally->retried}, {"events", &tally->events_in}};
     int64_t value;
     for (size_t i = 0; i < sizeof totals / sizeof *totals; i++) {
-        if (!record_int(record, totals[i].name, &value) || value < 0)
+        if (!number(record, totals[i].name, &value))
             return BERTH_EPROTO;
         *totals[i].to += (uint64_t)value;
     }
