@@ -38,9 +38,18 @@ static bool port_ok(int64_t port)
     return port >= 1 && port <= 65535;
 }
 
+/* A name or an address; empty is fine. It goes to the resolver, to logs and to people. */
+static bool host_ok(struct span host)
+{
+    for (size_t i = 0; i < host.len; i++)
+        if (host.ptr[i] <= ' ' || host.ptr[i] >= 0x7f || host.ptr[i] == '[' || host.ptr[i] == ']')
+            return false;
+    return true;
+}
+
 static bool place_set(struct wire_redis_place *place, struct span host, int64_t port)
 {
-    if (!port_ok(port) || !span_copy(host, place->host, sizeof place->host))
+    if (!port_ok(port) || !host_ok(host) || !span_copy(host, place->host, sizeof place->host))
         return false;
     place->port = (int)port;
     return true;
@@ -82,7 +91,7 @@ bool wire_redis_place_parse(struct span text, int port, struct wire_redis_place 
                 return false;
         }
     }
-    if (host.len == 0 || memchr(host.ptr, ' ', host.len) || !place_set(&place, host, number))
+    if (host.len == 0 || !place_set(&place, host, number))
         return false;
     *ret_place = place;
     return true;

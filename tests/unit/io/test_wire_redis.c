@@ -62,16 +62,10 @@ static void test_errors_that_lead_elsewhere(void **state)
 
 static void test_other_errors_are_answers(void **state)
 {
-    static const char *const answers[] = {"ERR wrong",
-                                          "MOVED",
-                                          "MOVED 1",
-                                          "MOVED x 127.0.0.1:1",
-                                          "MOVED 1 127.0.0.1:0",
-                                          "MOVED 1 127.0.0.1:70000",
-                                          "ASK 1 nowhere",
-                                          "READONLYX",
-                                          "NOPERM this user",
-                                          ""};
+    static const char *const answers[] = {
+        "ERR wrong",           "MOVED",           "MOVED 1",          "MOVED x 127.0.0.1:1",
+        "MOVED 1 127.0.0.1:0", "MOVED 1 a\x01:1", "MOVED 1 [::1]:1",  "MOVED 1 127.0.0.1:70000",
+        "ASK 1 nowhere",       "READONLYX",       "NOPERM this user", ""};
     struct wire_redis_place place;
     for (size_t i = 0; i < sizeof answers / sizeof *answers; i++)
         assert_int_equal(verdict(answers[i], &place), WIRE_REDIS_ANSWER);
