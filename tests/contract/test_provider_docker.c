@@ -3,6 +3,7 @@
 #include "autoscale/docker_json.h"
 #include "autoscale/provider.h"
 #include "tests/support/cmocka.h"
+#include "tests/support/provider_ear.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -10,8 +11,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define DEADLINE_MS 10000
 
 struct harness {
     char directory[64], socket[96];
@@ -23,19 +22,9 @@ struct harness {
     struct docker_pool_settings pool;
     const char *command[1], *env[1], *binds[1];
     void *provider;
-    int answers, awaited;
-    enum scale_outcome outcome;
-    size_t n;
-    char ids[8][NAME_SIZE];
-    struct fleet_listed listed[8];
-    char error[512];
-    struct timer deadline;
+    struct provider_ear ear;
+    struct heard a;
 };
-
-static void on_deadline(void *arg)
-{
-    fail_msg("no answer in time");
-}
 
 static void start_server(struct harness *h)
 {
@@ -103,7 +92,8 @@ static int setup(void **state)
                                                   .pull_timeout_ms = 5000,
                                                   .stop_grace_ms = 5000,
                                                   .pools = {&h->pool, 1}};
-    timer_init(&h->deadline, h->loop, on_deadline, h);
+    provider_ear_init(&h->ear, h->loop);
+    h->a.ear = &h->ear;
     open_provider(h);
     return 0;
 }
@@ -149,59 +139,23 @@ static void set_mode(struct harness *h, const char *mode)
     fclose(f);
 }
 
-static void on_launched(void *arg, enum scale_outcome outcome, const char (*ids)[NAME_SIZE],
-                        size_t count, const char *error)
-{
-    struct harness *h = arg;
-    h->answers++;
-    h->outcome = outcome;
-    h->n = count;
-    for (size_t i = 0; i < count && i < 8; i++)
-        memcpy(h->ids[i], ids[i], NAME_SIZE);
-    snprintf(h->error, sizeof h->error, "%s", error ? error : "");
-    if (--h->awaited == 0)
-        loop_stop(h->loop);
-}
-
-static void on_done(void *arg, enum scale_outcome outcome, const char *error)
-{
-    on_launched(arg, outcome, NULL, 0, error);
-}
-
-static void on_listed(void *arg, const struct fleet_listed *items, size_t count, const char *error)
-{
-    struct harness *h = arg;
-    if (count > 0)
-        memcpy(h->listed, items, (count < 8 ? count : 8) * sizeof *items);
-    on_launched(arg, error ? SCALE_NOT_DONE : SCALE_DONE, NULL, 0, error);
-    h->n = count;
-}
-
-static void await(struct harness *h, int answers)
-{
-    h->awaited = answers;
-    timer_start(&h->deadline, DEADLINE_MS, 0);
-    loop_run(h->loop);
-    timer_stop(&h->deadline);
-}
-
 static void launch(struct harness *h, const char *token, int count)
 {
-    provider_docker.launch(h->provider, "game", token, count, "", on_launched, h);
-    await(h, 1);
+    provider_docker.launch(h->provider, "game", token, count, "", heard_launched, &h->a);
+    provider_ear_await(&h->ear, 1);
 }
 
 static void terminate(struct harness *h, const char *id)
 {
-    provider_docker.terminate(h->provider, "game", id, on_done, h);
-    await(h, 1);
+    provider_docker.terminate(h->provider, "game", id, heard_done, &h->a);
+    provider_ear_await(&h->ear, 1);
 }
 
 static size_t list(struct harness *h)
 {
-    provider_docker.list(h->provider, "game", on_listed, h);
-    await(h, 1);
-    return h->n;
+    provider_docker.list(h->provider, "game", heard_listed, &h->a);
+    provider_ear_await(&h->ear, 1);
+    return h->a.n;
 }
 
 /* How many requests begin so. */
@@ -222,9 +176,9 @@ static void test_launch_list_terminate(void **state)
     struct harness *h = *state;
     static char text[65536];
     launch(h, "tok-1", 2);
-    assert_int_equal(h->outcome, SCALE_DONE);
-    assert_int_equal(h->n, 2);
-    assert_string_equal(h->ids[1], "game-tok-1-2");
+    assert_int_equal(h->a.outcome, SCALE_DONE);
+    assert_int_equal(h->a.n, 2);
+    assert_string_equal(h->a.ids[1], "game-tok-1-2");
     assert_int_equal(asked(h, "POST /v1.43/containers/create?name=berth.game-tok-1-1 "), 1);
     assert_int_equal(asked(h, "POST /v1.43/containers/berth.game-tok-1-2/start "), 1);
     (void)file_of(h, "requests", text, sizeof text);
@@ -234,15 +188,15 @@ static void test_launch_list_terminate(void **state)
     assert_non_null(strstr(text, "\"Env\":[\"LEVEL=3\",\"BERTH_POOL=game\""));
     assert_non_null(strstr(text, "\"NanoCpus\":500000000"));
     assert_int_equal(list(h), 2);
-    assert_string_equal(h->listed[0].token, "tok-1");
-    assert_in_range(h->listed[0].age_ms, 5000, 60000);
-    assert_false(h->listed[0].ending);
+    assert_string_equal(h->a.listed[0].token, "tok-1");
+    assert_in_range(h->a.listed[0].age_ms, 5000, 60000);
+    assert_false(h->a.listed[0].ending);
     terminate(h, "game-tok-1-1");
-    assert_int_equal(h->outcome, SCALE_DONE);
+    assert_int_equal(h->a.outcome, SCALE_DONE);
     assert_int_equal(asked(h, "POST /v1.43/containers/berth.game-tok-1-1/stop?t=5 "), 1);
     assert_int_equal(list(h), 1);
     terminate(h, "game-tok-1-1"); /* gone: what was wanted */
-    assert_int_equal(h->outcome, SCALE_DONE);
+    assert_int_equal(h->a.outcome, SCALE_DONE);
     assert_int_equal(asked(h, "GET /version "), 1); /* agreed upon once */
 }
 
@@ -251,8 +205,8 @@ static void test_the_token_never_makes_a_second_set(void **state)
     struct harness *h = *state;
     launch(h, "tok-1", 2);
     launch(h, "tok-1", 2);
-    assert_int_equal(h->outcome, SCALE_DONE);
-    assert_int_equal(h->n, 2);
+    assert_int_equal(h->a.outcome, SCALE_DONE);
+    assert_int_equal(h->a.n, 2);
     assert_int_equal(list(h), 2);
 }
 
@@ -261,16 +215,16 @@ static void test_a_lost_answer_is_found_again(void **state)
     struct harness *h = *state;
     set_mode(h, "create=lose create=lose"); /* libcurl itself asks once more on a new connection */
     launch(h, "tok-1", 1);
-    assert_int_equal(h->outcome, SCALE_UNKNOWN);
+    assert_int_equal(h->a.outcome, SCALE_UNKNOWN);
     assert_int_equal(list(h), 1); /* made, not started */
     launch(h, "tok-1", 1);
-    assert_int_equal(h->outcome, SCALE_DONE);
+    assert_int_equal(h->a.outcome, SCALE_DONE);
     assert_int_equal(list(h), 1);
     set_mode(h, "stop=lose stop=lose");
     terminate(h, "game-tok-1-1");
-    assert_int_equal(h->outcome, SCALE_UNKNOWN);
+    assert_int_equal(h->a.outcome, SCALE_UNKNOWN);
     terminate(h, "game-tok-1-1");
-    assert_int_equal(h->outcome, SCALE_DONE);
+    assert_int_equal(h->a.outcome, SCALE_DONE);
     assert_int_equal(list(h), 0);
 }
 
@@ -279,13 +233,14 @@ static void test_no_image(void **state)
     struct harness *h = *state;
     h->pool.image = "nosuch:1";
     launch(h, "tok-1", 1);
-    assert_int_equal(h->outcome, SCALE_NOT_DONE);
-    assert_string_equal(h->error, "HTTP 404: No such image: nosuch:1 (autoscale.docker.pull = no: "
-                                  "berth does not pull images)");
+    assert_int_equal(h->a.outcome, SCALE_NOT_DONE);
+    assert_string_equal(h->a.error,
+                        "HTTP 404: No such image: nosuch:1 (autoscale.docker.pull = no: "
+                        "berth does not pull images)");
     h->settings.docker.pull = true;
     launch(h, "tok-2", 1);
-    assert_int_equal(h->outcome, SCALE_NOT_DONE);
-    assert_string_equal(h->error, "HTTP 404: pull access denied for nosuch:1");
+    assert_int_equal(h->a.outcome, SCALE_NOT_DONE);
+    assert_string_equal(h->a.error, "HTTP 404: pull access denied for nosuch:1");
     assert_int_equal(asked(h, "POST /v1.43/images/create?fromImage=nosuch%3A1 "), 1);
 }
 
@@ -295,8 +250,8 @@ static void test_an_image_is_pulled(void **state)
     h->pool.image = "registry.example:5000/studio/node";
     h->settings.docker.pull = true;
     launch(h, "tok-1", 2);
-    assert_int_equal(h->outcome, SCALE_DONE);
-    assert_int_equal(h->n, 2);
+    assert_int_equal(h->a.outcome, SCALE_DONE);
+    assert_int_equal(h->a.n, 2);
     assert_int_equal(asked(h, "POST /v1.43/images/create?fromImage="
                               "registry.example%3A5000%2Fstudio%2Fnode&tag=latest "),
                      1);
@@ -308,14 +263,14 @@ static void test_a_part_is_told_as_it_is(void **state)
     launch(h, "tok-1", 1);
     set_mode(h, "create=500");
     launch(h, "tok-2", 3);
-    assert_int_equal(h->outcome, SCALE_NOT_DONE);
-    assert_string_equal(h->error, "HTTP 500: driver failed programming external connectivity");
+    assert_int_equal(h->a.outcome, SCALE_NOT_DONE);
+    assert_string_equal(h->a.error, "HTTP 500: driver failed programming external connectivity");
     set_mode(h, "start=500");
     launch(h, "tok-3", 2);
-    assert_int_equal(h->outcome, SCALE_NOT_DONE);
+    assert_int_equal(h->a.outcome, SCALE_NOT_DONE);
     set_mode(h, "");
     launch(h, "tok-3", 2); /* asked again: the one that was made is started */
-    assert_int_equal(h->n, 2);
+    assert_int_equal(h->a.n, 2);
 }
 
 static void test_those_that_ended_by_themselves_are_removed(void **state)
@@ -338,10 +293,10 @@ static void test_the_same_asked_again_joins_what_runs(void **state)
 {
     struct harness *h = *state;
     set_mode(h, "create=slow");
-    provider_docker.launch(h->provider, "game", "tok-1", 1, "", on_launched, h);
-    provider_docker.launch(h->provider, "game", "tok-1", 1, "", on_launched, h);
-    await(h, 2);
-    assert_int_equal(h->n, 1);
+    provider_docker.launch(h->provider, "game", "tok-1", 1, "", heard_launched, &h->a);
+    provider_docker.launch(h->provider, "game", "tok-1", 1, "", heard_launched, &h->a);
+    provider_ear_await(&h->ear, 2);
+    assert_int_equal(h->a.n, 1);
     assert_int_equal(asked(h, "POST /v1.43/containers/create"), 1);
 }
 
@@ -350,11 +305,11 @@ static void test_no_engine(void **state)
     struct harness *h = *state;
     h->settings.docker.socket = "/nonexistent/docker.sock";
     launch(h, "tok-1", 1);
-    assert_int_equal(h->outcome, SCALE_NOT_DONE);
-    assert_true(strlen(h->error) > 0);
-    provider_docker.list(h->provider, "game", on_listed, h);
-    await(h, 1);
-    assert_true(strlen(h->error) > 0);
+    assert_int_equal(h->a.outcome, SCALE_NOT_DONE);
+    assert_true(strlen(h->a.error) > 0);
+    provider_docker.list(h->provider, "game", heard_listed, &h->a);
+    provider_ear_await(&h->ear, 1);
+    assert_true(strlen(h->a.error) > 0);
 }
 
 static void test_list_fails_as_a_whole(void **state)
@@ -362,9 +317,9 @@ static void test_list_fails_as_a_whole(void **state)
     struct harness *h = *state;
     launch(h, "tok-1", 1);
     set_mode(h, "list=500");
-    provider_docker.list(h->provider, "game", on_listed, h);
-    await(h, 1);
-    assert_non_null(strstr(h->error, "HTTP 500"));
+    provider_docker.list(h->provider, "game", heard_listed, &h->a);
+    provider_ear_await(&h->ear, 1);
+    assert_non_null(strstr(h->a.error, "HTTP 500"));
     assert_int_equal(list(h), 1);
 }
 
@@ -372,14 +327,14 @@ static void test_closing_answers_everything(void **state)
 {
     struct harness *h = *state;
     set_mode(h, "create=slow");
-    h->awaited = 99;
-    provider_docker.launch(h->provider, "game", "tok-1", 1, "", on_launched, h);
+    h->ear.awaited = 99;
+    provider_docker.launch(h->provider, "game", "tok-1", 1, "", heard_launched, &h->a);
     while (asked(h, "POST /v1.43/containers/create") == 0)
         ev_run(loop_ev(h->loop), EVRUN_NOWAIT);
     provider_docker.close(h->provider);
     h->provider = NULL;
-    assert_int_equal(h->answers, 1);
-    assert_int_equal(h->outcome, SCALE_UNKNOWN);
+    assert_int_equal(h->a.count, 1);
+    assert_int_equal(h->a.outcome, SCALE_UNKNOWN);
 }
 
 static void test_pool_without_an_image_is_refused(void **state)

@@ -3,6 +3,7 @@
 #include "autoscale/exec_json.h"
 #include "autoscale/provider.h"
 #include "tests/support/cmocka.h"
+#include "tests/support/provider_ear.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -10,18 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define DEADLINE_MS 10000
-
-struct answer {
-    int count; /* of answers */
-    enum scale_outcome outcome;
-    size_t n;
-    char ids[8][NAME_SIZE];
-    struct fleet_listed listed[8];
-    char error[256];
-    struct harness *harness;
-};
 
 struct harness {
     char directory[64], script[96];
@@ -32,15 +21,9 @@ struct harness {
     struct exec_pool_settings pool;
     const char *command[1];
     void *provider;
-    struct answer a, b;
-    int awaited;
-    struct timer deadline;
+    struct heard a, b;
+    struct provider_ear ear;
 };
-
-static void on_deadline(void *arg)
-{
-    fail_msg("no answer in time");
-}
 
 /* A script that keeps its instances as files of its directory: DIR/ID holds the token. */
 static const char body[] =
@@ -136,8 +119,8 @@ static int setup(void **state)
                                      .name_space = "berth"};
     h->provider = provider_exec.open(&env, &err);
     assert_non_null(h->provider);
-    h->a.harness = h->b.harness = h;
-    timer_init(&h->deadline, h->loop, on_deadline, h);
+    h->a.ear = h->b.ear = &h->ear;
+    provider_ear_init(&h->ear, h->loop);
     return 0;
 }
 
@@ -146,7 +129,7 @@ static int teardown(void **state)
     struct harness *h = *state;
     char command[128];
     provider_exec.close(h->provider);
-    timer_stop(&h->deadline);
+    timer_stop(&h->ear.deadline);
     loop_destroy(h->loop);
     close(h->pipe[0]);
     close(h->pipe[1]);
@@ -156,52 +139,16 @@ static int teardown(void **state)
     return 0;
 }
 
-static void on_launched(void *arg, enum scale_outcome outcome, const char (*ids)[NAME_SIZE],
-                        size_t count, const char *error)
-{
-    struct answer *a = arg;
-    a->count++;
-    a->outcome = outcome;
-    a->n = count;
-    for (size_t i = 0; i < count && i < 8; i++)
-        memcpy(a->ids[i], ids[i], NAME_SIZE);
-    snprintf(a->error, sizeof a->error, "%s", error ? error : "");
-    if (--a->harness->awaited == 0)
-        loop_stop(a->harness->loop);
-}
-
-static void on_done(void *arg, enum scale_outcome outcome, const char *error)
-{
-    on_launched(arg, outcome, NULL, 0, error);
-}
-
-static void on_listed(void *arg, const struct fleet_listed *items, size_t count, const char *error)
-{
-    struct answer *a = arg;
-    if (count > 0)
-        memcpy(a->listed, items, (count < 8 ? count : 8) * sizeof *items);
-    on_launched(arg, error ? SCALE_NOT_DONE : SCALE_DONE, NULL, 0, error);
-    a->n = count;
-}
-
-static void await(struct harness *h, int answers)
-{
-    h->awaited = answers;
-    timer_start(&h->deadline, DEADLINE_MS, 0);
-    loop_run(h->loop);
-    timer_stop(&h->deadline);
-}
-
 static void launch(struct harness *h, const char *token, int count)
 {
-    provider_exec.launch(h->provider, "game", token, count, "", on_launched, &h->a);
-    await(h, 1);
+    provider_exec.launch(h->provider, "game", token, count, "", heard_launched, &h->a);
+    provider_ear_await(&h->ear, 1);
 }
 
 static size_t list(struct harness *h)
 {
-    provider_exec.list(h->provider, "game", on_listed, &h->a);
-    await(h, 1);
+    provider_exec.list(h->provider, "game", heard_listed, &h->a);
+    provider_ear_await(&h->ear, 1);
     return h->a.n;
 }
 
@@ -209,9 +156,9 @@ static void test_launch_list_terminate(void **state)
 {
     struct harness *h = *state;
     char line[512];
-    provider_exec.launch(h->provider, "game", "tok-1", 2, "z-9", on_launched, &h->a);
+    provider_exec.launch(h->provider, "game", "tok-1", 2, "z-9", heard_launched, &h->a);
     assert_int_equal(h->a.count, 0); /* never from within */
-    await(h, 1);
+    provider_ear_await(&h->ear, 1);
     assert_int_equal(h->a.outcome, SCALE_DONE);
     assert_int_equal(h->a.n, 2);
     assert_string_equal(h->a.ids[1], "i-tok-1-2");
@@ -225,8 +172,8 @@ static void test_launch_list_terminate(void **state)
     assert_string_equal(h->a.listed[0].zone, "z-1");
     assert_int_equal(h->a.listed[0].age_ms, 12000);
     assert_true(h->a.listed[0].ending);
-    provider_exec.terminate(h->provider, "game", "i-tok-1-1", on_done, &h->a);
-    await(h, 1);
+    provider_exec.terminate(h->provider, "game", "i-tok-1-1", heard_done, &h->a);
+    provider_ear_await(&h->ear, 1);
     assert_int_equal(h->a.outcome, SCALE_DONE);
     calls(h, "terminate", line, sizeof line);
     assert_string_equal(line, "terminate i-tok-1-1 {\"version\":1,\"operation\":\"terminate\","
@@ -323,13 +270,12 @@ static void test_one_that_hangs_is_ended_and_delays_no_other(void **state)
     struct harness *h = *state;
     h->settings.exec.launch_timeout_ms = 600;
     set_mode(h, "hang");
-    provider_exec.launch(h->provider, "game", "tok", 1, "", on_launched, &h->a);
-    h->awaited = 2;
-    timer_start(&h->deadline, DEADLINE_MS, 0);
+    provider_exec.launch(h->provider, "game", "tok", 1, "", heard_launched, &h->a);
+    provider_ear_expect(&h->ear, 2);
     while (calls(h, "hangs launch", NULL, 0) == 0)
         ev_run(loop_ev(h->loop), EVRUN_NOWAIT);
     set_mode(h, "");
-    provider_exec.list(h->provider, "game", on_listed, &h->b);
+    provider_exec.list(h->provider, "game", heard_listed, &h->b);
     while (h->b.count == 0)
         ev_run(loop_ev(h->loop), EVRUN_ONCE);
     assert_int_equal(h->a.count, 0); /* the list came first */
@@ -343,9 +289,9 @@ static void test_the_same_asked_again_joins_what_runs(void **state)
 {
     struct harness *h = *state;
     set_mode(h, "slow");
-    provider_exec.launch(h->provider, "game", "tok", 2, "", on_launched, &h->a);
-    provider_exec.launch(h->provider, "game", "tok", 2, "", on_launched, &h->b);
-    await(h, 2);
+    provider_exec.launch(h->provider, "game", "tok", 2, "", heard_launched, &h->a);
+    provider_exec.launch(h->provider, "game", "tok", 2, "", heard_launched, &h->b);
+    provider_ear_await(&h->ear, 2);
     assert_int_equal(calls(h, "launch", NULL, 0), 1);
     assert_int_equal(h->b.outcome, SCALE_DONE);
     assert_int_equal(h->b.n, 2);
@@ -356,12 +302,12 @@ static void test_so_many_at_once_and_no_more(void **state)
     struct harness *h = *state;
     h->settings.exec.commands_max = 1;
     set_mode(h, "slow");
-    provider_exec.launch(h->provider, "game", "one", 1, "", on_launched, &h->a);
-    provider_exec.launch(h->provider, "game", "two", 1, "", on_launched, &h->b);
-    await(h, 1);
+    provider_exec.launch(h->provider, "game", "one", 1, "", heard_launched, &h->a);
+    provider_exec.launch(h->provider, "game", "two", 1, "", heard_launched, &h->b);
+    provider_ear_await(&h->ear, 1);
     assert_int_equal(h->a.count + h->b.count, 1);
     assert_true(calls(h, "launch", NULL, 0) <= 2);
-    await(h, 1);
+    provider_ear_await(&h->ear, 1);
     assert_int_equal(h->b.outcome, SCALE_DONE);
 }
 
@@ -369,11 +315,11 @@ static void test_closing_answers_everything(void **state)
 {
     struct harness *h = *state;
     set_mode(h, "hang");
-    h->awaited = 99;
-    provider_exec.launch(h->provider, "game", "one", 1, "", on_launched, &h->a);
+    h->ear.awaited = 99;
+    provider_exec.launch(h->provider, "game", "one", 1, "", heard_launched, &h->a);
     while (calls(h, "launch", NULL, 0) == 0)
         ev_run(loop_ev(h->loop), EVRUN_NOWAIT);
-    provider_exec.terminate(h->provider, "game", "x", on_done, &h->b);
+    provider_exec.terminate(h->provider, "game", "x", heard_done, &h->b);
     provider_exec.close(h->provider);
     h->provider = NULL;
     assert_int_equal(h->a.count, 1);
@@ -403,9 +349,9 @@ static void test_pool_without_a_command_is_refused(void **state)
 static void test_standing_still_runs_nothing(void **state)
 {
     struct harness *h = *state;
-    provider_exec.launch(h->provider, "game", "tok", 1, "", on_launched, &h->a);
+    provider_exec.launch(h->provider, "game", "tok", 1, "", heard_launched, &h->a);
     usleep(1000000);
-    await(h, 1);
+    provider_ear_await(&h->ear, 1);
     assert_int_equal(h->a.outcome, SCALE_UNKNOWN);
     assert_int_equal(calls(h, "launch", NULL, 0), 0);
 }
