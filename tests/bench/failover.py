@@ -24,7 +24,7 @@ import time
 import http.client
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
-from pair import TOKEN, Client, Failed, Pair, Redis, listens, now_ms, wait  # noqa: E402
+from pair import TOKEN, Client, Failed, Pair, Redis, now_ms, wait  # noqa: E402
 
 FAILBACK_AFTER_MS = 1000
 

@@ -4,46 +4,15 @@ Nobody is lost, nothing is launched, no room moves, no session ends, and every p
 says so. At rest a node is lost after --lost-after seconds of silence; the store is away for --away.
 """
 import argparse
-import http.client
-import json
 import os
 import signal
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
-from fleet import Failed, Fleet, record, wait  # noqa: E402
+from fleet import Failed, Fleet, Load, record, wait  # noqa: E402
 
 SIZE = 2
-
-
-class Load(threading.Thread):
-    """Asks for a place all the time, as players without a room and as ones of rooms that are known."""
-
-    def __init__(self, fleet, rooms):
-        super().__init__(daemon=True)
-        self.fleet, self.rooms, self.over, self.asked, self.failed = fleet, rooms, False, 0, []
-
-    def ask(self, query):
-        line = http.client.HTTPConnection("127.0.0.1", self.fleet.lb_port, timeout=5)
-        line.request("GET", f"/v1/pools/game/endpoint{query}")
-        answer = line.getresponse()
-        body = json.loads(answer.read())
-        line.close()
-        return answer.status, body
-
-    def run(self):
-        while not self.over:
-            room, player, node = self.rooms[self.asked % len(self.rooms)]
-            for query in ("", f"?room={room}&player={player}"):
-                status, body = self.ask(query)
-                self.asked += 1
-                if status != 200:
-                    self.failed.append(body.get("detail"))
-                elif query and (body["node"] != node or body.get("moved")):
-                    self.failed.append(f"{room} was on {node}: {body}")
-            time.sleep(0.01)
 
 
 def run(fleet, away_s, lost_after_s):

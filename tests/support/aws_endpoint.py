@@ -14,7 +14,6 @@ import re
 import secrets
 import signal
 import socketserver
-import subprocess
 import sys
 import threading
 import time

@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from urllib.parse import urlparse
 
@@ -304,3 +305,34 @@ class Fleet:
     def comer(self):
         """A new player, connected to its node."""
         return Player(*wait("berth-lb has a node for a player", self.endpoint))
+
+
+class Load(threading.Thread):
+    """Asks for a place all the time, as players without a room and as ones of rooms that are known; `failed` tells what went wrong.
+
+    rooms: (room, player, node) each. Ends when `over` is set.
+    """
+
+    def __init__(self, fleet, rooms):
+        super().__init__(daemon=True)
+        self.fleet, self.rooms, self.over, self.asked, self.failed = fleet, rooms, False, 0, []
+
+    def ask(self, query):
+        line = http.client.HTTPConnection("127.0.0.1", self.fleet.lb_port, timeout=5)
+        line.request("GET", f"/v1/pools/game/endpoint{query}")
+        answer = line.getresponse()
+        body = json.loads(answer.read())
+        line.close()
+        return answer.status, body
+
+    def run(self):
+        while not self.over:
+            room, player, node = self.rooms[self.asked % len(self.rooms)]
+            for query in ("", f"?room={room}&player={player}"):
+                status, body = self.ask(query)
+                self.asked += 1
+                if status != 200:
+                    self.failed.append(body.get("detail"))
+                elif query and (body["node"] != node or body.get("moved")):
+                    self.failed.append(f"{room} was on {node}: {body}")
+            time.sleep(0.01)
