@@ -145,6 +145,16 @@ int pending_admitted(struct pending *p, uint32_t slot, uint32_t issuer, int64_t 
 /* The number of an issuer, added if need be; PENDING_NONE: too many. */
 uint32_t pending_issuer(struct pending *p, struct span name, int64_t epoch);
 
+/* Admitted counts of this slot are about to be told. */
+static inline void pending_prefetch(const struct pending *p, uint32_t slot)
+{
+    uint32_t lane = p->first[slot].lane;
+    const char *at = p->lanes + (size_t)lane * p->lane_size;
+    if (lane != PENDING_NONE)
+        for (size_t i = 0; i < p->lane_size; i += 64)
+            __builtin_prefetch(at + i);
+}
+
 /* Drop everything of a slot. */
 void pending_drop(struct pending *p, uint32_t slot);
 /* What a slot owes, added up. */

@@ -235,6 +235,21 @@ static int64_t reconcile(struct pool *pool, uint32_t slot, const struct admitted
     return owed;
 }
 
+uint32_t pool_expect(const struct pool *pool, struct span name, bool soon)
+{
+    if (!soon) {
+        strmap_expect(&pool->names, name);
+        return POOL_NONE;
+    }
+    uint32_t slot = strmap_guess(&pool->names, name);
+    if (slot == POOL_NONE)
+        return slot;
+    __builtin_prefetch(&pool->nodes[slot], 1);
+    __builtin_prefetch(&pool->reported[slot], 1);
+    pending_prefetch(&pool->pending, slot);
+    return slot;
+}
+
 int pool_report(struct pool *pool, struct pool_now now, uint32_t slot,
                 const struct pool_report *report)
 {

@@ -121,6 +121,11 @@ int pool_join(struct pool *pool, struct pool_now now, const struct pool_info *in
 int pool_report(struct pool *pool, struct pool_now now, uint32_t slot,
                 const struct pool_report *report);
 
+/* A report of this node will come: have in the cache what it touches. To be said twice, some eight
+ * reports ahead, and when there are some four to go (soon). Returns the slot that it probably has
+ * (right unless the name is not known), once it is soon; else POOL_NONE. */
+uint32_t pool_expect(const struct pool *pool, struct span name, bool soon);
+
 /* Do not choose this node for now, whatever its state; or do again. It stays in the sums. A new
  * epoch is not doubted. */
 void pool_doubt(struct pool *pool, uint32_t slot, bool doubted);

@@ -49,7 +49,8 @@ void elsewhere_list(const struct elsewhere *elsewhere, elsewhere_put_fn *put, vo
         bool told = false;
         for (uint32_t i = 0; i < elsewhere->rooms.count; i++) {
             const struct strmap_entry *entry = &elsewhere->rooms.entries[i];
-            if (entry->value != endpoint)
+            struct span room = {entry->key, entry->len};
+            if (strmap_get(&elsewhere->rooms, room) != endpoint)
                 continue;
             if (!told) {
                 put(arg, SPAN("@"));
@@ -57,7 +58,7 @@ void elsewhere_list(const struct elsewhere *elsewhere, elsewhere_put_fn *put, vo
                 put(arg, SPAN("\n"));
             }
             told = true;
-            put(arg, (struct span){entry->key, entry->len});
+            put(arg, room);
             put(arg, SPAN("\n"));
         }
     }

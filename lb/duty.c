@@ -104,8 +104,9 @@ static void closing(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
 static void returned(struct lb *lb, struct lb_pool *pool, struct lb_node *node, bool wanted_out,
                      struct lb_effects *fx)
 {
-    bool fresh = node->report.at.ms > node->state.since.ms &&
-                 mono_sub(lb->now, node->heard_at) < pool->config.settings->lost_after_ms;
+    bool fresh =
+        node->report.at.ms > node->state.since.ms &&
+        mono_sub(lb->now, view_heard_at(pool, node)) < pool->config.settings->lost_after_ms;
     if (fresh)
         move(lb, pool, node, wanted_out ? NODE_DRAINING : NODE_JOINING, "reports_again", fx);
 }

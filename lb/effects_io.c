@@ -354,6 +354,12 @@ static void on_item(void *arg, const struct feed_item *item)
               (struct lb_event){.kind = LB_FOLLOW_ITEM, .pool = pool->index, .item = item});
 }
 
+static void on_expect(void *arg, struct span node, bool soon)
+{
+    const struct app_pool *pool = arg;
+    lb_expect(pool->app->lb, pool->index, node, soon);
+}
+
 static void on_lost(void *arg, const char *why)
 {
     struct app_pool *pool = arg;
@@ -367,6 +373,7 @@ int app_follow(struct app *app, struct app_pool *pool, const struct redis_config
     const struct store_follow_events events = {.begin_snapshot = on_begin,
                                                .end_snapshot = on_end,
                                                .item = on_item,
+                                               .expect = on_expect,
                                                .lost = on_lost,
                                                .arg = pool};
     pool->follow = store_follow_create(app->loop, &app->log, config, &pool->keys, &events, err);

@@ -76,15 +76,18 @@ static void doubt(struct lb *lb, struct lb_pool *pool)
     bool heard = false;
     for (uint32_t slot = 0; trusted && !heard && slot < slots; slot++) {
         const struct lb_node *node = &pool->nodes[slot];
-        heard = node->used && node->state.state == NODE_READY &&
-                mono_sub(lb->now, node->heard_at) < limit_ms;
+        heard = mono_sub(lb->now, pool->nodes_heard[slot]) < limit_ms && node->used &&
+                node->state.state == NODE_READY;
     }
+    bool any_doubted = pool->doubted > 0;
     pool->doubted = 0;
     for (uint32_t slot = 0; slot < slots; slot++) {
+        bool silent = mono_sub(lb->now, pool->nodes_heard[slot]) >= limit_ms;
+        if (!silent && !any_doubted)
+            continue; /* most, and without a look at anything but when they were heard */
         struct lb_node *node = &pool->nodes[slot];
         if (!node->used)
             continue;
-        bool silent = mono_sub(lb->now, node->heard_at) >= limit_ms;
         node->doubted = heard && silent && node->state.state == NODE_READY;
         pool_doubt(pool->table, slot, node->doubted);
         pool->doubted += node->doubted;

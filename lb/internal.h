@@ -64,34 +64,37 @@ struct lb_probe {
     char why[32];
 };
 
+/* From the end of `state` to the counts of `report` is what a report touches: two cache lines. */
 struct lb_node {
-    bool used;  /* then the table has this slot */
-    bool seen;  /* in the whole read under way */
-    bool roomy; /* has ever had a room: others ask for it */
-    char name[KEYS_NAME_MAX + 1];
-    struct node_info info;
+    struct node_state_record state;
+    int64_t epoch; /* info.epoch */
+    bool used;     /* then the table has this slot */
+    bool seen;     /* in the whole read under way */
+    bool roomy;    /* has ever had a room: others ask for it */
     bool has_state;
     bool vouched; /* was ready before the store lost its memory: handed out though it is joining
                      again */
-    int64_t first_epoch; /* of this process: it has had all since this one */
-    struct node_state_record state;
-    struct lb_report report;
-    mono_ms_t heard_at; /* when the last report was made, on our clock */
-    struct lb_probe probe;
-    struct lb_move move;
     bool moving;
-    mono_ms_t move_at; /* moving: when it was sent; else: not before this */
-    bool doubted;      /* silent while others are heard: not handed out here */
-    bool quiet;        /* empty since quiet_at */
-    mono_ms_t quiet_at;
+    bool doubted; /* silent while others are heard: not handed out here */
+    bool quiet;   /* empty since quiet_at */
     bool stuck_told;
-};
+    struct lb_report report;
+    struct lb_probe probe;
+    int64_t first_epoch; /* of this process: it has had all since this one */
+    mono_ms_t move_at;   /* moving: when it was sent; else: not before this */
+    mono_ms_t quiet_at;
+    struct lb_move move;
+    char name[KEYS_NAME_MAX + 1];
+    struct node_info info;
+} __attribute__((aligned(64)));
 
 struct lb_pool {
     struct lb_pool_config config;
     size_t index;
-    struct pool *table;              /* est and pick; its slots index nodes and wants */
-    struct lb_node *nodes;           /* nodes_max */
+    struct pool *table;    /* est and pick; its slots index nodes and wants */
+    struct lb_node *nodes; /* nodes_max; zeroed as far as nodes_zeroed */
+    uint32_t nodes_zeroed;
+    mono_ms_t *nodes_heard;          /* nodes_max: when the last report was made, on our clock */
     struct want (*wants)[WANT_WHOS]; /* nodes_max */
     uint64_t nodes_dropped;          /* the table was full */
     struct want closed_want;
@@ -133,7 +136,7 @@ struct lb_pool {
     struct heap_store probe_store;
     heap_entry **probe_tables;
     struct heap probes[PROBE_QUEUES]; /* of an owner: by when they are to be sent; [0]: empty */
-    bool guarded;    /* since guarded_since, last at guarded_at */
+    bool guarded;                     /* since guarded_since, last at guarded_at */
     mono_ms_t guarded_since, guarded_at, guard_told_at;
     mono_ms_t guard_open_until; /* let go until then */
     int64_t failing,
@@ -177,10 +180,10 @@ struct lb {
     mono_ms_t now;
     uint64_t serial;
     bool stopping, again;
-    mono_ms_t *dues; /* of each pool: nothing is due there before this */
-    mono_ms_t due;   /* the first of them */
-    bool out;        /* of service, at an operator's wish: others are to own */
-    bool store_lost; /* told, and not back yet */
+    mono_ms_t *dues;      /* of each pool: nothing is due there before this */
+    mono_ms_t due;        /* the first of them */
+    bool out;             /* of service, at an operator's wish: others are to own */
+    bool store_lost;      /* told, and not back yet */
     bool able, able_told; /* could we own a pool; does who is up know what we last said */
     size_t me;            /* among peers */
     mono_ms_t probe_credit_at;
@@ -227,6 +230,12 @@ struct lb_node *view_find(struct lb_pool *pool, struct span name);
 /* The wish in force: a report that says drain=1 counts as the node's own. NULL: none. */
 const struct want *view_want(const struct lb *lb, const struct lb_pool *pool,
                              const struct lb_node *node);
+/* When its last report was made, on our clock. */
+static inline mono_ms_t view_heard_at(const struct lb_pool *pool, const struct lb_node *node)
+{
+    return pool->nodes_heard[node - pool->nodes];
+}
+
 /* Its place in pool->table. */
 static inline uint32_t view_slot(const struct lb_pool *pool, const struct lb_node *node)
 {

@@ -1,5 +1,6 @@
 /* lb.c - the door of the core: events in, effects out, the next deadline; and what is known, for
  * the API. */
+#include "core/memory.h"
 #include "lb/internal.h"
 
 #include <assert.h>
@@ -74,9 +75,10 @@ static int pool_open(struct lb *lb, struct lb_pool *pool, struct err *err)
         return code;
     }
     pool_ticket_ttl(pool->table, lb_ticket_ms(pool));
-    pool->nodes = calloc(c->nodes_max, sizeof *pool->nodes);
+    pool->nodes = memory_table(c->nodes_max * sizeof *pool->nodes);
+    pool->nodes_heard = calloc(c->nodes_max, sizeof *pool->nodes_heard);
     pool->wants = calloc(c->nodes_max, sizeof *pool->wants);
-    if (pool->nodes == NULL || pool->wants == NULL ||
+    if (pool->nodes == NULL || pool->nodes_heard == NULL || pool->wants == NULL ||
         agenda_init(&pool->agenda, (uint32_t)c->nodes_max) < 0 ||
         probe_init(pool, (uint32_t)c->nodes_max) < 0 || place_init(lb, pool) < 0)
         return err_set(err, BERTH_ENOMEM, "pool %s: no memory for %zu nodes", s->name,
@@ -145,6 +147,7 @@ void lb_destroy(struct lb *lb)
         struct lb_pool *pool = &lb->pools[i];
         pool_destroy(pool->table);
         free(pool->nodes);
+        free(pool->nodes_heard);
         free(pool->wants);
         agenda_fini(&pool->agenda);
         probe_fini(pool);
@@ -452,7 +455,7 @@ bool lb_node_view(const struct lb *lb, size_t index, size_t slot, mono_ms_t now,
     const struct lb_pool *pool = &lb->pools[index];
     const struct lb_node *node = &pool->nodes[slot];
     struct pool_node seat;
-    if (!node->used || !pool_node(pool->table, (uint32_t)slot, &seat))
+    if (slot >= pool->nodes_zeroed || !node->used || !pool_node(pool->table, (uint32_t)slot, &seat))
         return false;
     *ret_view = (struct lb_node_view){
         .name = node->name,
@@ -461,7 +464,7 @@ bool lb_node_view(const struct lb *lb, size_t index, size_t slot, mono_ms_t now,
         .report = &node->report,
         .pending = seat.pending,
         .est = seat.est,
-        .report_age_ms = mono_sub(now, node->heard_at),
+        .report_age_ms = mono_sub(now, view_heard_at(pool, node)),
         .want = view_want(lb, pool, node),
         .probe_successes = node->probe.successes,
         .probe_failures = node->probe.failures,

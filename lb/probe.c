@@ -332,7 +332,7 @@ bool probe_proves_loss(struct lb *lb, struct lb_pool *pool, struct lb_node *node
 {
     const struct pool_settings *s = pool->config.settings;
     struct lb_probe *probe = &node->probe;
-    if (mono_sub(lb->now, node->heard_at) > 2 * s->report_interval_ms)
+    if (mono_sub(lb->now, view_heard_at(pool, node)) > 2 * s->report_interval_ms)
         return true; /* it is silent as well */
     unsigned there = peers_up(lb);
     if (!probe->confirming) {

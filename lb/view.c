@@ -132,7 +132,7 @@ static void begin_life(const struct lb *lb, struct lb_pool *pool, struct lb_node
     bool proved = same && (node->state.state == NODE_READY || node->vouched);
     int64_t first_epoch = same ? node->first_epoch : in->epoch;
     *node = (struct lb_node){.used = true, .vouched = proved, .first_epoch = first_epoch};
-    node->heard_at = lb->now;
+    pool->nodes_heard[view_slot(pool, node)] = lb->now;
     node->probe.next_at = node->move_at = lb->now;
     node->state = (struct node_state_record){.state = NODE_JOINING, .epoch = in->epoch};
 }
@@ -162,6 +162,8 @@ static void on_join(struct lb *lb, struct lb_pool *pool, const struct feed_item 
         return;
     }
     struct lb_node *node = &pool->nodes[slot];
+    for (; pool->nodes_zeroed <= (uint32_t)slot; pool->nodes_zeroed++)
+        memset(&pool->nodes[pool->nodes_zeroed], 0, sizeof *node);
     if (!node->used || node->info.epoch != in->epoch) {
         bool same = node->used && strcmp(node->info.nonce, in->nonce) == 0;
         begin_life(lb, pool, node, in);
@@ -171,6 +173,7 @@ static void on_join(struct lb *lb, struct lb_pool *pool, const struct feed_item 
                 (long long)in->capacity);
     }
     node->info = *in;
+    node->epoch = in->epoch;
     node->seen = true;
     view_look(pool, node);
     if (node->vouched)
@@ -181,26 +184,25 @@ static void on_join(struct lb *lb, struct lb_pool *pool, const struct feed_item 
 
 static void keep_report(struct lb_report *kept, const struct node_report *r)
 {
-    *kept = (struct lb_report){
-        .seq = r->seq,
-        .conns = r->conns,
-        .handshaking = r->handshaking,
-        .capacity = r->capacity,
-        .rooms = r->rooms,
-        .closed = r->closed,
-        .drain = r->drain,
-        .pid = r->pid,
-        .at = r->at,
-        .gauge_count = r->gauge_count,
-    };
-    memcpy(kept->gauges, r->gauges, sizeof kept->gauges);
+    kept->seq = r->seq;
+    kept->conns = r->conns;
+    kept->handshaking = r->handshaking;
+    kept->capacity = r->capacity;
+    kept->rooms = r->rooms;
+    kept->closed = r->closed;
+    kept->drain = r->drain;
+    kept->pid = r->pid;
+    kept->at = r->at;
+    kept->gauge_count = r->gauge_count;
+    if (r->gauge_count > 0)
+        memcpy(kept->gauges, r->gauges, r->gauge_count * sizeof *kept->gauges);
 }
 
 /* True: nothing but counts. */
 static bool on_report(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
                       const struct node_report *r)
 {
-    if (r->epoch != node->info.epoch || r->seq < node->report.seq)
+    if (r->epoch != node->epoch || r->seq < node->report.seq)
         return true;
     struct pool_report report = {
         .epoch = r->epoch,
@@ -222,7 +224,7 @@ static bool on_report(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
     if (r->rooms > 0)
         lb_rooms_seen(lb, pool);
     int64_t age_ms = pool->has_clock ? wall_sub(view_wall(lb, pool), r->at) : 0;
-    node->heard_at = mono_add(lb->now, age_ms > 0 ? -age_ms : 0);
+    pool->nodes_heard[view_slot(pool, node)] = mono_add(lb->now, age_ms > 0 ? -age_ms : 0);
     return !news;
 }
 
@@ -243,6 +245,17 @@ static void on_want(struct lb *lb, struct lb_pool *pool, const struct want *want
     pool->wants[view_slot(pool, node)][want->who] = *want;
     view_look(pool, node);
     pool->duty_at = lb->now; /* a wish is seen to at once */
+}
+
+void lb_expect(const struct lb *lb, size_t index, struct span name, bool soon)
+{
+    const struct lb_pool *pool = &lb->pools[index];
+    uint32_t slot = pool_expect(pool->table, name, soon);
+    if (slot == POOL_NONE)
+        return;
+    __builtin_prefetch(&pool->nodes[slot].epoch, 1);
+    __builtin_prefetch(&pool->nodes[slot].report.capacity, 1);
+    __builtin_prefetch(&pool->nodes_heard[slot], 1);
 }
 
 bool view_item(struct lb *lb, struct lb_pool *pool, const struct feed_item *item,

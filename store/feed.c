@@ -94,6 +94,17 @@ static int parse_feed_want(const struct entry *e, struct want *ret_want, struct 
     return want_parse((struct span){field, e->node.len + 1 + who.len}, e->data, ret_want, err);
 }
 
+struct span feed_ahead(const struct feed_iter *iter, size_t ahead)
+{
+    struct entry e = {.node = {NULL, 0}};
+    if (iter->entries && ahead < iter->entries->count - iter->next) {
+        const struct resp *r = &iter->entries->items[iter->next + ahead];
+        if (!is_entry(r) || !read_entry(r, &e))
+            return (struct span){NULL, 0};
+    }
+    return e.node;
+}
+
 int feed_next(struct feed_iter *iter, struct feed_item *ret_item, struct err *err)
 {
     if (!iter->entries || iter->next == iter->entries->count)

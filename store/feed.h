@@ -51,6 +51,10 @@ int feed_iter_init(struct feed_iter *iter, const struct resp *reply,
  * go on with the next. */
 int feed_next(struct feed_iter *iter, struct feed_item *ret_item, struct err *err) BERTH_MUST_USE;
 
+/* The node that the entry `ahead` (0: the next one) is about; empty: there is none, or it cannot be
+ * told. */
+struct span feed_ahead(const struct feed_iter *iter, size_t ahead);
+
 /* Goes over a reply of HGETALL or HSCAN. */
 struct page_iter {
     const struct resp *rows;

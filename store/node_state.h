@@ -15,11 +15,11 @@
 
 /* A row of `states`. */
 struct node_state_record {
-    enum node_state state;
     wall_ms_t since;
     int64_t epoch; /* of the node */
     int64_t fence; /* token of the lease under which it was moved; 0: by join */
     char why[NODE_WHY_MAX];
+    enum node_state state;
 };
 int node_state_parse(struct span record, struct node_state_record *ret_state,
                      struct err *err) BERTH_MUST_USE;

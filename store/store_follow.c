@@ -23,7 +23,7 @@ static const struct {
     {KEY_REPORTS, FEED_REPORT},
     {KEY_WANTS, FEED_WANT},
 };
-enum { PARTS = sizeof parts / sizeof *parts };
+enum { PARTS = sizeof parts / sizeof *parts, EXPECT_FAR = 8, EXPECT_NEAR = 4 };
 
 struct store_follow {
     struct redis *redis;
@@ -173,6 +173,17 @@ static void on_page(void *arg, int code, const struct resp *reply)
     leave(f);
 }
 
+static void expect(struct store_follow *f, const struct feed_iter *iter)
+{
+    if (!f->events.expect)
+        return;
+    struct span far = feed_ahead(iter, EXPECT_FAR - 1), near = feed_ahead(iter, EXPECT_NEAR - 1);
+    if (far.len)
+        f->events.expect(f->events.arg, far, false);
+    if (near.len)
+        f->events.expect(f->events.arg, near, true);
+}
+
 static void on_batch(void *arg, int code, const struct resp *reply)
 {
     struct store_follow *f = arg;
@@ -188,6 +199,7 @@ static void on_batch(void *arg, int code, const struct resp *reply)
     }
     f->busy++;
     while (!f->dead && (got = feed_next(&iter, &item, &err)) != 0) {
+        expect(f, &iter);
         if (got < 0)
             skip(f, &err);
         else

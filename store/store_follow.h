@@ -21,6 +21,9 @@ struct store_follow_events {
     void (*item)(void *arg, const struct feed_item *item); /* borrowed for the call */
     void (*lost)(void *arg, const char *why);
     void *arg;
+    /* NULL, or: an item of this node will come, some eight items from now, and again when there are
+     * some four to go (soon). */
+    void (*expect)(void *arg, struct span node, bool soon);
 };
 
 /* Copies keys and events; borrows the rest for life. NULL with err on failure. */

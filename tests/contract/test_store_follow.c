@@ -75,7 +75,11 @@ static void open_follow(struct seen *s)
 {
     struct err err = {0};
     const struct redis_config config = {.host = "127.0.0.1", .port = fx.server.port};
-    const struct store_follow_events events = {on_begin, on_end, on_item, on_lost, s};
+    const struct store_follow_events events = {.begin_snapshot = on_begin,
+                                               .end_snapshot = on_end,
+                                               .item = on_item,
+                                               .lost = on_lost,
+                                               .arg = s};
     s->follow = store_follow_create(loop, &quiet, &config, &fx.keys, &events, &err);
     if (!s->follow)
         fail_msg("%s", err.text);
