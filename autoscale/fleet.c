@@ -113,6 +113,15 @@ struct fleet_slot *fleet_node_named(struct fleet *fleet, const char *name)
     return at == STRMAP_NONE ? NULL : &fleet->nodes[at];
 }
 
+/* The instance of a node: nearly always the one it was on. */
+static struct fleet_instance *instance_of(struct fleet *fleet, const struct fleet_slot *slot)
+{
+    if (slot->instance >= 0 && (size_t)slot->instance < fleet->instance_count &&
+        strcmp(fleet->instances[slot->instance].id, slot->node.instance) == 0)
+        return &fleet->instances[slot->instance];
+    return fleet_instance_of(fleet, slot->node.instance);
+}
+
 /* Count the nodes into the instances they live on. */
 static void join_nodes(struct fleet *fleet, mono_ms_t now)
 {
@@ -126,7 +135,7 @@ static void join_nodes(struct fleet *fleet, mono_ms_t now)
     for (size_t i = 0; i < fleet->count; i++) {
         struct fleet_slot *slot = &fleet->nodes[i];
         const struct fleet_node *n = &slot->node;
-        struct fleet_instance *in = fleet_instance_of(fleet, n->instance);
+        struct fleet_instance *in = instance_of(fleet, slot);
         slot->instance = in ? (int)(in - fleet->instances) : -1;
         if (!in)
             continue;
@@ -175,7 +184,9 @@ static void prune_instances(struct fleet *fleet, mono_ms_t now)
     for (size_t i = 0; i < fleet->instance_count; i++) {
         struct fleet_instance *in = &fleet->instances[i];
         if (in->listed || in->nodes || !in->was_listed) {
-            fleet->instances[kept++] = *in;
+            if (kept != i)
+                fleet->instances[kept] = *in;
+            kept++;
         } else if (!in->reported && !in->unsure && !in->ending && !in->end_why) {
             fleet->died++;
             memcpy(fleet->died_id, in->id, sizeof fleet->died_id);
@@ -205,10 +216,28 @@ static void take_loss(struct fleet_slot *slot, const struct fleet_slot *old, boo
         slot->lost_at = now;
 }
 
+/* The node as the last snapshot had it: nearly always at the same place. */
+static const struct fleet_slot *seen_before(struct fleet *fleet, const char *name, size_t place,
+                                            bool *ret_moved)
+{
+    if (place < fleet->count && strcmp(fleet->nodes[place].node.name, name) == 0)
+        return &fleet->nodes[place];
+    *ret_moved = true;
+    return fleet_node_named(fleet, name);
+}
+
+static void name_nodes(struct fleet *fleet)
+{
+    strmap_clear(&fleet->by_name);
+    for (size_t i = 0; i < fleet->count; i++)
+        if (strmap_put(&fleet->by_name, span_of(fleet->nodes[i].node.name), (uint32_t)i) < 0)
+            assert(!"a node has a name, and there is room");
+}
+
 void fleet_see(struct fleet *fleet, const struct fleet_snapshot *snapshot, mono_ms_t now)
 {
     size_t kept = 0;
-    bool room = true;
+    bool room = true, moved = false;
     for (size_t i = 0; i < snapshot->count; i++) {
         const struct fleet_node *n = &snapshot->nodes[i];
         if (n->state == NODE_GONE)
@@ -219,9 +248,13 @@ void fleet_see(struct fleet *fleet, const struct fleet_snapshot *snapshot, mono_
             break;
         }
         struct fleet_slot *slot = &fleet->spare[kept];
-        *slot = (struct fleet_slot){.node = *n, .instance = -1};
+        slot->node = *n; /* half a kilobyte: copied once */
+        slot->ask = FLEET_ASK_NONE;
+        slot->ask_again_at = slot->lost_at = (mono_ms_t){0};
+        slot->lost_told = false;
         slot->silent = n->report_age_ms > fleet->stale_after_ms;
-        const struct fleet_slot *old = fleet_node_named(fleet, n->name);
+        const struct fleet_slot *old = seen_before(fleet, n->name, kept, &moved);
+        slot->instance = old ? old->instance : -1; /* probably: join_nodes() looks */
         take_loss(slot, old, fleet->ever, now);
         if (old && old->node.epoch == n->epoch && !ask_is_done(old->ask, n)) {
             slot->ask = old->ask;
@@ -232,11 +265,10 @@ void fleet_see(struct fleet *fleet, const struct fleet_snapshot *snapshot, mono_
     struct fleet_slot *nodes = fleet->nodes;
     fleet->nodes = fleet->spare;
     fleet->spare = nodes;
+    moved = moved || kept != fleet->count;
     fleet->count = kept;
-    strmap_clear(&fleet->by_name);
-    for (size_t i = 0; i < kept; i++)
-        if (strmap_put(&fleet->by_name, span_of(fleet->nodes[i].node.name), (uint32_t)i) < 0)
-            assert(!"a node has a name, and there is room");
+    if (moved)
+        name_nodes(fleet);
     fleet->complete = snapshot->complete && room;
     fleet->ever = true;
     if (fleet->complete)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #define SHOW_MS 20   /* feed items of one burst make one snapshot */
+#define SHOW_NODES 4 /* and a snapshot of so many nodes takes a millisecond more of them */
 #define LOOK_MS 1000 /* a snapshot at least so often: reports age though nothing comes */
 
 mono_ms_t pool_io_now(const struct pool_io *p)
@@ -86,12 +87,20 @@ static void on_begin(void *arg)
     view_begin(&p->view);
 }
 
+/* A snapshot costs what its nodes cost, and thousands of nodes report all the time: without a pause
+ * that grows with them a large pool would be looked at fifty times a second. */
+static int64_t show_after_ms(const struct pool_io *p)
+{
+    int64_t ms = (int64_t)p->view.count / SHOW_NODES;
+    return ms < SHOW_MS ? SHOW_MS : ms > LOOK_MS ? LOOK_MS : ms;
+}
+
 static void on_item(void *arg, const struct feed_item *item)
 {
     struct pool_io *p = arg;
     view_item(&p->view, item);
     if (p->view.whole && !timer_active(&p->show_timer))
-        timer_start(&p->show_timer, SHOW_MS, 0);
+        timer_start(&p->show_timer, show_after_ms(p), 0);
 }
 
 static void on_end(void *arg)

@@ -1,6 +1,8 @@
 /* view.c - the pool as its feed tells it: one row per node, made into snapshots for the core. */
 #include "autoscale/view.h"
 
+#include "core/memory.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +10,8 @@
 int view_init(struct view *view, size_t nodes_max)
 {
     *view = (struct view){.nodes_max = nodes_max};
-    view->rows = calloc(nodes_max, sizeof *view->rows);
-    view->out = calloc(nodes_max, sizeof *view->out);
+    view->rows = memory_table(nodes_max * sizeof *view->rows); /* each is zeroed when it is added */
+    view->out = memory_table(nodes_max * sizeof *view->out);
     if (!view->rows || !view->out || strmap_init(&view->by_name, (uint32_t)nodes_max, 0) < 0) {
         view_fini(view);
         return BERTH_ENOMEM;
@@ -39,6 +41,7 @@ static struct view_row *add(struct view *view, const char *name)
         return NULL;
     }
     struct view_row *row = &view->rows[view->count++];
+    view->renewed = true;
     *row = (struct view_row){0};
     memcpy(row->name, name, strnlen(name, NAME_SIZE - 1));
     return row;
@@ -48,6 +51,7 @@ static struct view_row *add(struct view *view, const char *name)
 static void drop(struct view *view, struct view_row *row)
 {
     strmap_remove(&view->by_name, span_of(row->name));
+    view->renewed = true;
     struct view_row *last = &view->rows[--view->count];
     if (row == last)
         return;
@@ -87,13 +91,13 @@ static bool is_newer(const struct node_state_record *a, const struct node_state_
 }
 
 /* In a whole read the store has the word: after a failover it may hold less than we saw. */
-static void take_state(const struct view *view, struct view_row *row,
+static void take_state(struct view *view, struct view_row *row,
                        const struct node_state_record *state)
 {
     if (row->has_state && !view->reading && !is_newer(state, &row->state))
         return;
     row->state = *state;
-    row->has_state = true;
+    row->has_state = view->renewed = true;
 }
 
 static void take_report(struct view_row *row, const struct node_report *r)
@@ -107,12 +111,14 @@ static void take_report(struct view_row *row, const struct node_report *r)
     row->report_at = r->at;
     row->conns = r->conns;
     row->capacity = r->capacity;
-    memset(row->gauges, 0, sizeof row->gauges);
-    for (uint32_t i = 0; i < r->gauge_count && i < FLEET_GAUGES; i++) {
+    uint32_t count = r->gauge_count < FLEET_GAUGES ? r->gauge_count : FLEET_GAUGES;
+    for (uint32_t i = 0; i < count; i++) {
         struct fleet_gauge *g = &row->gauges[i];
         memcpy(g->name, r->gauges[i].name, sizeof g->name - 1);
         g->value = r->gauges[i].value;
     }
+    if (count < FLEET_GAUGES)
+        row->gauges[count].name[0] = '\0'; /* ends the list */
 }
 
 static void take_pool_want(struct view_pool *pool, const struct want *want)
@@ -152,7 +158,9 @@ void view_item(struct view *view, const struct feed_item *item)
             return;
         row->seen = true;
         row->info = item->info;
-        row->has_info = true;
+        row->epoch = item->info.epoch;
+        row->info_capacity = item->info.capacity;
+        row->has_info = view->renewed = true;
         if (item->has_state)
             take_state(view, row, &item->state);
         break;
@@ -195,33 +203,46 @@ static bool is_old(const struct view_pool *pool, const struct view_row *row)
            (!pool->roll_version[0] || strcmp(row->info.version, pool->roll_version) != 0);
 }
 
+/* What does not change from one report to the next. */
+static void copy_texts(struct fleet_node *out, const struct view_row *row)
+{
+    *out = (struct fleet_node){.epoch = row->epoch, .state = row->state.state};
+    memcpy(out->name, row->name, sizeof out->name);
+    memcpy(out->instance, row->info.instance, strnlen(row->info.instance, NAME_SIZE - 1));
+    memcpy(out->zone, row->info.zone, strnlen(row->info.zone, NAME_SIZE - 1));
+}
+
+static void copy_gauges(struct fleet_node *out, const struct view_row *row)
+{
+    size_t g = 0;
+    for (; g < FLEET_GAUGES && row->gauges[g].name[0] != '\0'; g++)
+        out->gauges[g] = row->gauges[g];
+    if (g < FLEET_GAUGES)
+        out->gauges[g].name[0] = '\0'; /* ends the list */
+}
+
 struct fleet_snapshot view_snapshot(struct view *view, wall_ms_t now)
 {
     bool rolling = view_operators(view, now).rolling;
     size_t n = 0;
     for (size_t i = 0; i < view->count; i++) {
         const struct view_row *row = &view->rows[i];
-        if (!row->has_info || !row->has_state || row->state.epoch > row->info.epoch)
+        if (!row->has_info || !row->has_state || row->state.epoch > row->epoch)
             continue;
         struct fleet_node *out = &view->out[n++];
-        *out = (struct fleet_node){
-            .epoch = row->info.epoch,
-            .state = row->state.state,
-            .conns = row->conns,
-            .est = row->conns, /* pending is known to the LBs alone; it is at most a ticket's life
-                                  of arrivals */
-            .capacity = row->capacity > 0 ? row->capacity : row->info.capacity,
-            .report_age_ms = row->report_at.ms > 0 ? wall_sub(now, row->report_at) : 0,
-            .want_own = wants_out(row, WANT_BY_AUTOSCALE, now),
-            .want_other =
-                wants_out(row, WANT_BY_NODE, now) || wants_out(row, WANT_BY_OPERATOR, now),
-            .old = rolling && is_old(&view->pool, row),
-        };
-        memcpy(out->name, row->name, sizeof out->name);
-        memcpy(out->instance, row->info.instance, strnlen(row->info.instance, NAME_SIZE - 1));
-        memcpy(out->zone, row->info.zone, strnlen(row->info.zone, NAME_SIZE - 1));
-        memcpy(out->gauges, row->gauges, sizeof out->gauges);
+        if (view->renewed)
+            copy_texts(out, row);
+        out->conns = out->est = row->conns; /* pending is known to the LBs alone; it is at most a
+                                               ticket's life of arrivals */
+        out->capacity = row->capacity > 0 ? row->capacity : row->info_capacity;
+        out->report_age_ms = row->report_at.ms > 0 ? wall_sub(now, row->report_at) : 0;
+        out->want_own = wants_out(row, WANT_BY_AUTOSCALE, now);
+        out->want_other =
+            wants_out(row, WANT_BY_NODE, now) || wants_out(row, WANT_BY_OPERATOR, now);
+        out->old = rolling && is_old(&view->pool, row);
+        copy_gauges(out, row);
     }
+    view->renewed = false;
     return (struct fleet_snapshot){view->out, n, view->whole && view->dropped == 0};
 }
 

@@ -8,18 +8,20 @@
 #include "autoscale/fleet.h"
 #include "store/feed.h"
 
+/* First what reports change and snapshots read. */
 struct view_row {
-    char name[NAME_SIZE];
-    struct node_info info;
-    struct node_state_record state;
-    bool has_info, has_state, seen; /* seen: in the snapshot that is being read */
     int64_t report_epoch, report_seq, conns, capacity;
     wall_ms_t report_at;
-    struct fleet_gauge gauges[FLEET_GAUGES];
+    bool has_info, has_state, seen; /* seen: in the snapshot that is being read */
     struct {
         enum want_kind kind;
         wall_ms_t until;
     } wants[WANT_WHOS];
+    int64_t epoch, info_capacity; /* of info */
+    struct fleet_gauge gauges[FLEET_GAUGES];
+    struct node_state_record state;
+    char name[NAME_SIZE];
+    struct node_info info;
 };
 
 /* What operators want of the whole pool. */
@@ -38,6 +40,7 @@ struct view {
     size_t nodes_max;
     struct view_row *rows;
     struct fleet_node *out; /* for view_snapshot() */
+    bool renewed; /* rows came, went or changed since the last one: copy their texts too */
     size_t count;
     struct strmap by_name;
     struct view_pool pool;
