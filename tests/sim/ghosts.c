@@ -1,6 +1,7 @@
-/* ghosts.c - requests that come too late: of those who held a lease once and do no more, of a
- * process before the present one, of a node's former life. The store must refuse every one of them;
- * the judge, who sees them like all others, says so if it does not. */
+/* ghosts.c - requests that come too late or are wrong: of those who held a lease once and do no
+ * more, of a process before the present one, about a node's former life, for what no state may
+ * become, from a second process of a name. The store must refuse every one of them; the judge, who
+ * sees them like all others, says so if it does not. */
 #include "tests/sim/judge.h"
 #include "tests/sim/world.h"
 
@@ -139,6 +140,98 @@ static int late_lease(struct store_call *call, enum pool_id pool, bool leader, c
     return calls_lease(call, &world->keys[pool], &req, err);
 }
 
+/* The present holder, about a node's former life, or for what may not be. */
+static int wrong_move(struct store_call *call, enum pool_id pool, bool leader, struct err *err)
+{
+    static const enum node_state never[2][NODE_STATES] = {
+        {[NODE_JOINING] = NODE_DRAINED,
+         [NODE_READY] = NODE_DRAINED,
+         [NODE_HELD] = NODE_READY,
+         [NODE_DRAINING] = NODE_READY,
+         [NODE_CLOSING] = NODE_READY,
+         [NODE_DRAINED] = NODE_TERMINATING,
+         [NODE_TERMINATING] = NODE_JOINING,
+         [NODE_LOST] = NODE_READY,
+         [NODE_GONE] = NODE_JOINING},
+        {[NODE_JOINING] = NODE_READY,
+         [NODE_READY] = NODE_DRAINING,
+         [NODE_HELD] = NODE_TERMINATING,
+         [NODE_DRAINING] = NODE_TERMINATING,
+         [NODE_CLOSING] = NODE_TERMINATING,
+         [NODE_DRAINED] = NODE_GONE,
+         [NODE_TERMINATING] = NODE_JOINING,
+         [NODE_LOST] = NODE_TERMINATING,
+         [NODE_GONE] = NODE_JOINING},
+    };
+    char holder[CALL_HOLDER_MAX];
+    const struct book_node *n = pick_node(pool);
+    struct span present = keyspace_string(
+        world->store.ks, keys_get(&world->keys[pool], leader ? KEY_LEADER : KEY_OWNER));
+    if (n == NULL || !span_copy(present, holder, sizeof holder))
+        return BERTH_ENOENT;
+    bool former = !leader && n->state == NODE_READY && chance(&all.rng, 0.5);
+    const struct call_move req = {.role = leader ? MOVE_LEADER : MOVE_OWNER,
+                                  .holder = holder,
+                                  .node = n->name,
+                                  .node_epoch = former ? n->epoch - 1 : n->epoch,
+                                  .from = n->state,
+                                  .to = former ? NODE_LOST : never[leader][n->state],
+                                  .why = "wrong",
+                                  .feed_max = 1000};
+    return calls_move(call, &world->keys[pool], &req, err);
+}
+
+/* Another process of the holder's name asks for its lease, which is live. */
+static int second_lease(struct store_call *call, enum pool_id pool, bool leader, struct err *err)
+{
+    char name[64], holder[CALL_HOLDER_MAX];
+    struct call_lease req = {.role = leader ? MOVE_LEADER : MOVE_OWNER,
+                             .op = LEASE_OP_ACQUIRE,
+                             .name = name,
+                             .ttl_ms = 1000};
+    struct span present = keyspace_string(
+        world->store.ks, keys_get(&world->keys[pool], leader ? KEY_LEADER : KEY_OWNER));
+    if (!span_copy(present, holder, sizeof holder) ||
+        sscanf(holder, "%63s %" SCNd64, name, &req.epoch) != 2)
+        return BERTH_ENOENT;
+    req.epoch += chance(&all.rng, 0.5) ? 1 : -1;
+    return calls_lease(call, &world->keys[pool], &req, err);
+}
+
+/* Another process of a live node's name joins, or the one before it still reports. */
+static int second_node(struct store_call *call, enum pool_id pool, struct err *err)
+{
+    const struct book_node *n = pick_node(pool);
+    if (n == NULL || n->reported_us < sim->now_us - SIM_S)
+        return BERTH_ENOENT;
+    if (chance(&all.rng, 0.5)) {
+        const struct call_report req = {
+            .node = n->name,
+            .epoch = n->epoch - 1,
+            .seq = 1000000,
+            .record = SPAN("v=1 epoch=1 seq=1000000 conns=0 hs=0 cap=10 rooms=0 adm=- closed=0 "
+                           "drain=0 pid=1"),
+            .feed_max = 1000};
+        return calls_report(call, &world->keys[pool], &req, err);
+    }
+    const struct call_join req = {.node = n->name,
+                                  .nonce = "gggggggggggggggggggggggg",
+                                  .info = SPAN("{\"endpoint\":\"ws://127.0.0.1:1/ws\","
+                                               "\"capacity\":10}"),
+                                  .contract = 1,
+                                  .lost_after_ms = world->pools[pool]->lost_after_ms,
+                                  .feed_max = 1000};
+    return calls_join(call, &world->keys[pool], &req, err);
+}
+
+static int ask_wrongly(struct store_call *call, enum pool_id pool, bool leader, struct err *err)
+{
+    uint64_t what = rng_below(&all.rng, 3);
+    return what == 0   ? wrong_move(call, pool, leader, err)
+           : what == 1 ? second_lease(call, pool, leader, err)
+                       : second_node(call, pool, err);
+}
+
 static void haunt(void *arg)
 {
     struct store_call call;
@@ -149,7 +242,11 @@ static void haunt(void *arg)
     uint64_t what = rng_below(&all.rng, 3);
     sim_after(&all.next, draw(&all.rng, EVERY_MIN_MS, EVERY_MAX_MS) * SIM_MS, haunt, NULL);
     keyspace_set_time(world->store.ks, store_server_now_us(&world->store));
-    if (!world->store.open || !pick_holder(pool, leader, holder))
+    if (!world->store.open)
+        return;
+    if (ask_wrongly(&call, pool, leader, &err) == 0)
+        ask(&call);
+    if (!pick_holder(pool, leader, holder))
         return;
     int code = what == 0               ? late_lease(&call, pool, leader, holder, &err)
                : what == 1             ? late_move(&call, pool, leader, holder, &err)

@@ -103,6 +103,43 @@ static void judge_load(const struct book_node *n)
                  e != NULL ? e->score : -1.0);
 }
 
+/* Field `name` of the last entry of a stream; NULL pointer: there is none. */
+static struct span last_told(enum pool_id pool, enum key_id key, const char *name)
+{
+    const struct object *o = keyspace_get(world->store.ks, keys_get(&world->keys[pool], key));
+    struct span s[2] = {{NULL, 0}, {NULL, 0}};
+    if (o == NULL || o->end == o->first)
+        return s[1];
+    const struct stream_entry *e = &o->entries[o->end - 1];
+    const char *at = e->text;
+    for (size_t i = 0; i + 1 < e->count; i += 2) {
+        for (size_t k = 0; k < 2; k++) {
+            memcpy(&s[k].len, at, sizeof s[k].len);
+            s[k].ptr = at + sizeof s[k].len;
+            at = s[k].ptr + s[k].len;
+        }
+        if (span_is(s[0], name))
+            return s[1];
+    }
+    return (struct span){NULL, 0};
+}
+
+/* Those who follow the pool, and those who read its events, are told of it in the same script. */
+static void judge_news(const struct book_node *n, enum node_state from, enum node_state to)
+{
+    char words[64];
+    struct span fed = last_told(n->pool, KEY_FEED, "d"),
+                event = last_told(n->pool, KEY_EVENTS, "d");
+    int len = snprintf(words, sizeof words, "from=%s to=%s ", state_word(from), state_word(to));
+    if (!span_is(last_told(n->pool, KEY_FEED, "n"), n->name) ||
+        !span_is(last_told(n->pool, KEY_FEED, "k"), to == NODE_GONE ? "gone" : "state") ||
+        (to != NODE_GONE && !span_eq(fed, field_of(n, KEY_STATES))))
+        sim_fail("move: %s: %s, the feed says: %.*s", n->name, words, SPAN_ARG(fed));
+    if (!span_is(last_told(n->pool, KEY_EVENTS, "n"), n->name) || event.len < (size_t)len ||
+        memcmp(event.ptr, words, (size_t)len) != 0)
+        sim_fail("move: %s: %s, the events say: %.*s", n->name, words, SPAN_ARG(event));
+}
+
 /* ---- one move ---- */
 
 /* Who ends an instance must have wanted it out alone; or it is no more already. */
@@ -172,6 +209,7 @@ void judge_move(const struct words *w, const struct resp *answer)
     if (now != to)
         sim_fail("move: %s was moved to %s, but it is %s", n->name, state_word(to),
                  state_word(now));
+    judge_news(n, from, to);
     if (to == NODE_GONE) {
         judge_traces(n);
         return;
