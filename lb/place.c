@@ -8,6 +8,7 @@
 enum {
     RATE_WINDOW_MS = 60000,
     ASKS_MAX = 65536,
+    SHOWN_AHEAD_MS = 1000, /* a ticket from further ahead is refused by its node, too */
 };
 
 /* A bucket of asks: full when there are none. */
@@ -91,16 +92,28 @@ static bool is_excluded(const struct lb_ask *ask, const char *node)
     return false;
 }
 
+/* A ticket about to expire would only disappoint. */
+static bool lasts(const struct lb *lb, const struct lb_pool *pool, int64_t expires_s)
+{
+    return (expires_s - 1) * 1000 > view_wall(lb, pool).ms;
+}
+
 struct answer_entry *place_told_before(struct lb *lb, struct lb_pool *pool,
                                        const struct lb_ask *ask, struct span player)
 {
     struct answer_entry *a = recent_get(&pool->answers, player);
     if (a == NULL || !span_is(ask->room, a->room))
         return NULL;
-    /* A ticket about to expire would only disappoint. */
-    if ((a->seat.expires_s - 1) * 1000 <= view_wall(lb, pool).ms)
-        return NULL;
-    return a;
+    return lasts(lb, pool, a->seat.expires_s) ? a : NULL;
+}
+
+bool place_shown(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask,
+                 const struct lb_node *node)
+{
+    return ask->shown.node.len > 0 && place_seats(ask) == 1 &&
+           span_is(ask->shown.node, node->name) && ask->shown.node_epoch == node->info.epoch &&
+           ask->shown.issued_s * 1000 <= view_wall(lb, pool).ms + SHOWN_AHEAD_MS &&
+           lasts(lb, pool, ask->shown.expires_s);
 }
 
 void place_seat(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask, struct lb_node *node,
@@ -123,7 +136,13 @@ void place_seat(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask, s
     p->seat_count = place_seats(ask);
     int64_t ttl_ms = ask->room.len > 0 ? s->room_ticket_ttl_ms : s->ticket_ttl_ms;
     uint32_t fresh = 0;
-    for (size_t i = 0; i < p->seat_count; i++) {
+    bool shown = place_shown(lb, pool, ask, node);
+    if (shown)
+        p->seats[0] = (struct lb_seat){.issued_s = ask->shown.issued_s,
+                                       .expires_s = ask->shown.expires_s,
+                                       .repeated = true,
+                                       .shown = true};
+    for (size_t i = 0; i < p->seat_count && !shown; i++) {
         struct answer_entry *a = place_told_before(lb, pool, ask, player_at(ask, i));
         bool same = a != NULL && a->epoch == node->info.epoch && strcmp(a->node, node->name) == 0;
         if (same)

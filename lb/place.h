@@ -22,6 +22,12 @@ enum {
     LB_CLAIMS_MAX = 8,               /* times one ask goes to the store */
 };
 
+/* A ticket the asker showed, of this pool and room and for the one player asked for. */
+struct lb_shown {
+    struct span node; /* empty: none */
+    int64_t node_epoch, issued_s, expires_s;
+};
+
 struct lb_ask {
     size_t pool;
     struct span room;           /* empty: none */
@@ -30,6 +36,7 @@ struct lb_ask {
     struct span zone, version;  /* empty: any */
     const struct span *exclude; /* names */
     size_t exclude_count;
+    struct lb_shown shown;
 };
 
 enum lb_verdict { LB_PLACED, LB_CLAIM, LB_REFUSED };
@@ -39,6 +46,7 @@ struct lb_seat {
     int64_t issued_s, expires_s; /* Unix seconds on Redis's clock */
     uint64_t serial;             /* of this process: makes the jti */
     bool repeated;               /* the same answer as before: counted then */
+    bool shown;                  /* the ticket that was shown, whoever signed it */
 };
 
 struct lb_claim {

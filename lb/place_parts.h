@@ -28,6 +28,9 @@ void place_refuse_pick(struct lb *lb, struct lb_pool *pool, struct lb_placed *p,
 /* What this player was told, if it still holds; else NULL. */
 struct answer_entry *place_told_before(struct lb *lb, struct lb_pool *pool,
                                        const struct lb_ask *ask, struct span player);
+/* The ticket that was shown is for this node, and good for a while: it is the answer. */
+bool place_shown(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask,
+                 const struct lb_node *node);
 /* Seats for every player of the ask on this node; those who were told of it before get the same.
  * second: under which the store counts them; 0: the present one. */
 void place_seat(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask, struct lb_node *node,

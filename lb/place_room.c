@@ -148,6 +148,8 @@ static void claim(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask,
 static bool all_told_before(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask,
                             const struct lb_node *node)
 {
+    if (place_shown(lb, pool, ask, node))
+        return true;
     for (size_t i = 0; i < ask->player_count; i++) {
         const struct answer_entry *a = place_told_before(lb, pool, ask, ask->players[i]);
         if (a == NULL || a->epoch != node->info.epoch || strcmp(a->node, node->name) != 0)

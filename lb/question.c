@@ -210,6 +210,19 @@ static void add_string(struct question *q, const char *text)
     ADD(q, "\"");
 }
 
+void question_show(struct question *q, const struct ticket *ticket, struct span text)
+{
+    if (q->ask.player_count != 1 || !span_is(q->player_spans[0], ticket->player) ||
+        !span_is(q->ask.room, ticket->room) ||
+        !span_copy(span_of(ticket->node), q->shown_node, sizeof q->shown_node) ||
+        !span_copy(text, q->shown_text, sizeof q->shown_text))
+        return;
+    q->ask.shown = (struct lb_shown){.node = span_of(q->shown_node),
+                                     .node_epoch = ticket->node_epoch,
+                                     .issued_s = ticket->issued_s,
+                                     .expires_s = ticket->expires_s};
+}
+
 /* The ticket of seat i, or a negative code. A player without a name gets one from the ticket's id.
  */
 static int sign(struct question *q, const struct question_signer *s, size_t i, char *player,
@@ -223,6 +236,10 @@ static int sign(struct question *q, const struct question_signer *s, size_t i, c
         (void)span_copy(span_of(jti), player + 2, player_size - 2);
     if (s->keys == NULL)
         return 0;
+    if (p->seats[i].shown) {
+        memcpy(ticket, q->shown_text, sizeof q->shown_text);
+        return (int)strlen(ticket);
+    }
     const struct ticket_grant grant = {
         .issuer = span_of(s->issuer),
         .node = span_of(p->node),

@@ -18,6 +18,7 @@ struct question {
     char room[KEYS_ID_MAX + 1];
     char players[LB_SEATS_MAX][KEYS_ID_MAX + 1];
     struct span player_spans[LB_SEATS_MAX];
+    char shown_node[KEYS_NAME_MAX + 1], shown_text[TICKET_TEXT_MAX];
     char zone[KEYS_NAME_MAX + 1], version[KEYS_NAME_MAX + 1];
     char exclude_text[QUESTION_EXCLUDE_TEXT];
     struct span exclude[POOL_EXCLUDE_MAX];
@@ -35,6 +36,10 @@ int question_set(struct question *q, const char *name, struct span value,
 
 /* Add a player of a match. BERTH_EINVAL: not an id, twice the same, or more than LB_SEATS_MAX. */
 int question_add_player(struct question *q, struct span player, struct err *err) BERTH_MUST_USE;
+
+/* The asker showed this ticket (verified; text: as it came). Where it is for the one player that is
+ * asked for, and the room is on its node still, it is the answer: nobody needs a second one. */
+void question_show(struct question *q, const struct ticket *ticket, struct span text);
 
 /* All from a JSON object: the parameters as strings (`exclude` may be a list), and `players`, a
  * list of strings. BERTH_EINVAL. */

@@ -34,8 +34,10 @@ static bool has_ticket(struct asked *a, const struct http_request *req)
         ticket_verify(app->keys, token, now, &expect, &ticket, NULL) != TICKET_OK ||
         !span_is(a->q.ask.room, ticket.room))
         return false;
-    return a->q.ask.player_count > 0 ||
-           question_add_player(&a->q, span_of(ticket.player), NULL) == 0;
+    if (a->q.ask.player_count == 0 && question_add_player(&a->q, span_of(ticket.player), NULL) < 0)
+        return false;
+    question_show(&a->q, &ticket, token);
+    return true;
 }
 
 static void make_room_id(struct asked *a)

@@ -216,7 +216,9 @@ static void test_players_find_back_and_finish_ends_it(void **state)
     assert_string_equal(rig_answer_text(a, "player"), "ann");
     char ticket[TICKET_TEXT_MAX];
     (void)snprintf(ticket, sizeof ticket, "%s", rig_answer_text(a, "ticket"));
-    /* So is one from an LB that knows a later time already. */
+    /* It is good: a second one would count as one more player. */
+    assert_string_equal(ticket, m.ann);
+    /* One from an LB that knows a later time already is a proof, too. */
     a = rig_lb_ask(lbs[0].public_port, "POST", start, ticket_from_ahead(node, "r1", "ann"), NULL);
     assert_int_equal(a->status, 200);
     assert_string_equal(rig_answer_text(a, "player"), "ann");

@@ -385,6 +385,9 @@ static void judge_tickets(struct lb_book *b, int lb, const struct lb_ask *ask,
         sim_fail("ticket: lb-%c gives %zu to %zu players", 'a' + lb, p->seat_count, seats);
     for (size_t s = 0; s < p->seat_count && s < seats; s++) {
         const struct lb_seat *seat = &p->seats[s];
+        if (seat->shown && ask->shown.node.len > 0 && span_is(ask->shown.node, p->node) &&
+            ask->shown.node_epoch == p->node_epoch && ask->shown.expires_s == seat->expires_s)
+            continue; /* whoever gave it: it is judged there */
         judge_seat(b, lb, ask, p, s);
         if (seat->repeated)
             continue;

@@ -213,6 +213,38 @@ static void test_tickets_of_a_claim_are_of_the_second_the_store_counted_them_und
     assert_int_equal(pending(), 1);
 }
 
+/* The other LB gave the ticket that is shown: that is the answer, and nobody counts twice. */
+static void test_a_good_ticket_that_is_shown_is_not_doubled(void **state)
+{
+    struct span p[1] = {SPAN("ann")};
+    struct lb_ask a = ask_of("r1", p, 1);
+    struct world_node *home = world_find(&w, "n-2");
+    int64_t now_s = lb_store_now(w.lbs[0].lb, 0, world_mono(&w)).ms / 1000;
+    a.shown = (struct lb_shown){.node = SPAN("n-2"),
+                                .node_epoch = home->epoch,
+                                .issued_s = now_s - 5,
+                                .expires_s = now_s + 25};
+    assert_int_equal(ask(&a), LB_CLAIM); /* is the room there still? */
+    assert_int_equal(claimed(&a, ANSWER_HAVE, "n-2"), LB_PLACED);
+    assert_true(placed.seats[0].shown);
+    assert_int_equal(placed.seats[0].expires_s, now_s + 25);
+    assert_int_equal(pending(), 0);
+    assert_int_equal(ask(&a), LB_PLACED); /* known now: from memory */
+    assert_true(placed.seats[0].shown);
+    a.shown.expires_s = now_s + 1; /* about to expire; of an earlier process; another node's */
+    assert_int_equal(ask(&a), LB_CLAIM);
+    assert_int_equal(claimed(&a, ANSWER_HAVE, "n-2"), LB_PLACED);
+    assert_false(placed.seats[0].shown);
+    assert_int_equal(pending(), 1);
+    struct span q[1] = {SPAN("bob")};
+    struct lb_ask b = ask_of("r1", q, 1);
+    b.shown = (struct lb_shown){SPAN("n-2"), home->epoch - 1, now_s, now_s + 25};
+    assert_int_equal(ask(&b), LB_CLAIM);
+    assert_int_equal(claimed(&b, ANSWER_HAVE, "n-2"), LB_PLACED);
+    assert_false(placed.seats[0].shown);
+    assert_int_equal(pending(), 2);
+}
+
 static void test_silence_alone_splits_no_friends(void **state)
 {
     struct span p[1] = {SPAN("a")}, q[1] = {SPAN("b")};
@@ -386,6 +418,7 @@ int main(void)
         T(test_a_node_that_went_red_meanwhile_is_not_proposed_twice),
         T(test_who_finds_the_last_places_given_away_looks_elsewhere),
         T(test_tickets_of_a_claim_are_of_the_second_the_store_counted_them_under),
+        T(test_a_good_ticket_that_is_shown_is_not_doubled),
         T(test_silence_alone_splits_no_friends),
         T(test_a_room_whose_node_is_dead_moves_and_says_so),
         T(test_without_the_store_known_rooms_are_answered_and_new_ones_wait),
