@@ -67,6 +67,11 @@ static bool walk_map(struct walk *w, const struct scope *parent, const struct se
     for (size_t i = 0; i < items->count; i++) { /* names may hold dots, so known ones first */
         element = scope_element(parent, section, i);
         const char *name = *(const char **)(void *)element.base;
+        if (w->where && !section->value && rest.len == strlen(name) &&
+            begins_with(rest, name, w->loose)) {
+            scope_no_option(w->config, w->where, element.path, section);
+            return false;
+        }
         if (begins_with(rest, name, w->loose))
             return walk_scope(
                 w, &element,
@@ -76,12 +81,18 @@ static bool walk_map(struct walk *w, const struct scope *parent, const struct se
     char lower[64];
     if (tail.len == 0)
         tail = span_of(section->value);
-    if (w->where && tail.len && name.len < sizeof lower) {
-        for (size_t i = 0; i < name.len; i++)
+    if (w->where && tail.len) {
+        bool fits = name.len < sizeof lower; /* else it is too long for a name */
+        for (size_t i = 0; fits && i < name.len; i++)
             lower[i] = w->loose ? (char)tolower((unsigned char)name.ptr[i]) : name.ptr[i];
-        return scope_add(w->config, parent, section, (struct span){lower, name.len}, w->where,
-                         &element) &&
+        return scope_add(w->config, parent, section, fits ? (struct span){lower, name.len} : name,
+                         w->where, &element) &&
                walk_scope(w, &element, tail, ret);
+    }
+    if (w->where) {
+        struct scope self = scope_one(parent, section);
+        scope_no_option(w->config, w->where,
+                        config_printf(w->config, "%s.%.*s", self.path, SPAN_ARG(rest)), section);
     }
     if (!w->where && section->options) { /* looking only: any element would do */
         element = (struct scope){.options = section->options, .sections = section->sections};

@@ -272,14 +272,32 @@ static void consider(const char *name, struct span key, unsigned *best, const ch
     }
 }
 
+void scope_no_option(struct config *config, const char *where, const char *path,
+                     const struct section *section)
+{
+    const char *first = section->options && section->options->name ? section->options->name : "...";
+    config_complain(config, where, path, "must be followed by one of its options, as in %s.%s",
+                    path, first);
+}
+
 void scope_unknown(struct config *config, const struct scope *scope, const char *where,
                    const char *prefix, struct span key)
 {
+    static const char *const steps[] = {
+        [SECTION_ONE] = "", [SECTION_MAP] = ".NAME", [SECTION_LIST] = ".0", [SECTION_KIND] = ".0"};
     char path[CONFIG_PATH_MAX], full[CONFIG_PATH_MAX];
     const char *nearest = NULL;
     struct span rest = key,
                 head = span_cut(&rest, '.'); /* of a dotted path the first word names the section */
     (void)snprintf(full, sizeof full, "%s%.*s", prefix, SPAN_ARG(key));
+    const struct section *ended = *prefix ? NULL : scope_section(scope, key);
+    if (ended) {
+        path_join(path, scope->path, span_of(ended->name));
+        size_t len = strlen(path);
+        (void)snprintf(path + len, sizeof path - len, "%s", steps[ended->shape]);
+        scope_no_option(config, where, path, ended);
+        return;
+    }
     unsigned best = (unsigned)strlen(full) / 3 + 1; /* further away is no typing mistake */
     for (const struct option *option = scope->options; option && option->name; option++)
         consider(option->name, span_of(full), &best, &nearest);

@@ -72,6 +72,9 @@ void scope_defaults(struct config *config, const struct scope *scope);
 
 const struct option *scope_option(const struct scope *scope, struct span name);
 const struct section *scope_section(const struct scope *scope, struct span name);
+/* Complain about a path that ends at this section where an option is to follow. */
+void scope_no_option(struct config *config, const char *where, const char *path,
+                     const struct section *section);
 /* Complain about a key nobody knows, naming the nearest. `prefix` is what came before it inside the
  * scope ("probe."). */
 void scope_unknown(struct config *config, const struct scope *scope, const char *where,

@@ -342,6 +342,40 @@ static void test_faults_of_flags_and_environment(void **state)
     config_run_end(run);
 }
 
+/* Such a flag or variable used to be passed over in silence where the element was a new one. */
+static void test_a_path_that_ends_too_soon_is_told(void **state)
+{
+    char *const envp[] = {(char *)(uintptr_t) "BERTH_POOLS__GAME=7", NULL};
+    static const char *const flags[] = {
+        "--pools.game=5",
+        "--pools.lobby=5",
+        "--redis=5",
+        "--pools=5",
+        "--pools."
+        "a123456789b123456789c123456789d123456789e123456789f123456789g123456789.capacity=5",
+        NULL};
+    struct config_run *run =
+        config_run_with(&config_run_program, "pools: {lobby: {}}\n", envp, flags);
+    assert_null(run->config);
+    assert_string_equal(
+        config_run_errors(run),
+        "environment BERTH_POOLS__GAME: pools.game: must be followed by one of its options, as in "
+        "pools.game.redis\n"
+        "flag --pools.game: pools.game: must be followed by one of its options, as in "
+        "pools.game.redis\n"
+        "flag --pools.lobby: pools.lobby: must be followed by one of its options, as in "
+        "pools.lobby.redis\n"
+        "flag --redis: redis: must be followed by one of its options, as in redis.namespace\n"
+        "flag --pools: pools.NAME: must be followed by one of its options, as in "
+        "pools.NAME.redis\n"
+        "flag "
+        "--pools.a123456789b123456789c123456789d123456789e123456789f123456789g123456789.capacity: "
+        "pools: a123456789b123456789c123456789d123456789e123456789f123456789g123456789: must be a "
+        "name of 1..63 "
+        "letters, digits, or . _ ~ -\n");
+    config_run_end(run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +389,7 @@ int main(void)
         cmocka_unit_test(test_all_errors_up_to_the_limit),
         cmocka_unit_test(test_limits_of_maps_and_lists),
         cmocka_unit_test(test_faults_of_flags_and_environment),
+        cmocka_unit_test(test_a_path_that_ends_too_soon_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
