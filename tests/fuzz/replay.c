@@ -8,7 +8,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { INPUT_MAX = 1 << 20, CUTS = 16 };
+enum { INPUT_MAX = 1 << 20, CUTS_MAX = 16, RUNS = 800 };
 
 /* In memory of exactly this size, so that a sanitizer sees one byte too far. */
 static void run(const char *bytes, size_t size)
@@ -21,7 +21,7 @@ static void run(const char *bytes, size_t size)
     free(exact);
 }
 
-static int replay(const char *directory, const char *name)
+static int replay(const char *directory, const char *name, size_t cuts)
 {
     static char bytes[INPUT_MAX];
     char path[1024];
@@ -33,8 +33,8 @@ static int replay(const char *directory, const char *name)
     (void)fclose(file);
     fprintf(stderr, "%s, %zu bytes\n", name, size); /* if it breaks, this is where */
     run(bytes, size);
-    for (size_t i = 1; i < CUTS && size > 0; i++)
-        run(bytes, size * i / CUTS);
+    for (size_t i = 1; i < cuts && size > 0; i++)
+        run(bytes, size * i / cuts);
     return 0;
 }
 
@@ -47,8 +47,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s DIRECTORY (of inputs)\n", argv[0]);
         return 2;
     }
+    /* A large corpus holds its own short ones. */
+    size_t cuts = count * CUTS_MAX > RUNS ? 1 + RUNS / (size_t)count : CUTS_MAX;
     for (int i = 0; i < count; i++) {
-        if (list[i]->d_name[0] != '.' && replay(argv[1], list[i]->d_name) == 0)
+        if (list[i]->d_name[0] != '.' && replay(argv[1], list[i]->d_name, cuts) == 0)
             files++;
         free(list[i]);
     }
