@@ -8,7 +8,9 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const reads[] = {"redis", NULL};
+    static const char *const reads[] = {"redis",     "log",      "tickets",  "pools",     "lb",
+                                        "autoscale", "alerts",   "gamenode", "lobbynode", "agent",
+                                        "swarm",     "simulate", NULL};
     static const struct config_program program = {"fuzz", "", reads, NULL, NULL};
     char path[64];
     int fd = memfd_create("berth.yaml", 0), exit_code;
