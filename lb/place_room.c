@@ -254,6 +254,7 @@ void lb_claimed(struct lb *lb, mono_ms_t now, const struct lb_ask *ask, struct l
     lb->now = now;
     struct lb_reserved reserved = p->reserved;
     p->reserved = (struct lb_reserved){.seats = 0};
+    give_back(pool, &reserved); /* first: what is chosen now may need the same last places */
     enum answer_word word = code == 0 ? answer->word : ANSWER_WORDS;
     switch (word) {
     case ANSWER_OK:
@@ -270,7 +271,6 @@ void lb_claimed(struct lb *lb, mono_ms_t now, const struct lb_ask *ask, struct l
         remember_or_refuse(lb, pool, ask, p);
         break;
     }
-    give_back(pool, &reserved); /* after the seats were counted: nobody slips in between */
 }
 
 void lb_abandon(struct lb *lb, const struct lb_ask *ask, struct lb_placed *p)

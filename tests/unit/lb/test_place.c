@@ -286,6 +286,44 @@ static void test_a_room_whose_node_is_dead_moves_and_says_so(void **state)
     assert_true(placed.moved);
 }
 
+/* The store has the room on a node that is no more, and only the node that was proposed has places:
+ * those set aside for this very claim are not in its own way. */
+static void test_a_claim_that_is_made_again_may_take_the_places_it_had_set_aside(void **state)
+{
+    struct span p[25], others[8];
+    char names[8][KEYS_NAME_MAX + 1], home[KEYS_NAME_MAX + 1] = "";
+    size_t count = 0;
+    for (size_t i = 0; i < 25; i++)
+        p[i] = (struct span){&"abcdefghijklmnopqrstuvwxy"[i], 1};
+    struct lb_ask a = ask_of("r", p, 25);
+    for (int i = 0; i < 4; i++) { /* 25 of its 100 are left */
+        char room[8];
+        (void)snprintf(room, sizeof room, "r%d", i);
+        a = ask_of(room, p, 25);
+        a.exclude = others;
+        a.exclude_count = count;
+        assert_int_equal(ask(&a), LB_CLAIM);
+        if (i == 3)
+            break;
+        assert_int_equal(claimed(&a, ANSWER_OK, NULL), LB_PLACED);
+        if (i > 0)
+            continue;
+        (void)snprintf(home, sizeof home, "%s", placed.node);
+        struct lb_node_view v;
+        for (size_t slot = 0; slot < lb_node_slots(w.lbs[0].lb, 0); slot++)
+            if (lb_node_view(w.lbs[0].lb, 0, slot, world_mono(&w), &v) &&
+                strcmp(v.name, home) != 0 && count < 8) {
+                (void)snprintf(names[count], sizeof names[count], "%s", v.name);
+                others[count] = span_of(names[count]);
+                count++;
+            }
+    }
+    assert_string_equal(placed.claim.node, home);
+    assert_int_equal(claimed(&a, ANSWER_HAVE, "gone-1"), LB_CLAIM);
+    assert_string_equal(placed.claim.node, home);
+    assert_string_equal(placed.claim.dead_node, "gone-1");
+}
+
 static void test_without_the_store_known_rooms_are_answered_and_new_ones_wait(void **state)
 {
     struct span p[1] = {SPAN("a")}, q[1] = {SPAN("b")};
@@ -421,6 +459,7 @@ int main(void)
         T(test_a_good_ticket_that_is_shown_is_not_doubled),
         T(test_silence_alone_splits_no_friends),
         T(test_a_room_whose_node_is_dead_moves_and_says_so),
+        T(test_a_claim_that_is_made_again_may_take_the_places_it_had_set_aside),
         T(test_without_the_store_known_rooms_are_answered_and_new_ones_wait),
         T(test_a_claim_that_is_not_answered_is_answered_from_memory),
         T(test_no_room_left_is_said_and_nobody_is_squeezed_in),
