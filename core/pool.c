@@ -375,7 +375,7 @@ void pool_reserve(struct pool *pool, uint32_t slot, uint32_t seats)
 
 void pool_release(struct pool *pool, uint32_t slot, int64_t node_epoch, uint32_t seats)
 {
-    if (!pool_has(pool, slot) || pool->nodes[slot].epoch != node_epoch)
+    if (!pool_has(pool, slot) || pool->nodes[slot].epoch != node_epoch || MUTANT(reservation_leaks))
         return; /* another process now: it knows nothing of the reservation */
     struct node *n = &pool->nodes[slot];
     assert(n->reserved >= seats);

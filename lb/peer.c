@@ -131,7 +131,7 @@ void peer_up(struct lb *lb, const struct lb_event *ev, struct lb_effects *fx)
     }
     for (size_t i = 0; i < lb->config.pool_count; i++) {
         struct lb_pool *pool = &lb->pools[i];
-        pool->resync = true;
+        pool->resync = !MUTANT(tells_no_newcomer);
         pool->resync_cursor = 0;
         pool->rooms_due = pool->has_rooms;
         pool->rooms_told_until = lb->now;

@@ -1,4 +1,5 @@
 /* place.c - handing out seats: the pick, the repeated answer, the limits. */
+#include "core/mutant.h"
 #include "lb/place_parts.h"
 
 #include <assert.h>
@@ -102,7 +103,7 @@ struct answer_entry *place_told_before(struct lb *lb, struct lb_pool *pool,
                                        const struct lb_ask *ask, struct span player)
 {
     struct answer_entry *a = recent_get(&pool->answers, player);
-    if (a == NULL || !span_is(ask->room, a->room))
+    if (a == NULL || !span_is(ask->room, a->room) || MUTANT(second_ticket_each_ask))
         return NULL;
     return lasts(lb, pool, a->seat.expires_s) ? a : NULL;
 }

@@ -1,5 +1,6 @@
 /* seeker.c - seek, cancel, time out, be told. */
 #include "lobbynode/seeker.h"
+#include "core/mutant.h"
 
 #include "lobbynode/match.h"
 
@@ -289,7 +290,8 @@ static void on_connected(struct lobby *lobby, uint32_t peer, const struct lobby_
     if (p->state == LOBBY_IDLE && !p->told)
         return; /* it left; or it is here again and looked for nothing */
     /* Sought again after the match was finished: the store was away, and this was told late. */
-    if (p->state == LOBBY_SEEKING && (p->sought_ms == 0 || p->sought_ms > ev->at_ms))
+    if (p->state == LOBBY_SEEKING && !MUTANT(late_result_leaves_search) &&
+        (p->sought_ms == 0 || p->sought_ms > ev->at_ms))
         do_cancel(p->id, true, fx);
     set_state(lobby, peer, LOBBY_IDLE, ev->now);
     p->told = false;

@@ -1,5 +1,6 @@
 /* front.c - sockets before admission, probes, pings, refusals. */
 #include "nodekit/front.h"
+#include "core/mutant.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -31,7 +32,8 @@ static void set_peer(struct front *front, uint32_t peer, enum front_peer to)
     assert(peer < front->config.peers_max);
     enum front_peer from = front->peers[peer];
     front->handshaking += (uint32_t)(to == FRONT_WAITING) - (uint32_t)(from == FRONT_WAITING);
-    front->conns += (uint32_t)(to == FRONT_ADMITTED) - (uint32_t)(from == FRONT_ADMITTED);
+    front->conns += (uint32_t)(to == FRONT_ADMITTED) -
+                    (uint32_t)(from == FRONT_ADMITTED && !MUTANT(sockets_counted_up));
     front->probes += (uint32_t)(to == FRONT_PROBE) - (uint32_t)(from == FRONT_PROBE);
     if (to != FRONT_WAITING && to != FRONT_PROBE)
         fifo_remove(&front->waiting, peer);
@@ -159,7 +161,7 @@ void front_refuse(struct front *front, uint32_t peer, enum refuse refuse, const 
 
 enum refuse front_room_for_one(const struct front *front)
 {
-    if (front->closed)
+    if (front->closed && !MUTANT(closed_door_admits))
         return REFUSE_CLOSED;
     return front->conns >= front->config.capacity ? REFUSE_FULL : REFUSE_NOT;
 }

@@ -98,6 +98,7 @@ void judge_stop_tickets(void);
 
 /* A script of matchmaking was carried out. */
 void judge_seek(const struct words *w, const struct resp *answer);
+void judge_match_replaced(void);
 void judge_start_matches(void);
 void judge_stop_matches(void);
 

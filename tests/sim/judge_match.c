@@ -11,6 +11,7 @@ enum { MATCH_SIZE = 4, STRIKES = 4 };
 
 static struct {
     struct dict matches;                /* room -> who is in it */
+    struct dict waiting;                /* player -> the entry it waits in, as scripts left it */
     struct dict told;                   /* room and player */
     signed char strikes[INSTANCES_MAX]; /* reports in a row with too few (-) or too many (+) */
 } all;
@@ -23,33 +24,110 @@ static bool calm(void)
 
 /* ---- what the store is asked ---- */
 
+static struct span seeker_record(struct span player)
+{
+    return keyspace_field(world->store.ks, keys_get(&world->keys[POOL_LOBBY], KEY_SEEKERS), player);
+}
+
+/* The entry that this player waits in; "": none. */
+static void set_waiting(struct span player, struct span entry)
+{
+    bool is_new;
+    dict_set_value(dict_put(&all.waiting, player, &is_new), entry);
+}
+
+/* After a call that may have changed what the player waits for: as the store has it. */
+static void read_waiting(struct span player)
+{
+    struct span rest = seeker_record(player), word = span_cut(&rest, ' ');
+    if (span_is(word, "Q"))
+        (void)span_cut(&rest, ' '); /* the mode */
+    set_waiting(player, span_is(word, "Q") ? rest : SPAN(""));
+}
+
+/* Calls fn for each player of an entry. */
+static void each_player(struct span entry, void (*fn)(struct span player, struct span of),
+                        struct span of)
+{
+    for (int i = 0; i < 4; i++)
+        (void)span_cut(&entry, '|');
+    while (entry.len > 0) {
+        struct span player = span_cut(&entry, ',');
+        fn(span_cut(&player, '/'), of);
+    }
+}
+
+static void forget_waiting(struct span player, struct span of)
+{
+    set_waiting(player, SPAN(""));
+}
+
+/* An entry becomes part of a match: it must be what its players wait in. */
+static void take_waiting(struct span player, struct span entry)
+{
+    const struct dict_entry *e = dict_find(&all.waiting, player);
+    if (e != NULL && !span_eq(dict_value(e), entry))
+        sim_fail("match: %.*s is matched by what it does not wait in: %.*s", SPAN_ARG(player),
+                 SPAN_ARG(entry));
+    set_waiting(player, SPAN(""));
+}
+
+static void on_make(const struct span *a, size_t argc, const struct resp *words)
+{
+    size_t at = 6;
+    for (size_t i = 0; i < words->count && at + 2 < argc; i++) {
+        int64_t count = 0;
+        (void)span_int(a[at + 2], &count);
+        sim_trace("store", "seek_make %.*s says %.*s", SPAN_ARG(a[at]),
+                  SPAN_ARG(words->items[i].text));
+        for (int64_t k = 0; k < count && at + 3 + (size_t)k < argc; k++)
+            if (span_is(words->items[i].text, "OK"))
+                each_player(a[at + 3 + (size_t)k], take_waiting, a[at + 3 + (size_t)k]);
+        at += 3 + (size_t)count;
+    }
+}
+
 void judge_seek(const struct words *w, const struct resp *answer)
 {
     const struct span *a = w->list + w->nkeys;
     const struct resp *words = answer->count > 2 ? &answer->items[2] : NULL;
     bool each = words != NULL && words->type == RESP_LIST;
     size_t argc = w->count - w->nkeys;
-    if (!sim->tracing)
-        return;
     switch ((enum script_id)w->script) {
     case SCRIPT_SEEK:
-        for (size_t i = 8; each && i < argc && i - 8 < words->count; i++)
+        for (size_t i = 8; each && i < argc && i - 8 < words->count; i++) {
+            struct span rest = a[i];
             sim_trace("store", "seek %.*s at %.*s says %.*s", SPAN_ARG(a[i]), SPAN_ARG(a[0]),
                       SPAN_ARG(words->items[i - 8].text));
+            read_waiting(span_cut(&rest, ' '));
+        }
         break;
     case SCRIPT_SEEK_MAKE:
-        for (size_t i = 6; i < argc; i++)
-            sim_trace("store", "seek_make %.*s", SPAN_ARG(a[i]));
+        if (each)
+            on_make(a, argc, words);
         break;
     case SCRIPT_SEEK_CANCEL:
         sim_trace("store", "seek_cancel %.*s at %.*s (%.*s) says %.*s", SPAN_ARG(a[0]),
                   SPAN_ARG(a[1]), SPAN_ARG(a[3]), SPAN_ARG(answer->items[0].text));
+        if (span_is(answer->items[0].text, "OK"))
+            set_waiting(a[0], SPAN(""));
         break;
-    default:
+    case SCRIPT_SEEK_DROP:
+        for (size_t i = 4; i < argc; i++)
+            each_player(a[i], forget_waiting, a[i]);
+        break;
+    default: /* undone: they wait again */
         sim_trace("store", "seek_finish %.*s says %.*s", SPAN_ARG(a[0]),
                   SPAN_ARG(answer->items[0].text));
+        for (size_t i = 3; span_is(answer->items[0].text, "BROKEN") && i + 1 < argc; i += 2)
+            read_waiting(a[i]);
         break;
     }
+}
+
+void judge_match_replaced(void)
+{
+    dict_fini(&all.waiting);
 }
 
 /* ---- ALL_CONNECTED ---- */
@@ -156,4 +234,5 @@ void judge_stop_matches(void)
 {
     dict_fini(&all.matches);
     dict_fini(&all.told);
+    dict_fini(&all.waiting);
 }

@@ -306,10 +306,17 @@ static void judge_others(struct lb_book *b, int lb, const struct lb_ask *ask, co
         int64_t there = most(lb, pool, t);
         if (there + seats > t->capacity)
             continue;
-        if (p == NULL)
-            sim_fail("place: lb-%c says %s, but %s holds %lld of %lld at most", 'a' + lb, why,
-                     t->name, (long long)there, (long long)t->capacity);
-        else if (least * t->capacity > there * p->capacity)
+        if (p == NULL) {
+            struct lb_node_view v = {.est = -1};
+            int slot = lb_node_find(b->lb, pool, span_of(t->name));
+            mono_ms_t now = {proc_clock_us(&world->lb[lb].proc) / 1000};
+            if (slot >= 0)
+                (void)lb_node_view(b->lb, pool, (size_t)slot, now, &v);
+            sim_fail("place: lb-%c says %s, but %s holds %lld of %lld at most (lb-%c: %lld, of "
+                     "them %lld pending)",
+                     'a' + lb, why, t->name, (long long)there, (long long)t->capacity, 'a' + lb,
+                     (long long)v.est, (long long)v.pending);
+        } else if (least * t->capacity > there * p->capacity)
             sim_fail("place: lb-%c picks %s (%s), which holds %lld of %lld at least; %s holds %lld "
                      "of %lld at most",
                      'a' + lb, picked, why, (long long)least, (long long)p->capacity, t->name,

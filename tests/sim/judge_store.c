@@ -285,6 +285,7 @@ static void on_script(void *arg, const struct words *w, const struct resp *answe
     case SCRIPT_SEEK:
     case SCRIPT_SEEK_CANCEL:
     case SCRIPT_SEEK_MAKE:
+    case SCRIPT_SEEK_DROP:
     case SCRIPT_SEEK_FINISH:
         judge_seek(w, answer);
         break;
@@ -298,6 +299,7 @@ static void on_script(void *arg, const struct words *w, const struct resp *answe
 void judge_store_replaced(void)
 {
     judge_fence_replaced();
+    judge_match_replaced();
     for (size_t i = 0; i < book.node_count; i++) {
         struct book_node *n = &book.nodes[i];
         book_refresh(n);
