@@ -234,7 +234,38 @@ static void name_nodes(struct fleet *fleet)
             assert(!"a node has a name, and there is room");
 }
 
-void fleet_see(struct fleet *fleet, const struct fleet_snapshot *snapshot, mono_ms_t now)
+static void copy_numbers(struct fleet_node *to, const struct fleet_node *from)
+{
+    to->conns = from->conns;
+    to->est = from->est;
+    to->capacity = from->capacity;
+    to->report_age_ms = from->report_age_ms;
+    to->want_other = from->want_other;
+    to->want_own = from->want_own;
+    to->old = from->old;
+    for (size_t g = 0; g < FLEET_GAUGES; g++) {
+        to->gauges[g] = from->gauges[g];
+        if (from->gauges[g].name[0] == '\0')
+            break;
+    }
+}
+
+/* The nodes are those that are held, each in its place and state. */
+static void see_numbers(struct fleet *fleet, const struct fleet_node *nodes)
+{
+    for (size_t i = 0; i < fleet->count; i++) {
+        struct fleet_slot *slot = &fleet->nodes[i];
+        copy_numbers(&slot->node, &nodes[i]);
+        slot->silent = nodes[i].report_age_ms > fleet->stale_after_ms;
+        if (ask_is_done(slot->ask, &slot->node)) {
+            slot->ask = FLEET_ASK_NONE;
+            slot->ask_again_at = (mono_ms_t){0};
+        }
+    }
+}
+
+/* True: there was room for all. */
+static bool see_nodes(struct fleet *fleet, const struct fleet_snapshot *snapshot, mono_ms_t now)
 {
     size_t kept = 0;
     bool room = true, moved = false;
@@ -269,6 +300,17 @@ void fleet_see(struct fleet *fleet, const struct fleet_snapshot *snapshot, mono_
     fleet->count = kept;
     if (moved)
         name_nodes(fleet);
+    fleet->edition = kept == snapshot->count ? snapshot->edition : 0;
+    return room;
+}
+
+void fleet_see(struct fleet *fleet, const struct fleet_snapshot *snapshot, mono_ms_t now)
+{
+    bool room = true;
+    if (snapshot->edition != 0 && snapshot->edition == fleet->edition)
+        see_numbers(fleet, snapshot->nodes);
+    else
+        room = see_nodes(fleet, snapshot, now);
     fleet->complete = snapshot->complete && room;
     fleet->ever = true;
     if (fleet->complete)

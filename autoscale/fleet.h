@@ -44,7 +44,9 @@ struct fleet_node {
 struct fleet_snapshot {
     const struct fleet_node *nodes; /* borrowed for the call */
     size_t count;
-    bool complete; /* the follower holds the whole pool and its link to the store is up */
+    bool complete;    /* the follower holds the whole pool and its link to the store is up */
+    uint64_t edition; /* snapshots of one number differ in conns, est, capacity, report_age_ms,
+                         wants, old and gauges alone; 0: nothing is said */
 };
 
 /* One instance as the provider lists it. */
@@ -136,6 +138,7 @@ struct fleet {
     struct fleet_slot *nodes, *spare; /* present and previous snapshot, swapped */
     struct strmap by_name;
     size_t count;
+    uint64_t edition; /* of the snapshot that `nodes` came from, if it was kept whole */
     struct fleet_instance *instances;
     struct strmap by_id;
     size_t instance_count;

@@ -103,6 +103,12 @@ static void on_item(void *arg, const struct feed_item *item)
         timer_start(&p->show_timer, show_after_ms(p), 0);
 }
 
+static void on_expect(void *arg, struct span node, bool soon)
+{
+    const struct pool_io *p = arg;
+    view_expect(&p->view, node, soon);
+}
+
 static void on_end(void *arg)
 {
     struct pool_io *p = arg;
@@ -187,6 +193,7 @@ static int open_follow(struct pool_io *p, struct err *err)
     struct store_follow_events events = {.begin_snapshot = on_begin,
                                          .end_snapshot = on_end,
                                          .item = on_item,
+                                         .expect = on_expect,
                                          .lost = on_lost,
                                          .arg = p};
     p->follow = store_follow_create(p->c.loop, p->c.log, p->c.redis_config, &p->keys, &events, err);

@@ -9,7 +9,7 @@
 
 int view_init(struct view *view, size_t nodes_max)
 {
-    *view = (struct view){.nodes_max = nodes_max};
+    *view = (struct view){.nodes_max = nodes_max, .edition = 1};
     view->rows = memory_table(nodes_max * sizeof *view->rows); /* each is zeroed when it is added */
     view->out = memory_table(nodes_max * sizeof *view->out);
     if (!view->rows || !view->out || strmap_init(&view->by_name, (uint32_t)nodes_max, 0) < 0) {
@@ -41,7 +41,7 @@ static struct view_row *add(struct view *view, const char *name)
         return NULL;
     }
     struct view_row *row = &view->rows[view->count++];
-    view->renewed = true;
+    view->edition++;
     *row = (struct view_row){0};
     memcpy(row->name, name, strnlen(name, NAME_SIZE - 1));
     return row;
@@ -51,7 +51,7 @@ static struct view_row *add(struct view *view, const char *name)
 static void drop(struct view *view, struct view_row *row)
 {
     strmap_remove(&view->by_name, span_of(row->name));
-    view->renewed = true;
+    view->edition++;
     struct view_row *last = &view->rows[--view->count];
     if (row == last)
         return;
@@ -97,7 +97,8 @@ static void take_state(struct view *view, struct view_row *row,
     if (row->has_state && !view->reading && !is_newer(state, &row->state))
         return;
     row->state = *state;
-    row->has_state = view->renewed = true;
+    row->has_state = true;
+    view->edition++;
 }
 
 static void take_report(struct view_row *row, const struct node_report *r)
@@ -138,6 +139,19 @@ static void take_pool_want(struct view_pool *pool, const struct want *want)
     }
 }
 
+void view_expect(const struct view *view, struct span node, bool soon)
+{
+    if (!soon) {
+        strmap_expect(&view->by_name, node);
+        return;
+    }
+    uint32_t at = strmap_guess(&view->by_name, node);
+    if (at == STRMAP_NONE)
+        return;
+    __builtin_prefetch(&view->rows[at], 1);
+    __builtin_prefetch(&view->rows[at].gauges, 1);
+}
+
 void view_item(struct view *view, const struct feed_item *item)
 {
     if (item->kind == FEED_WANT && item->want.node[0] == '*') {
@@ -160,7 +174,8 @@ void view_item(struct view *view, const struct feed_item *item)
         row->info = item->info;
         row->epoch = item->info.epoch;
         row->info_capacity = item->info.capacity;
-        row->has_info = view->renewed = true;
+        row->has_info = true;
+        view->edition++;
         if (item->has_state)
             take_state(view, row, &item->state);
         break;
@@ -230,7 +245,7 @@ struct fleet_snapshot view_snapshot(struct view *view, wall_ms_t now)
         if (!row->has_info || !row->has_state || row->state.epoch > row->epoch)
             continue;
         struct fleet_node *out = &view->out[n++];
-        if (view->renewed)
+        if (view->out_edition != view->edition)
             copy_texts(out, row);
         out->conns = out->est = row->conns; /* pending is known to the LBs alone; it is at most a
                                                ticket's life of arrivals */
@@ -242,8 +257,11 @@ struct fleet_snapshot view_snapshot(struct view *view, wall_ms_t now)
         out->old = rolling && is_old(&view->pool, row);
         copy_gauges(out, row);
     }
-    view->renewed = false;
-    return (struct fleet_snapshot){view->out, n, view->whole && view->dropped == 0};
+    view->out_edition = view->edition;
+    return (struct fleet_snapshot){.nodes = view->out,
+                                   .count = n,
+                                   .complete = view->whole && view->dropped == 0,
+                                   .edition = view->edition};
 }
 
 struct view_operators view_operators(const struct view *view, wall_ms_t now)

@@ -40,7 +40,8 @@ struct view {
     size_t nodes_max;
     struct view_row *rows;
     struct fleet_node *out; /* for view_snapshot() */
-    bool renewed; /* rows came, went or changed since the last one: copy their texts too */
+    uint64_t edition;       /* grows when rows come, go or change in more than numbers; from 1 */
+    uint64_t out_edition;   /* of the texts in `out` */
     size_t count;
     struct strmap by_name;
     struct view_pool pool;
@@ -54,6 +55,8 @@ void view_fini(struct view *view);
 /* As store_follow tells it. */
 void view_begin(struct view *view);
 void view_item(struct view *view, const struct feed_item *item);
+/* For speed alone: an item of this node will come (store/store_follow.h). */
+void view_expect(const struct view *view, struct span node, bool soon);
 void view_end(struct view *view);
 void view_lost(struct view *view);
 

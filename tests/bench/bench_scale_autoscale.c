@@ -23,7 +23,9 @@ enum {
     CONNS = 100,
     CAPACITY = 160,
     LOOKS = 2, /* a second */
-    SWING = 20 /* players more or fewer on a node, at most */
+    EXPECT_FAR = 8,
+    EXPECT_NEAR = 4, /* as store/store_follow.c does */
+    SWING = 20       /* players more or fewer on a node, at most */
 };
 #define WALL_START_MS 1763726400000LL
 
@@ -144,11 +146,19 @@ static void report(size_t pool, int i, int64_t conns)
     b.reports++;
 }
 
+static void expect(size_t pool, int pair, bool soon)
+{
+    for (int i = 2 * pair; pair < PER_POOL / 2 && i < 2 * pair + 2; i++)
+        view_expect(&b.view[pool], span_of(b.names[i]), soon);
+}
+
 /* What one pool reports between two looks, and the look. */
 static void between_looks(size_t pool, int turn)
 {
     double from = clock_s(CLOCK_PROCESS_CPUTIME_ID);
     for (int pair = turn; pair < PER_POOL / 2; pair += LOOKS) {
+        expect(pool, pair + EXPECT_FAR * LOOKS / 2, false);
+        expect(pool, pair + EXPECT_NEAR * LOOKS / 2, true);
         int swing = walk(pool, pair);
         report(pool, 2 * pair, CONNS + swing);
         report(pool, 2 * pair + 1, CONNS - swing);
@@ -216,9 +226,10 @@ int main(int argc, char **argv)
     }
     bool good = holds(seconds);
     (void)printf("wall_s=%.1f autoscale_cpu_per_snapshot_ms=%.3f autoscale_cpu_per_report_ns=%.0f "
-                 "snapshots=%llu\n",
+                 "snapshots=%llu cpu_s=%.0f\n",
                  clock_s(CLOCK_MONOTONIC) - from, b.snapshot_cpu_s * 1e3 / (double)b.snapshots,
-                 b.report_cpu_s * 1e9 / (double)b.reports, (unsigned long long)b.snapshots);
+                 b.report_cpu_s * 1e9 / (double)b.reports, (unsigned long long)b.snapshots,
+                 clock_s(CLOCK_PROCESS_CPUTIME_ID));
     for (size_t pool = 0; pool < POOLS; pool++) {
         scale_destroy(b.scale[pool]);
         view_fini(&b.view[pool]);

@@ -481,11 +481,11 @@ int main(int argc, char **argv)
     (void)printf(
         "nodes=%llu players=%llu wall_s=%.1f max_mean=%.4f reports_per_s=%.0f "
         "lb_cpu_per_report_ns=%.0f placed=%llu cpu_per_placement_ns=%.0f playing_least=%llu "
-        "probes_per_s=%.0f\n",
+        "probes_per_s=%.0f cpu_s=%.0f\n",
         (unsigned long long)o.nodes, (unsigned long long)o.players, wall_s, b.worst,
         (double)o.taken / wall_s, b.lb_cpu_s * 1e9 / (double)b.reports,
         (unsigned long long)b.placed, b.timed > 0 ? b.place_cpu_s * 1e9 / (double)b.timed : 0,
-        (unsigned long long)b.least_playing, (double)b.probes / (double)seconds);
+        (unsigned long long)b.least_playing, (double)b.probes / (double)seconds, cpu_s());
     lb_destroy(b.lb);
     free(b.nodes);
     players_fini(&b.players);

@@ -36,7 +36,7 @@ static bool may_ask(void *arg)
 static void look(void *arg, struct scale_status *ret_status, struct fleet_snapshot *ret_snapshot)
 {
     *ret_status = (struct scale_status){.figures = {.ready = 3, .size = 3}};
-    *ret_snapshot = (struct fleet_snapshot){nodes, 2, true};
+    *ret_snapshot = (struct fleet_snapshot){.nodes = nodes, .count = 2, .complete = true};
 }
 
 static void on_event(void *arg, struct scale_event *ev)

@@ -1,6 +1,7 @@
 /* test_view.c - the feed becomes snapshots: late and repeated items, wants and who wants, full
  * reads, limits. */
 #include "autoscale/view.h"
+#include "core/rng.h"
 #include "tests/support/cmocka.h"
 
 #include <stdio.h>
@@ -204,6 +205,72 @@ static void test_more_nodes_than_there_is_room_for(void **state)
     assert_false(s.complete); /* so nothing is decided */
 }
 
+/* Something happens to one of four nodes. */
+static void something(struct rng *rng, int64_t turn)
+{
+    char node[8];
+    snprintf(node, sizeof node, "n%d", (int)rng_below(rng, 4));
+    uint64_t kind = rng_below(rng, 20);
+    if (kind == 0)
+        join(node, 1 + turn / 100);
+    else if (kind == 1)
+        move(node, 1 + turn / 100, turn, (enum node_state)rng_below(rng, NODE_STATES));
+    else if (kind == 2)
+        want(node, (enum want_who)rng_below(rng, WANT_WHOS),
+             rng_below(rng, 2) ? WANT_DRAINING : WANT_NONE, 0);
+    else
+        report(node, 1 + turn / 100, turn, (int64_t)rng_below(rng, 50));
+}
+
+static void expect_same(const struct fleet *a, const struct fleet *b)
+{
+    assert_int_equal(a->count, b->count);
+    for (size_t i = 0; i < a->count; i++) {
+        const struct fleet_slot *x = &a->nodes[i], *y = &b->nodes[i];
+        assert_string_equal(x->node.name, y->node.name);
+        assert_string_equal(x->node.instance, y->node.instance);
+        assert_int_equal(x->node.epoch, y->node.epoch);
+        assert_int_equal(x->node.state, y->node.state);
+        assert_int_equal(x->node.conns, y->node.conns);
+        assert_int_equal(x->node.want_own, y->node.want_own);
+        assert_int_equal(x->node.want_other, y->node.want_other);
+        assert_int_equal(x->silent, y->silent);
+        assert_int_equal(x->ask, y->ask);
+        assert_int_equal(x->ask_again_at.ms, y->ask_again_at.ms);
+        assert_int_equal(x->lost_at.ms, y->lost_at.ms);
+    }
+}
+
+/* Most snapshots bring new numbers only; what is seen is the same as by looking at everything. */
+static void test_numbers_alone_are_seen_as_all_is(void **state)
+{
+    struct fleet quick, whole;
+    struct rng rng;
+    int quick_ones = 0;
+    rng_seed(&rng, 11);
+    assert_int_equal(fleet_init(&quick, 4, 1, 60000, 500), 0);
+    assert_int_equal(fleet_init(&whole, 4, 1, 60000, 500), 0);
+    view_end(&view);
+    for (int64_t turn = 1; turn < 5000; turn++) {
+        something(&rng, turn);
+        struct fleet_snapshot s = view_snapshot(&view, (wall_ms_t){now.ms + turn % 3 * 400});
+        quick_ones += s.edition == quick.edition;
+        fleet_see(&quick, &s, (mono_ms_t){turn});
+        s.edition = 0;
+        fleet_see(&whole, &s, (mono_ms_t){turn});
+        expect_same(&quick, &whole);
+        for (size_t i = 0; i < quick.count; i++)
+            if (quick.nodes[i].ask == FLEET_ASK_NONE && rng_below(&rng, 10) == 0) {
+                quick.nodes[i].ask = whole.nodes[i].ask =
+                    (enum fleet_ask)rng_below(&rng, FLEET_ASK_FORGET + 1);
+                quick.nodes[i].ask_again_at = whole.nodes[i].ask_again_at = (mono_ms_t){turn};
+            }
+    }
+    assert_in_range(quick_ones, 2000, 4999);
+    fleet_fini(&quick);
+    fleet_fini(&whole);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -216,6 +283,7 @@ int main(void)
         TEST(test_what_operators_want_of_the_pool),
         TEST(test_a_full_read_forgets_what_is_not_in_it),
         TEST(test_more_nodes_than_there_is_room_for),
+        TEST(test_numbers_alone_are_seen_as_all_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
