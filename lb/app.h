@@ -92,7 +92,7 @@ void app_on_timer(void *arg);
 int app_follow(struct app *app, struct app_pool *pool, const struct redis_config *config,
                struct err *err) BERTH_MUST_USE;
 struct redis_events app_redis_events(struct app_pool *pool);
-/* MAXLEN of the pool's feed: ten intervals of what its nodes say, at least 1,000. */
+/* MAXLEN of the pool's feed: twenty intervals of what its nodes say, at least 1,000. */
 int64_t app_feed_max(const struct app *app, size_t pool);
 /* Append to the pool's events; detail is a plain record. */
 void app_record(struct app *app, struct app_pool *pool, const char *kind, const char *name,

@@ -166,8 +166,8 @@ struct lb_effects {
 /* The only way the state changes. ret_fx is overwritten. */
 void lb_step(struct lb *lb, const struct lb_event *ev, struct lb_effects *ret_fx);
 
-/* For speed alone: a feed item of this node will come. To be said twice, some eight items ahead, and
- * when there are some four to go (soon): then a step does not wait for memory. */
+/* For speed alone: a feed item of this node will come. To be said twice, some eight items ahead,
+ * and when there are some four to go (soon): then a step does not wait for memory. */
 void lb_expect(const struct lb *lb, size_t pool, struct span node, bool soon);
 
 /* May this effect still be carried out at this instant? A move or a sweep may not once the lease it

@@ -47,8 +47,8 @@ struct vec {
     struct rx_stream *source; /* NULL: a creation operator */
     struct rx_stream *result;
     struct rx_subscription sub; /* to result: what is still open at rx_fini() writes to it */
-    bool connect;  /* result is connectable: connect it at 0 */
-    bool supposed; /* some input is not described by the case */
+    bool connect;               /* result is connectable: connect it at 0 */
+    bool supposed;              /* some input is not described by the case */
     struct {
         int64_t at_ms;
         char kind;

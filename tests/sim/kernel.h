@@ -60,8 +60,8 @@ struct proc {
     void *exit_arg;
     struct proc *next; /* of all */
     struct conn *conns;
-    int64_t busy_s; /* of this second: */
-    unsigned runs;  /* how often something ran in it */
+    int64_t busy_s;     /* of this second: */
+    unsigned runs;      /* how often something ran in it */
     int64_t trouble_us; /* when something last happened to it that is not its own doing */
 };
 
