@@ -108,6 +108,9 @@ static void spread_players(const struct row *rows, size_t count, int64_t from, s
     }
 }
 
+/* Of one second's arrivals: more would hang on a file's largest numbers for hours. */
+enum { DRAWS_MAX = 200 };
+
 /* Those who came before the trace began came at its first rate. */
 static int spread_arrivals(const struct row *rows, size_t count, int64_t from, int64_t session_s,
                            uint64_t seed, struct trace *t)
@@ -128,11 +131,13 @@ static int spread_arrivals(const struct row *rows, size_t count, int64_t from, i
         due += (double)rows[i].value / (double)until;
         int64_t arrive = (int64_t)due;
         due -= (double)arrive;
-        for (; arrive > 0; arrive--) {
+        int64_t draws = arrive < DRAWS_MAX ? arrive : DRAWS_MAX; /* each for one, or for several */
+        for (int64_t k = 0; k < draws; k++) {
             int64_t leaves = s + half + (int64_t)rng_below(&rng, (uint64_t)session_s) + 1;
-            change[s + before]++;
+            int64_t n = arrive * (k + 1) / draws - arrive * k / draws;
+            change[s + before] += n;
             if (leaves < t->seconds)
-                change[leaves + before]--;
+                change[leaves + before] -= n;
         }
     }
     int64_t players = 0;
