@@ -13,6 +13,7 @@
 #include "loadtest/swarm_io.h"
 #include "loadtest/workers_io.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -166,6 +167,7 @@ static int open_limits(void *arg, struct err *err)
                       ? (size_t)((limit.rlim_cur - OURSELVES) / A_PLAYER)
                       : 1;
     size_t players = (size_t)s->players;
+    assert(players > 0); /* the option's range */
     app->worker_count = s->worker ? 1 : (size_t)s->workers;
     if (app->worker_count == 0)
         app->worker_count = (players + most - 1) / most;

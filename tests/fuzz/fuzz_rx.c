@@ -303,7 +303,7 @@ static void add_marble(struct program *p)
     int64_t from, to;
     struct err err;
     if (rx_marble_parse_subscription(text, &from, &to, &err) == 0)
-        assert(from >= 0 || from == RX_FOREVER);
+        assert(from >= 0); /* RX_FOREVER, too */
     if (rx_marble_parse(text, &p->marble, &err) != 0)
         return;
     rx_marble_cold(&p->rx, &p->input, p->marble.events, p->marble.count);

@@ -34,6 +34,7 @@ void judge_joined(const struct player *player)
                  player->node[SOCKET_GAME]);
         return;
     }
+    assert(player->room != NULL); /* who has joined has one */
     for (size_t i = meeting_count > max ? meeting_count - max : 0; i < meeting_count; i++)
         if (strcmp(meetings[i % max].room, player->room) == 0)
             m = &meetings[i % max];

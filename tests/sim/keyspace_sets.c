@@ -332,6 +332,7 @@ static void put_members(struct cmd *c, const struct object *o, const size_t *lis
                         bool with_scores)
 {
     struct resp *items = reply_list(c->reply, c->ret, n * (with_scores ? 2 : 1));
+    assert(o != NULL || n == 0);
     for (size_t i = 0; i < n; i++) {
         const struct dict_entry *e = o->order[list[i]];
         reply_text(c->reply, items++, dict_key(e));

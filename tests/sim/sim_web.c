@@ -539,7 +539,6 @@ void web_server_close(struct web_server *server)
 {
     struct web *web = server->web;
     for (bool again = true; again;) {
-        again = false;
         struct ws *ws = web->sockets;
         while (ws != NULL && ws->server != server)
             ws = ws->next;

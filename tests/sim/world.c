@@ -148,7 +148,7 @@ static int read_file(struct world_config *c, const char *path, struct err *err)
         const yaml_node_t *root = yaml_document_get_root_node(&doc);
         if (root == NULL || root->type != YAML_MAPPING_NODE)
             code = err_set(err, BERTH_EINVAL, "%s: must be a list of `name: number`", path);
-        for (yaml_node_pair_t *p = code < 0 ? NULL : root->data.mapping.pairs.start;
+        for (yaml_node_pair_t *p = code < 0 || root == NULL ? NULL : root->data.mapping.pairs.start;
              p != NULL && code == 0 && p < root->data.mapping.pairs.top; p++)
             code = read_pair(c, &doc, yaml_document_get_node(&doc, p->key),
                              yaml_document_get_node(&doc, p->value), path, err);
