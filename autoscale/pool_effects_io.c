@@ -30,10 +30,28 @@ static void answer_event(struct pool_io *p, enum scale_event_kind kind, const ch
     pool_io_step(p, &ev);
 }
 
+static void on_plan_kept(void *arg, enum barrier_end end, const char *why)
+{
+    struct pool_ask ask;
+    struct pool_io *p = pool_io_ask_end(arg, &ask);
+    if (!p)
+        return;
+    if (end != BARRIER_PASSED)
+        log_warn(p->c.log, "plan_on_no_replica", "pool=%s field=%s error=%s", p->policy.pool,
+                 ask.name, why);
+    if (end == BARRIER_FAILED)
+        answer_event(p, SCALE_WRITTEN, ask.name, SCALE_UNKNOWN, why);
+    else
+        answer_event(p, SCALE_WRITTEN, ask.name, SCALE_DONE, NULL);
+}
+
 static void on_plan_written(void *arg, int code, const struct store_answer *answer,
                             const struct err *err)
 {
-    struct pool_ask ask;
+    struct pool_ask ask, *written = arg;
+    if (outcome_of(code, answer) == SCALE_DONE && !written->pool->dead &&
+        barrier_pass(written->pool->barrier, on_plan_kept, written) == 0)
+        return; /* a failover must not take it back once the cloud has been asked */
     struct pool_io *p = pool_io_ask_end(arg, &ask);
     if (!p)
         return;
@@ -179,6 +197,29 @@ static void on_terminated(void *arg, enum scale_outcome outcome, const char *err
         answer_event(p, SCALE_TERMINATED, ask.name, outcome, error);
 }
 
+static void on_end_kept(void *arg, enum barrier_end end, const char *why)
+{
+    struct pool_ask *ask = arg, ended;
+    struct pool_io *p = ask->pool;
+    if (end == BARRIER_PASSED && !p->dead && pool_io_may_act(p)) {
+        p->c.kind->terminate(p->c.provider, p->policy.pool, ask->name, on_terminated, ask);
+        return;
+    }
+    p = pool_io_ask_end(ask, &ended);
+    if (p)
+        answer_event(p, SCALE_TERMINATED, ended.name, SCALE_NOT_DONE,
+                     end == BARRIER_PASSED ? "it leads no more" : why);
+}
+
+/* That its node is terminating must outlive the primary: after a failover that took it back the
+ * node would be handed out again. */
+static void end_instance(struct pool_io *p, const char *name)
+{
+    struct pool_ask *ask = pool_io_ask_new(p, name);
+    if (ask && barrier_pass(p->barrier, on_end_kept, ask) < 0)
+        on_end_kept(ask, BARRIER_FAILED, "no memory");
+}
+
 static void on_listed(void *arg, const struct fleet_listed *items, size_t count, const char *error)
 {
     struct pool_ask ask;
@@ -246,9 +287,7 @@ void pool_io_effects_do(struct pool_io *p, const struct effect *e)
                               on_launched, ask);
         break;
     case EFFECT_TERMINATE:
-        ask = pool_io_ask_new(p, e->name);
-        if (ask)
-            p->c.kind->terminate(p->c.provider, p->policy.pool, e->name, on_terminated, ask);
+        end_instance(p, e->name);
         break;
     case EFFECT_LIST:
         ask = pool_io_ask_new(p, "");

@@ -247,7 +247,8 @@ struct pool_io *pool_io_create(const struct pool_io_config *config, struct err *
         pool_io_destroy(p);
         return NULL;
     }
-    if (open_follow(p, err) < 0) {
+    p->barrier = barrier_create(config->loop, config->log, config->redis_config, err);
+    if (!p->barrier || open_follow(p, err) < 0) {
         pool_io_destroy(p);
         return NULL;
     }
@@ -274,7 +275,9 @@ void pool_io_destroy(struct pool_io *p)
     pool_io_policy_free_zones(p->zones);
     pool_io_forget(p);
     p->dead = true;
-    if (p->waits == 0)
+    p->waits++; /* who waits for the barrier is told now, and must not be the last */
+    barrier_destroy(p->barrier);
+    if (--p->waits == 0)
         free(p);
 }
 

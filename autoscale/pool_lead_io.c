@@ -47,9 +47,47 @@ void pool_io_lead_enroll(struct pool_io *p, bool leave)
 
 /* ---- lease ---- */
 
-static void on_lease(void *arg, int code, const struct store_answer *answer, const struct err *err)
+/* A lease that was got is on a replica, too, or could not be. */
+static void on_lease_kept(void *arg, enum barrier_end end, const char *why)
 {
     struct pool_ask ask;
+    struct pool_io *p = pool_io_ask_end(arg, &ask);
+    if (!p)
+        return;
+    struct lease_event ev = ask.granted;
+    ev.store_now.ms += mono_sub(pool_io_now(p), ask.at);
+    if (end != BARRIER_PASSED)
+        log_warn(p->c.log, "lease_on_no_replica", "pool=%s token=%lld error=%s", p->policy.pool,
+                 (long long)ev.token, why);
+    if (end == BARRIER_FAILED)
+        ev = (struct lease_event){
+            .kind = LEASE_REPLY, .request = ask.request, .answer = LEASE_FAILED};
+    pool_io_lead_step(p, &ev);
+}
+
+/* ask is taken. */
+static bool keep_lease(struct pool_ask *ask, const struct store_answer *answer)
+{
+    struct pool_io *p = ask->pool;
+    ask->at = pool_io_now(p);
+    ask->granted = (struct lease_event){.kind = LEASE_REPLY,
+                                        .request = ask->request,
+                                        .answer = LEASE_OK,
+                                        .store_now = answer->now,
+                                        .token = answer->token,
+                                        .pttl_ms = answer->ttl_ms};
+    return barrier_pass(p->barrier, on_lease_kept, ask) == 0;
+}
+
+static void on_lease(void *arg, int code, const struct store_answer *answer, const struct err *err)
+{
+    struct pool_ask ask, *asked = arg;
+    if (code == 0 && answer->word == ANSWER_OK && asked->request.op == LEASE_OP_ACQUIRE &&
+        !asked->pool->dead) {
+        pool_io_hear_time(asked->pool, answer->now);
+        if (keep_lease(asked, answer))
+            return;
+    }
     struct pool_io *p = pool_io_ask_end(arg, &ask);
     if (!p)
         return;

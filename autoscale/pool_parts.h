@@ -8,6 +8,7 @@
 #include "autoscale/history.h"
 #include "autoscale/pool_io.h"
 #include "autoscale/view.h"
+#include "store/barrier.h"
 #include "store/store.h"
 #include "store/store_follow.h"
 
@@ -32,6 +33,7 @@ struct pool_io {
     int64_t past_left;             /* entries that are still wanted */
     struct keys keys;
     struct store_follow *follow;
+    struct barrier *barrier;
     struct lease lease;
     char led_by[64];        /* who was last heard to lead the pool; "": nobody */
     struct store_call call; /* being built; too large for the stack */
@@ -52,7 +54,8 @@ struct pool_ask {
     struct pool_io *pool;
     char name[NAME_SIZE];
     struct lease_request request;
-    mono_ms_t at; /* LIST: when the core asked */
+    struct lease_event granted; /* a lease that was got, until it is on a replica, too */
+    mono_ms_t at;               /* LIST: when the core asked; granted: when it was heard of */
 };
 
 /* ---- pool_io.c ---- */

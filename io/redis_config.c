@@ -27,7 +27,8 @@ struct redis_config redis_config_of(const struct redis_settings *s)
                                  .server_name = s->server_name,
                                  .connect_timeout_ms = s->connect_timeout_ms,
                                  .command_timeout_ms = s->command_timeout_ms,
-                                 .check_interval_ms = s->check_interval_ms};
+                                 .check_interval_ms = s->check_interval_ms,
+                                 .replica_wait_ms = s->replica_wait_ms};
 }
 
 static int check_places(const char *what, const struct text_list *list, int port, struct err *err)

@@ -30,6 +30,7 @@ struct redis_config {
     int64_t connect_timeout_ms; /* default 1,000 */
     int64_t command_timeout_ms; /* default 1,000; blocking reads add their own block time */
     int64_t check_interval_ms;  /* default 5,000 */
+    int64_t replica_wait_ms;    /* of store/barrier.h; 0: none */
     size_t pending_max; /* commands in flight; beyond it redis_command refuses with BERTH_EAGAIN.
                            default 65,536 */
 };

@@ -14,6 +14,7 @@
 #include "io/redis.h"
 #include "io/web.h"
 #include "lb/place.h"
+#include "store/barrier.h"
 #include "store/store.h"
 #include "store/store_follow.h"
 
@@ -27,6 +28,7 @@ struct app_pool {
     const struct pool_settings *settings;
     struct keys keys;
     struct redis *redis;
+    struct barrier *barrier;
     struct store_follow *follow;
     struct ticket_keys *player_keys; /* access player; NULL otherwise */
 };

@@ -75,12 +75,46 @@ void app_on_timer(void *arg)
 struct call {
     struct app *app;
     struct lb_event reply;
+    struct store_answer granted; /* of a lease that was got, until it is on a replica, too */
+    mono_ms_t heard_at;
 };
+
+static void on_lease_kept(void *arg, enum barrier_end end, const char *why)
+{
+    struct call *call = arg;
+    struct app *app = call->app;
+    app->calls--;
+    if (end != BARRIER_PASSED)
+        log_warn(&app->log, "lease_on_no_replica", "pool=%s token=%lld error=%s",
+                 app->pools[call->reply.pool].settings->name, (long long)call->granted.token, why);
+    call->granted.now.ms += mono_sub(loop_now(app->loop), call->heard_at);
+    call->reply.code = end == BARRIER_FAILED ? BERTH_ECLOSED : 0;
+    call->reply.answer = end == BARRIER_FAILED ? NULL : &call->granted;
+    app_event(app, call->reply);
+    free(call);
+}
+
+/* The call is taken: its answer is handed on when the lease is on a replica, too. */
+static bool keep_lease(struct call *call, const struct store_answer *answer)
+{
+    struct app *app = call->app;
+    call->heard_at = loop_now(app->loop);
+    call->granted = (struct store_answer){.script = answer->script,
+                                          .word = answer->word,
+                                          .now = answer->now,
+                                          .token = answer->token,
+                                          .ttl_ms = answer->ttl_ms};
+    return barrier_pass(app->pools[call->reply.pool].barrier, on_lease_kept, call) == 0;
+}
 
 static void on_answer(void *arg, int code, const struct store_answer *answer, const struct err *err)
 {
     struct call *call = arg;
     struct app *app = call->app;
+    if (code == 0 && call->reply.kind == LB_LEASE_REPLY && answer->word == ANSWER_OK &&
+        call->reply.lease_request.op == LEASE_OP_ACQUIRE && !app->closing &&
+        keep_lease(call, answer))
+        return;
     app->calls--;
     if (code == BERTH_EPROTO || code == BERTH_EINVAL)
         log_warn(&app->log, "store_refused", "why=%s", err->text);

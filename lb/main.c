@@ -256,7 +256,9 @@ static void close_store(void *arg)
     for (size_t i = 0; i < app->pool_count; i++)
         store_follow_destroy(app->pools[i].follow);
     for (size_t i = 0; i < app->pool_count; i++) {
+        barrier_destroy(app->pools[i].barrier);
         redis_destroy(app->pools[i].redis);
+        app->pools[i].barrier = NULL;
         app->pools[i].redis = NULL;
     }
     asked_close(app);
@@ -273,7 +275,9 @@ static int open_store(void *arg, struct err *err)
             store_redis_config(app->settings, pool->settings->redis, &pool->keys);
         const struct redis_events events = app_redis_events(pool);
         pool->redis = redis_create(app->loop, &app->log, &config, scripts_table, &events, err);
-        code = pool->redis == NULL ? err->code : app_follow(app, pool, &config, err);
+        if (pool->redis != NULL)
+            pool->barrier = barrier_create(app->loop, &app->log, &config, err);
+        code = pool->barrier == NULL ? err->code : app_follow(app, pool, &config, err);
     }
     if (code < 0)
         close_store(app);

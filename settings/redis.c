@@ -102,10 +102,19 @@
          "50ms..1m",                                                                                 \
          "A command unanswered for so long drops the connection, which comes back by itself.",       \
          0},                                                                                         \
+        {"check_interval",                                                                           \
+         OPT_DURATION,                                                                               \
+         AT(check_interval_ms),                                                                      \
+         "5s",                                                                                       \
+         "100ms..10m",                                                                               \
+         "How often a standing connection is asked whether it still leads to the primary, and "      \
+         "the name of the host is looked up again.",                                                 \
+         0},                                                                                         \
     {                                                                                                \
-        "check_interval", OPT_DURATION, AT(check_interval_ms), "5s", "100ms..10m",                   \
-            "How often a standing connection is asked whether it still leads to the primary, and "   \
-            "the name of the host is looked up again.",                                              \
+        "replica_wait", OPT_DURATION, AT(replica_wait_ms), "100ms", "0s..1s",                        \
+            "How long a lease that was got and an intent that was written wait to be on a "          \
+            "replica, too, where there are any; an instance is only ended once that is so. 0s: "     \
+            "nothing is waited for.",                                                                \
             0                                                                                        \
     }
 

@@ -34,7 +34,7 @@ struct redis_settings {
     int64_t db;
     bool tls;
     const char *ca, *cert, *key, *server_name; /* NULL: not set */
-    int64_t connect_timeout_ms, command_timeout_ms, check_interval_ms;
+    int64_t connect_timeout_ms, command_timeout_ms, check_interval_ms, replica_wait_ms;
     struct section_items servers; /* of struct redis_settings */
 };
 

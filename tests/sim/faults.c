@@ -307,6 +307,8 @@ static void begin_store(struct fault *f)
 static void end_store(struct fault *f)
 {
     if (f->kind == FAULT_STORE_FAILOVER || f->kind == FAULT_STORE_EMPTY) {
+        if (f->copy != NULL)
+            world->store.lagging--;
         store_server_replace(&world->store, f->copy);
         f->copy = NULL;
         world->store.wall_skew_us += draw(&all.rng, -300, 300) * SIM_MS;
@@ -405,6 +407,7 @@ static void on_copy(void *arg)
 {
     struct fault *f = arg;
     f->copy = keyspace_clone(world->store.ks);
+    world->store.lagging++;
     sim_at(&f->begin, f->at_us, on_begin, f);
 }
 

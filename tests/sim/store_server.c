@@ -8,7 +8,7 @@ struct client {
     struct store_server *server;
     struct client *prev, *next;
     struct conn_end end;
-    struct words *blocked; /* an XREAD that waits */
+    struct words *blocked; /* an XREAD that waits, or a WAIT */
     struct sim_event timeout;
     struct msg *first, *last; /* what came behind it */
 };
@@ -104,7 +104,10 @@ static void on_timeout(void *arg)
         sim_at(&c->timeout, c->server->proc.paused_until_us, on_timeout, c);
         return;
     }
-    answer(c, reply_new()); /* nil */
+    struct reply *reply = reply_new(); /* nil */
+    if (span_is(c->blocked->list[0], "WAIT"))
+        reply_int(&reply->root, 0);
+    answer(c, reply);
     go_on(c);
 }
 
@@ -114,12 +117,44 @@ static void wake(struct store_server *s, uint64_t additions)
         return;
     for (struct client *c = s->clients, *next; c != NULL; c = next) {
         next = c->next;
-        if (c->blocked != NULL)
+        if (c->blocked != NULL && span_is(c->blocked->list[0], "XREAD"))
             (void)try_read(c);
     }
 }
 
 /* ---- commands ---- */
+
+static void block(struct client *c, struct msg *m, int64_t ms)
+{
+    c->blocked = m->object;
+    m->object = NULL;
+    if (ms > 0)
+        sim_after(&c->timeout, ms * SIM_MS, on_timeout, c);
+}
+
+/* What concerns the replica, which has everything at once until it lags. False: it is another
+ * command. */
+static bool run_replica(struct client *c, struct msg *m, struct reply *reply)
+{
+    const struct words *w = m->object;
+    int64_t ms;
+    if (m->kind == MSG_EVAL)
+        return false;
+    if (span_is(w->list[0], "ROLE")) {
+        struct resp *items = reply_list(reply, &reply->root, 3);
+        reply_text(reply, &items[0], SPAN("master"));
+        reply_int(&items[1], 1);
+        reply_text(reply, reply_list(reply, &items[2], 1), SPAN("replica"));
+        return true;
+    }
+    if (!span_is(w->list[0], "WAIT"))
+        return false;
+    if (c->server->lagging == 0)
+        reply_int(&reply->root, 1);
+    else if (w->count == 3 && span_int(w->list[2], &ms))
+        block(c, m, ms);
+    return true;
+}
 
 static void run(struct client *c, struct msg *m)
 {
@@ -129,7 +164,12 @@ static void run(struct client *c, struct msg *m)
     uint64_t additions = s->ks->additions;
     s->calls++;
     keyspace_set_time(s->ks, store_server_now_us(s));
-    if (m->kind == MSG_EVAL) {
+    if (run_replica(c, m, reply)) {
+        if (c->blocked != NULL) {
+            reply_free(reply);
+            return;
+        }
+    } else if (m->kind == MSG_EVAL) {
         keyspace_eval(s->lua, s->ks, w->script, w->list, w->nkeys, w->list + w->nkeys,
                       w->count - w->nkeys, reply, &reply->root);
         if (s->watch != NULL)
@@ -139,10 +179,7 @@ static void run(struct client *c, struct msg *m)
         int64_t ms = block_ms(w);
         if (ms >= 0 && reply->root.type == RESP_NIL) {
             reply_free(reply);
-            c->blocked = w;
-            m->object = NULL;
-            if (ms > 0)
-                sim_after(&c->timeout, ms * SIM_MS, on_timeout, c);
+            block(c, m, ms);
             return;
         }
     }

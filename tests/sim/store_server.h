@@ -27,6 +27,7 @@ struct store_server {
     struct client *clients;
     int64_t wall_skew_us; /* of Redis TIME */
     bool open;            /* takes connections */
+    int lagging;          /* failovers to come whose replica hears no more: WAIT waits in vain */
     uint64_t calls;
     /* Told after each script, before its answer leaves: what was asked and what was said. */
     void (*watch)(void *arg, const struct words *words, const struct resp *answer);
