@@ -30,7 +30,7 @@ bool doctor_keys_known(struct span rest, bool *ret_expires)
                  {"seek:lobbies", true},  {"seek:matcher", true},
                  {"seek:matches", true},  {"seek:match:", true},
                  {"seek:results:", true}, {"seek:party:", true},
-                 {"seek:group:", true}};
+                 {"seek:group:", true},   {"seek:told:", true}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         size_t len = strlen(known[i].key);
         bool prefix = known[i].key[len - 1] == ':';

@@ -118,6 +118,7 @@ int calls_seek_finish(struct store_call *call, const struct keys *keys,
     build_key_of(&b, "room", keys_group, req->room);
     build_key(&b, KEY_QUEUE_PREFIX);
     build_key(&b, KEY_RESULTS_PREFIX);
+    build_key(&b, KEY_TOLD_PREFIX);
     if (req->result_count > CALL_PLAYERS_MAX)
         build_bad(&b, "results", "at most 32");
     build_id(&b, "room", req->room);

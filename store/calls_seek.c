@@ -50,6 +50,7 @@ int calls_seek(struct store_call *call, const struct keys *keys, const struct ca
     build_key(&b, KEY_MATCH_PREFIX);
     build_key(&b, KEY_RESULTS_PREFIX);
     build_key(&b, KEY_PARTY_PREFIX);
+    build_key(&b, KEY_TOLD_PREFIX);
     build_name(&b, "lobby", span_of(req->lobby));
     build_int(&b, "lobby_epoch", req->lobby_epoch, 1, BUILD_INT_MAX);
     build_int(&b, "lease_ms", req->lease_ms, 1, BUILD_INT_MAX);

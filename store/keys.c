@@ -31,6 +31,7 @@ static const char *const suffixes[KEY_COUNT] = {
     [KEY_MODES] = "seek:modes",
     [KEY_RESULTS_PREFIX] = "seek:results:",
     [KEY_PARTY_PREFIX] = "seek:party:",
+    [KEY_TOLD_PREFIX] = "seek:told:",
 };
 
 static bool matches(struct span text, size_t len_max, const char *others)

@@ -42,6 +42,7 @@ enum key_id {
     KEY_MODES,
     KEY_RESULTS_PREFIX, /* seek:results: */
     KEY_PARTY_PREFIX,   /* seek:party: */
+    KEY_TOLD_PREFIX,    /* seek:told: */
     KEY_COUNT
 };
 

@@ -1,12 +1,12 @@
 #!lua
 -- seek: players begin to wait, many in one call. Nobody waits twice: the newest seek wins, and the lobby node of the old one is told.
--- KEYS seekers lobbies modes        and the prefixes queue_prefix match_prefix results_prefix party_prefix (same slot by their tag)
+-- KEYS seekers lobbies modes        and the prefixes queue_prefix match_prefix results_prefix party_prefix told_prefix (same slot)
 -- ARGV lobby lobby_epoch lease_ms queue_max keep_ms modes_max stream_max stream_ttl_ms, then of each player a record
 --      `player mode rating region keyword party party_max waited_ms` (region, keyword, party: `-` for none)
 -- A queue's member: `since|rating|region|keyword|player/lobby/epoch,...`, the leader first. seekers: player -> `Q mode member` |
 -- `P leader` | `M room` | `K mode since at`.
-local seekers, lobbies, modes, queue_prefix, match_prefix, results_prefix, party_prefix =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local seekers, lobbies, modes, queue_prefix, match_prefix, results_prefix, party_prefix, told_prefix =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local lobby, epoch = ARGV[1], ARGV[2]
 local lease, queue_max, keep, modes_max = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local stream_max, stream_ttl = tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -74,6 +74,30 @@ local function still_matched(player, room)
   local moved, n = string.gsub(record, '([|,]' .. string.gsub(player, '%p', '%%%0') .. '/)[^,;%s]+', '%1' .. here)
   if n == 0 then return false end
   redis.call('SET', key, moved, 'KEEPTTL')
+  return true
+end
+
+-- The result of a match that was told to another lobby node a moment ago: that one may have died before it told the player, so it
+-- is told here. One whose lease has gone on for two more is alive, and has done so. False: nothing to tell.
+local function told_elsewhere(player)
+  local record = redis.call('GET', told_prefix .. player)
+  if not record then return false end
+  local room, at, id, since = string.match(record, '^(%S+) (%S+) (%S+) (%d+)$')
+  local alive = (tonumber(redis.call('ZSCORE', lobbies, at) or '0')) >= now
+  if at == here or (alive and now - tonumber(since) > 2 * lease) then return false end
+  local entry = redis.call('XRANGE', results_prefix .. string.match(at, '^[^/]+'), id, id)[1]
+  if not entry then return false end
+  local fields = {}
+  for n = 1, #entry[2], 2 do fields[entry[2][n]] = entry[2][n + 1] end
+  local key = results_prefix .. lobby
+  local again = redis.call('XADD', key, 'MAXLEN', '~', stream_max, '*', 'k', 'result', 'p', player, 'e', epoch, 'r', room,
+    'd', fields.d)
+  if not told[key] then redis.call('PEXPIRE', key, stream_ttl) end
+  told[key] = true
+  local left = redis.call('PTTL', told_prefix .. player) -- no longer than the first was good for
+  if left > 0 then
+    redis.call('SET', told_prefix .. player, room .. ' ' .. here .. ' ' .. again .. ' ' .. since, 'PX', left)
+  end
   return true
 end
 
@@ -159,6 +183,7 @@ for i = 1, #ids do
     local room = of_fellow and string.match(of_fellow, '^M (%S+)$')
     if room and redis.call('EXISTS', match_prefix .. room) == 1 then word = 'PARTY_BUSY' end
   end
+  if word == 'OK' and not old and told_elsewhere(player) then word = 'MATCHED' end
   if word == 'OK' and not room_in(mode) then word = 'FULL' end
   if word == 'OK' and old then
     since = settle_old(player, old, mode, since, stay)

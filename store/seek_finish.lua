@@ -1,10 +1,11 @@
 #!lua
 -- seek_finish: every player of a match is told once, through the stream of the player's lobby node. Idempotent. A match that a
 -- player has left meanwhile, or whose lobby node is dead, goes on smaller or is undone, as its mode says.
--- KEYS matches match seekers lobbies modes group, and the prefixes queue_prefix results_prefix
+-- KEYS matches match seekers lobbies modes group, and the prefixes queue_prefix results_prefix told_prefix
 -- ARGV room stream_max group_ttl_ms (0: no group), then player, text ...
-local matches, match, seekers, lobbies, modes, group, queue_prefix, results_prefix =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local matches, match, seekers, lobbies, modes, group, queue_prefix, results_prefix, told_prefix =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local TOLD_MS = 10000
 local room, stream_max, group_ttl = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 if not stream_max or stream_max < 1 then return {'BAD', 'stream_max'} end
 if not group_ttl or group_ttl < 0 then return {'BAD', 'group_ttl_ms'} end
@@ -30,7 +31,7 @@ end
 local here, kept, gone = {}, {}, 0 -- here: player, lobby, epoch; kept: entries of those who are here
 local function tell(p, kind, text)
   local key = results_prefix .. p[2] -- of a live lobby node: seek_tick gives it its life
-  redis.call('XADD', key, 'MAXLEN', '~', stream_max, '*', 'k', kind, 'p', p[1], 'e', p[3], 'r', room, 'd', text)
+  return redis.call('XADD', key, 'MAXLEN', '~', stream_max, '*', 'k', kind, 'p', p[1], 'e', p[3], 'r', room, 'd', text)
 end
 for head, list in string.gmatch(entries, '(%d+|%-?%d+|[^|]*|[^|]*|)([^;]+)') do
   local stay = {}
@@ -76,7 +77,9 @@ for _, p in ipairs(here) do
   if not texts[p[1]] then return {'BAD', 'results'} end
 end
 for n, p in ipairs(here) do
-  tell(p, 'result', texts[p[1]])
+  local id = tell(p, 'result', texts[p[1]])
+  -- Its lobby node may be dead, and only its lease not over: then the player comes through another one, and seek tells it again.
+  redis.call('SET', told_prefix .. p[1], room .. ' ' .. p[2] .. '/' .. p[3] .. ' ' .. id .. ' ' .. stamp, 'PX', TOLD_MS)
   ids[n] = p[1]
   members[2 * n - 1], members[2 * n] = p[1], p[2] .. '/' .. p[3]
 end

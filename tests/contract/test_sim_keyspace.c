@@ -651,7 +651,7 @@ static void build_finish_call(void)
     char room[64] = "m0";
     if (o != NULL && o->dict.count > 0 && below(6))
         (void)snprintf(room, sizeof room, "%s", o->order[below(o->dict.count)]->key);
-    word("8");
+    word("9");
     word("b:{p}:seek:matches");
     word("b:{p}:seek:match:%s", room);
     word("b:{p}:seek:seekers");
@@ -660,6 +660,7 @@ static void build_finish_call(void)
     word("b:{p}:seek:group:%s", room);
     word("b:{p}:seek:queue:");
     word("b:{p}:seek:results:");
+    word("b:{p}:seek:told:");
     word("%s", room);
     word("100");
     word("%s", SOME("0", "400000"));
@@ -696,7 +697,7 @@ static void build_talk_call(enum script_id id)
 static void build_seek_words(void)
 {
     KEYS("seek:seekers", "seek:lobbies", "seek:modes",
-         "seek:queue:", "seek:match:", "seek:results:", "seek:party:");
+         "seek:queue:", "seek:match:", "seek:results:", "seek:party:", "seek:told:");
     (void)lobby_words();
     word("%s", SOME("60000", "1500"));
     word("%s", SOME("100", "5"));

@@ -219,6 +219,36 @@ static void test_a_matched_player_who_comes_elsewhere_gets_the_result_there(void
     assert_string_equal(last_told("l3"), "0 a go there");
 }
 
+/* Its lobby node died with the result in its stream: that is told where the player comes up next.
+ */
+static void test_a_result_that_a_dead_lobby_node_kept_is_told_by_another(void **state)
+{
+    four("r1");
+    struct seek_match m = match_of("r1");
+    assert_int_equal(finish(&m).word, ANSWER_OK);
+    assert_string_equal(last_told("l2"), "0 d go there");
+    assert_int_equal(seek_at("d", "l3", 7),
+                     SEEK_MATCHED); /* it is not known yet whether l2 lives */
+    assert_string_equal(last_told("l3"), "0 d go there");
+    assert_int_equal(redis_client_int(fx.client, "EXISTS", "berth:{p}:seek:seekers", NULL), 0);
+    assert_int_equal(seek_at("d", "l4", 1), SEEK_MATCHED); /* and once more */
+    assert_string_equal(last_told("l4"), "0 d go there");
+    assert_in_range(redis_client_int(fx.client, "PTTL", "berth:{p}:seek:told:d", NULL), 1, 10000);
+    assert_int_equal(seek_at("d", "l4", 1), SEEK_OK); /* l4 lives, and has told it */
+
+    /* l1 has told a, b and c, as far as anybody can know: two of its leases are over. */
+    char key[] = "berth:{p}:seek:told:a", record[160];
+    (void)snprintf(record, sizeof record, "%s", redis_client_text(fx.client, "GET", key, NULL));
+    (void)snprintf(strrchr(record, ' '), 32, " %lld", (long long)(fx.now - 2 * LEASE_MS - 1));
+    (void)redis_client_ask(fx.client, "SET", key, record, NULL);
+    assert_int_equal(seek_at("a", "l3", 7), SEEK_OK);
+    (void)leave_queue("a", "l3", 7, false);
+    kill_lobby("l1/1"); /* no, it has not */
+    assert_int_equal(seek_at("a", "l3", 7), SEEK_MATCHED);
+    (void)redis_client_ask(fx.client, "DEL", "berth:{p}:seek:results:l1", NULL);
+    assert_int_equal(seek_at("b", "l3", 7), SEEK_OK); /* nothing is left to be told */
+}
+
 static void test_the_newest_seek_wins_and_keeps_the_waiting_time(void **state)
 {
     assert_int_equal(seek("a"), SEEK_OK);
@@ -463,6 +493,7 @@ struct model {
     bool dead[LOBBIES];
     char room_of[PLAYERS][16]; /* of an unfinished match */
     int told[PLAYERS], matched[PLAYERS];
+    unsigned char heard[PLAYERS][2048]; /* of this room */
     char rooms[2048][16];
     size_t room_count;
     long made, refused, broken, finished, parties;
@@ -652,8 +683,13 @@ static void test_nobody_is_in_two_matches_whatever_happens(void **state)
             char player[KEYS_ID_MAX + 1];
             assert_int_equal(seek_result_parse(&list->items[i], &r, &fx.err), 0);
             assert_true(span_copy(r.player, player, sizeof player));
-            if (r.kind == RESULT_RESULT)
-                w.told[number_of(player)]++;
+            int64_t room = 0;
+            if (r.kind != RESULT_RESULT)
+                continue;
+            assert_true(span_int((struct span){r.room.ptr + 1, r.room.len - 1}, &room));
+            unsigned char *heard = &w.heard[number_of(player)][room % 2048];
+            w.told[number_of(player)] += *heard == 0; /* again, where the first may be lost */
+            *heard = 1;
         }
     }
     for (int n = 0; n < PLAYERS; n++)
@@ -680,6 +716,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_four_seekers_are_one_match),
         T(test_a_matched_player_who_comes_elsewhere_gets_the_result_there),
+        T(test_a_result_that_a_dead_lobby_node_kept_is_told_by_another),
         T(test_the_newest_seek_wins_and_keeps_the_waiting_time),
         T(test_leaving),
         T(test_results_are_written_once),
