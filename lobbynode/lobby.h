@@ -91,8 +91,9 @@ enum lobby_match_state {
 struct lobby_match {
     enum lobby_match_state state;
     struct seek_match match;
-    uint32_t lb;       /* which endpoint API is asked next */
-    mono_ms_t give_up; /* the store hands it out again about then */
+    uint32_t lb;                  /* which endpoint API is asked next */
+    char ticket[TICKET_TEXT_MAX]; /* one of its room: the proof for giving that back */
+    mono_ms_t give_up;            /* the store hands it out again about then */
 };
 
 /* A cancel that could not be delivered: tried again until the store has it. */
@@ -191,10 +192,12 @@ enum lobby_effect_kind {
     LOBBY_DO_DROP,   /* mode; entries: those with a dead lobby node; likewise */
     LOBBY_DO_TAKE,
     LOBBY_DO_SWEEP,
-    LOBBY_DO_PLACE,  /* match, lb */
-    LOBBY_DO_FINISH, /* room; results */
-    LOBBY_DO_PARTY,  /* party, player, room (the code) */
-    LOBBY_DO_GROUP,  /* group, player, room, of_party, text */
+    LOBBY_DO_PLACE,   /* match, lb */
+    LOBBY_DO_FINISH,  /* room; results */
+    LOBBY_DO_RELEASE, /* room, ticket ("": none), text: the body; lb: whom to ask first. Nobody
+                         waits for it */
+    LOBBY_DO_PARTY,   /* party, player, room (the code) */
+    LOBBY_DO_GROUP,   /* group, player, room, of_party, text */
 };
 
 struct lobby_effect {
@@ -208,7 +211,8 @@ struct lobby_effect {
     const struct match_rules *rules;
     const struct resp *entries;      /* borrowed from the event */
     const struct lobby_match *match; /* borrowed until the next step */
-    struct span text;                /* borrowed from the event */
+    struct span text;                /* borrowed from the event; RELEASE: until the next step */
+    char ticket[TICKET_TEXT_MAX];
     uint32_t lb;
 };
 

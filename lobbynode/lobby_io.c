@@ -197,6 +197,9 @@ void lobby_io_carry_out(struct lobbynode *l)
         case LOBBY_DO_PLACE:
             place_start(l, effect->match, effect->lb);
             break;
+        case LOBBY_DO_RELEASE:
+            place_release(l, effect);
+            break;
         default:
             seeks_flush(l); /* a seek and its cancel stay in order */
             send_call(l, effect);

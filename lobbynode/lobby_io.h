@@ -66,5 +66,7 @@ void results_close(struct lobbynode *l);
 
 /* place_io.c: ask endpoint API number `lb` for a room for this match. */
 void place_start(struct lobbynode *l, const struct lobby_match *match, uint32_t lb);
+/* POST finish of the room of a match that was undone. */
+void place_release(struct lobbynode *l, const struct lobby_effect *effect);
 
 #endif

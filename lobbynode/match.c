@@ -94,6 +94,23 @@ static void place_failed(struct lobby *lobby, uint32_t index, mono_ms_t now)
     fifo_push(&lobby->waiting, index, next);
 }
 
+/* The match is undone, and its room was claimed: nobody will come to it. */
+static void release(const struct lobby *lobby, const struct lobby_match *m,
+                    struct lobby_effects *fx)
+{
+    struct message_out text;
+    struct lobby_effect *effect = lobby_do(fx, LOBBY_DO_RELEASE);
+    memcpy(effect->room, m->match.room, sizeof effect->room);
+    memcpy(effect->ticket, m->ticket, sizeof effect->ticket);
+    effect->lb = m->lb % lobby->config.lb_count;
+    effects_begin(&fx->out, &text);
+    message_open_list(&text, "players");
+    for (size_t i = 0; i < m->match.count; i++)
+        message_item_text(&text, span_of(m->match.players[i].player));
+    message_close_list(&text);
+    effect->text = effects_end(&fx->out, &text);
+}
+
 void match_placed(struct lobby *lobby, const struct lobby_event *ev, struct lobby_effects *fx)
 {
     uint32_t index = find(lobby, ev->room, LOBBY_MATCH_PLACING);
@@ -105,6 +122,9 @@ void match_placed(struct lobby *lobby, const struct lobby_event *ev, struct lobb
     }
     struct lobby_match *m = &lobby->matches[index];
     m->state = LOBBY_MATCH_FINISHING;
+    m->ticket[0] = '\0';
+    for (size_t i = 0; i < ev->placed->count && m->ticket[0] == '\0'; i++)
+        (void)span_copy(ev->placed->tickets[i], m->ticket, sizeof m->ticket);
     struct lobby_effect *effect = lobby_do(fx, LOBBY_DO_FINISH);
     memcpy(effect->room, m->match.room, sizeof effect->room);
     fx->result_count = m->match.count;
@@ -128,7 +148,10 @@ void match_finished(struct lobby *lobby, const struct lobby_event *ev, struct lo
         return;
     }
     lobby->finished_total += ev->ok && ev->word == ANSWER_OK;
-    lobby->broken_total += ev->ok && ev->word == ANSWER_BROKEN;
+    if (ev->ok && ev->word == ANSWER_BROKEN) {
+        lobby->broken_total++;
+        release(lobby, &lobby->matches[index], fx);
+    }
     drop(lobby,
          index); /* finished, by us or another; or not known: then the store hands it out again */
 }

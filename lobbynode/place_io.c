@@ -71,6 +71,75 @@ static void on_placed(void *arg, int code, const struct fetch_response *response
     free(p);
 }
 
+/* ---- an undone match gives its room back ---- */
+
+struct releasing {
+    struct lobbynode *l;
+    char room[LOBBY_ID_SIZE], ticket[TICKET_TEXT_MAX], body[BODY_MAX];
+    size_t body_len;
+    uint32_t lb, tries;
+};
+
+static void release(struct releasing *r);
+
+static void on_released(void *arg, int code, const struct fetch_response *response,
+                        const struct err *err)
+{
+    struct releasing *r = arg;
+    bool done = code == 0 && response->status == 200;
+    if (!done && ++r->tries < r->l->settings->lb.count && r->l->shell.redis) {
+        r->lb++;
+        release(r);
+        return;
+    }
+    if (!done) /* it ends by itself: nobody lists it, so it has room_ttl to live */
+        log_warn(&r->l->shell.log, "release_failed", "room=%s status=%d why=%s", r->room,
+                 code == 0 ? response->status : 0,
+                 code < 0 ? (err && err->text[0] ? err->text : err_word(code)) : "answer");
+    free(r);
+}
+
+static void release(struct releasing *r)
+{
+    struct lobbynode *l = r->l;
+    char url[400], bearer[TICKET_TEXT_MAX + 32];
+    const char *headers[3] = {"Content-Type: application/json", NULL, NULL};
+    const char *token = l->settings->token ? l->settings->token : r->ticket;
+    struct err err = {0};
+    (void)snprintf(bearer, sizeof bearer, "Authorization: Bearer %s", token);
+    if (*token)
+        headers[1] = bearer;
+    (void)snprintf(url, sizeof url, "%s/v1/pools/%s/rooms/%s/finish",
+                   l->settings->lb.items[r->lb % l->settings->lb.count], l->settings->game_pool,
+                   r->room);
+    struct fetch_request request = {.method = "POST",
+                                    .url = url,
+                                    .headers = headers,
+                                    .body = {r->body, r->body_len},
+                                    .timeout_ms = PLACE_TIMEOUT_MS,
+                                    .response_max = RESPONSE_MAX};
+    if (!fetch_start(l->fetcher, &request, on_released, r, &err))
+        on_released(r, err.code < 0 ? err.code : BERTH_ENOMEM, NULL, &err);
+}
+
+void place_release(struct lobbynode *l, const struct lobby_effect *effect)
+{
+    struct releasing *r = calloc(1, sizeof *r);
+    if (r == NULL || !span_copy(effect->text, r->body, sizeof r->body)) {
+        log_warn(&l->shell.log, "release_failed", "room=%s why=no_memory", effect->room);
+        free(r);
+        return;
+    }
+    r->l = l;
+    r->body_len = effect->text.len;
+    r->lb = effect->lb;
+    memcpy(r->room, effect->room, sizeof r->room);
+    memcpy(r->ticket, effect->ticket, sizeof r->ticket);
+    release(r);
+}
+
+/* ---- a place for a match ---- */
+
 static struct span body_of(const struct seek_match *match, char *buf, size_t size)
 {
     struct message_out out;

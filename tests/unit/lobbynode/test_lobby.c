@@ -92,6 +92,10 @@ static void add_items(struct world *w)
         case LOBBY_DO_PLACE:
             n = snprintf(at, room, "> place %s lb=%u\n", e->match->match.room, e->lb);
             break;
+        case LOBBY_DO_RELEASE:
+            n = snprintf(at, room, "> release %s ticket=%s %.*s\n", e->room, e->ticket,
+                         SPAN_ARG(e->text));
+            break;
         case LOBBY_DO_FINISH:
             n = snprintf(at, room, "> finish %s\n", e->room);
             for (size_t r = 0; r < w->fx.result_count; r++)
@@ -286,6 +290,25 @@ static void test_a_whole_match(void **state)
     expect(&w, "0 ALL_CONNECTED {\"room_id\":\"x\"}\n");
     pass(&w, 100000);
     assert_null(strstr(w.trace.text, "seek_timeout"));
+    finish(&w);
+}
+
+/* Its room was claimed already, and nobody will come. */
+static void test_a_match_that_is_undone_gives_its_room_back(void **state)
+{
+    struct world w;
+    start(&w);
+    come_up(&w);
+    struct seek_match match = match_of("r1");
+    step(&w, (struct lobby_event){
+                 .kind = LOBBY_RESULT, .result = RESULT_MATCH, .match = &match, .epoch = 9});
+    step(&w, (struct lobby_event){
+                 .kind = LOBBY_PLACED, .ok = true, .room = SPAN("r1"), .placed = &placed});
+    node_trace_clear(&w.trace);
+    step(&w, (struct lobby_event){
+                 .kind = LOBBY_FINISH_DONE, .ok = true, .word = ANSWER_BROKEN, .room = SPAN("r1")});
+    expect(&w, "> release r1 ticket=tb {\"players\":[\"ann\",\"bob\"]}\n");
+    assert_int_equal(lobby_load(&w.lobby).rooms, 0);
     finish(&w);
 }
 
@@ -737,6 +760,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hello_and_refusals),
+        cmocka_unit_test(test_a_match_that_is_undone_gives_its_room_back),
         cmocka_unit_test(test_a_whole_match),
         cmocka_unit_test(test_a_match_told_late_ends_the_later_search),
         cmocka_unit_test(test_asks_the_other_endpoint_api_when_one_fails),
