@@ -57,9 +57,10 @@ static void each_player(struct span entry, void (*fn)(struct span player, struct
     }
 }
 
-static void forget_waiting(struct span player, struct span of)
+/* Perhaps it was taken out; perhaps its lobby node was alive after all. */
+static void look_again(struct span player, struct span of)
 {
-    set_waiting(player, SPAN(""));
+    read_waiting(player);
 }
 
 /* An entry becomes part of a match: it must be what its players wait in. */
@@ -114,7 +115,7 @@ void judge_seek(const struct words *w, const struct resp *answer)
         break;
     case SCRIPT_SEEK_DROP:
         for (size_t i = 4; i < argc; i++)
-            each_player(a[i], forget_waiting, a[i]);
+            each_player(a[i], look_again, a[i]);
         break;
     default: /* undone: they wait again */
         sim_trace("store", "seek_finish %.*s says %.*s", SPAN_ARG(a[0]),

@@ -271,8 +271,10 @@ void judge_sweep(const struct words *w, const struct resp *answer)
         return;
     for (size_t i = 0; i < book_count(); i++) {
         const struct book_node *n = book_at(i);
-        losable += n->pool == pool && n->known && n->state != NODE_LOST &&
-                   n->state != NODE_TERMINATING && n->state != NODE_DRAINED;
+        bool out =
+            n->state == NODE_LOST || n->state == NODE_TERMINATING || n->state == NODE_DRAINED;
+        bool heard = judge_store_ms() - n->beat_ms < world->pools[pool]->lost_after_ms;
+        losable += n->pool == pool && n->known && (!out || heard); /* who is heard is of the pool */
     }
     const struct resp *lost = &answer->items[2], *gone = &answer->items[3];
     size_t alarming = 0;
