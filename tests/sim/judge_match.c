@@ -5,6 +5,7 @@
 #include "store/scripts.h"
 #include "tests/sim/dict.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum { MATCH_SIZE = 4, STRIKES = 4 };
@@ -94,6 +95,7 @@ void judge_seek(const struct words *w, const struct resp *answer)
     const struct resp *words = answer->count > 2 ? &answer->items[2] : NULL;
     bool each = words != NULL && words->type == RESP_LIST;
     size_t argc = w->count - w->nkeys;
+    assert(answer->items != NULL); /* every script answers with a list */
     switch ((enum script_id)w->script) {
     case SCRIPT_SEEK:
         for (size_t i = 8; each && i < argc && i - 8 < words->count; i++) {

@@ -135,8 +135,8 @@ static void judge_news(const struct book_node *n, enum node_state from, enum nod
         !span_is(last_told(n->pool, KEY_FEED, "k"), to == NODE_GONE ? "gone" : "state") ||
         (to != NODE_GONE && !span_eq(fed, field_of(n, KEY_STATES))))
         sim_fail("move: %s: %s, the feed says: %.*s", n->name, words, SPAN_ARG(fed));
-    if (!span_is(last_told(n->pool, KEY_EVENTS, "n"), n->name) || event.len < (size_t)len ||
-        memcmp(event.ptr, words, (size_t)len) != 0)
+    if (!span_is(last_told(n->pool, KEY_EVENTS, "n"), n->name) || event.ptr == NULL ||
+        event.len < (size_t)len || memcmp(event.ptr, words, (size_t)len) != 0)
         sim_fail("move: %s: %s, the events say: %.*s", n->name, words, SPAN_ARG(event));
 }
 

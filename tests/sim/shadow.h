@@ -58,8 +58,4 @@ void shadow_room_turn(void);
 void shadow_name_new(void);
 void shadow_name_turn(void);
 
-void shadow_start(void);
-void shadow_stop(void);
-void shadow_store_replaced(void);
-
 #endif
