@@ -30,8 +30,7 @@ static const struct {
     {"seek:match:", "string", false, true, 0}, {"seek:results:", "stream", false, true, 300},
     {"seek:lobbies", "zset", true, true, 2},   {"seek:matcher", "string", true, true, 0},
     {"seek:modes", "zset", true, true, 64},    {"seek:party:", "hash", false, true, 33},
-    {"seek:group:", "hash", false, true, 32},
-    {"seek:told:", "string", false, true, 0},
+    {"seek:group:", "hash", false, true, 32},  {"seek:told:", "string", false, true, 0},
 };
 enum { KEYS = sizeof contract / sizeof *contract };
 

@@ -346,14 +346,10 @@ static void test_faults_of_flags_and_environment(void **state)
 static void test_a_path_that_ends_too_soon_is_told(void **state)
 {
     char *const envp[] = {(char *)(uintptr_t) "BERTH_POOLS__GAME=7", NULL};
-    static const char *const flags[] = {
-        "--pools.game=5",
-        "--pools.lobby=5",
-        "--redis=5",
-        "--pools=5",
-        "--pools."
-        "a123456789b123456789c123456789d123456789e123456789f123456789g123456789.capacity=5",
-        NULL};
+    static const char too_long[] =
+        "--pools.a123456789b123456789c123456789d123456789e123456789f123456789g123456789.capacity=5";
+    static const char *const flags[] = {"--pools.game=5", "--pools.lobby=5", "--redis=5",
+                                        "--pools=5",      too_long,          NULL};
     struct config_run *run =
         config_run_with(&config_run_program, "pools: {lobby: {}}\n", envp, flags);
     assert_null(run->config);
