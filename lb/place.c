@@ -108,6 +108,12 @@ struct answer_entry *place_told_before(struct lb *lb, struct lb_pool *pool,
     return lasts(lb, pool, a->seat.expires_s) ? a : NULL;
 }
 
+static bool is_over(const void *arg, const void *entry)
+{
+    return ((const struct answer_entry *)entry)->seat.expires_s * 1000 <=
+           ((const wall_ms_t *)arg)->ms;
+}
+
 bool place_shown(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask,
                  const struct lb_node *node)
 {
@@ -153,6 +159,7 @@ void place_seat(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask, s
         p->seats[i].repeated = same;
     }
     int64_t issued_s = 0;
+    const wall_ms_t wall = view_wall(lb, pool);
     if (fresh > 0 && second > 0)
         issued_s = pool_assign_at(pool->table, view_now(lb, pool), slot, fresh, second);
     else if (fresh > 0)
@@ -165,6 +172,7 @@ void place_seat(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask, s
         p->seats[i] = (struct lb_seat){.issued_s = issued_s,
                                        .expires_s = issued_s + (ttl_ms + 999) / 1000,
                                        .serial = ++lb->serial};
+        recent_trim(&pool->answers, 2, is_over, &wall);
         struct answer_entry *a = recent_put(&pool->answers, player_at(ask, i));
         if (a == NULL)
             continue; /* no name: nothing to remember it by */

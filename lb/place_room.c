@@ -61,9 +61,15 @@ static struct room_entry *room_get(struct lb *lb, struct lb_pool *pool, struct s
     return r != NULL && mono_before(lb->now, r->expires_at) ? r : NULL;
 }
 
+static bool is_over(const void *arg, const void *entry)
+{
+    return !mono_before(*(const mono_ms_t *)arg, ((const struct room_entry *)entry)->expires_at);
+}
+
 static void room_remember(struct lb *lb, struct lb_pool *pool, struct span room, const char *node,
                           int64_t epoch, bool moved)
 {
+    recent_trim(&pool->rooms, 2, is_over, &lb->now);
     struct room_entry *r = recent_put(&pool->rooms, room);
     if (r == NULL)
         return;

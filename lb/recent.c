@@ -111,3 +111,13 @@ void recent_remove(struct recent *recent, struct span key)
     if (i != STRMAP_NONE)
         release(recent, i);
 }
+
+void recent_trim(struct recent *recent, unsigned most,
+                 bool (*over)(const void *arg, const void *entry), const void *arg)
+{
+    for (unsigned i = 0; i < most && recent->oldest != STRMAP_NONE; i++) {
+        if (!over(arg, recent->entries + (size_t)recent->oldest * recent->size))
+            return;
+        release(recent, recent->oldest);
+    }
+}

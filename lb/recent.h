@@ -36,5 +36,9 @@ void *recent_get(struct recent *recent, struct span key);
  * key that is empty or too long. */
 void *recent_put(struct recent *recent, struct span key);
 void recent_remove(struct recent *recent, struct span key);
+/* Forgets the least recently used as long as they are over, `most` of them: with two before each
+ * put the table is as large as what still holds, not as what ever was. */
+void recent_trim(struct recent *recent, unsigned most,
+                 bool (*over)(const void *arg, const void *entry), const void *arg);
 
 #endif

@@ -27,7 +27,7 @@ from world import World  # noqa: E402
 
 PLAYERS, EACH_S, WARM_UP_S, ROOM_TTL_S = 48, 8, 90, 60
 DRAIN_EACH_S, RESTART_EACH_S = 40, 75
-GROWTH_KIB_MAX = 32768  # of one process that lived all the time: a balancer touches its tables of rooms and players for the first time
+GROWTH_KIB_MAX = 4096  # of one process that lived all the time: tables are touched for the first time
 
 
 class Soak:
@@ -111,6 +111,25 @@ class Soak:
             rows[name] = pid, pages * os.sysconf("SC_PAGE_SIZE") // 1024, len(os.listdir(f"/proc/{pid}/fd"))
         return rows
 
+    def descriptors(self, pid):
+        """What each descriptor of a process is: a file, or a connection with its ends and its state."""
+        states = {"01": "open", "02": "connecting", "06": "time_wait", "08": "close_wait", "0A": "listens"}
+        sockets = {}
+        with open(f"/proc/{pid}/net/tcp") as f:
+            for line in f.readlines()[1:]:
+                word = line.split()
+                ends = [f"{'.'.join(str(b) for b in bytes.fromhex(a)[::-1])}:{int(p, 16)}" for a, p in (w.split(":") for w in word[1:3])]
+                sockets[word[9]] = f"{ends[0]}-{ends[1]} {states.get(word[3], word[3])}"
+        found = []
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            try:
+                what = os.readlink(f"/proc/{pid}/fd/{fd}")
+            except OSError:
+                continue
+            inode = re.fullmatch(r"socket:\[(\d+)\]", what)
+            found.append(sockets.get(inode[1], what) if inode else what)
+        return sorted(found)
+
     def at_rest(self, fds_at_most=None):
         """Nobody is there, idle connections have ended: the same descriptors for six seconds."""
         w = self.world
@@ -149,6 +168,8 @@ class Soak:
             if there[0] == pid:
                 grown = max(grown, rss - there[1])
                 print(f"{name:24} rss_kib={there[1]}->{rss} fds={there[2]}->{fds}")
+                if fds > there[2]:
+                    print("  " + "\n  ".join(self.descriptors(pid)))
             else:
                 print(f"{name:24} rss_kib={rss} fds={fds} (came meanwhile)")
         print(f"redis                    keys={store[0]}->{store_after[0]} memory_kib={store[1]}->{store_after[1]}")

@@ -1,4 +1,5 @@
 /* test_place.c - the endpoint API's decisions: repeated answers, rooms and their claims, limits. */
+#include "lb/internal.h"
 #include "tests/support/cmocka.h"
 #include "tests/unit/lb/world.h"
 
@@ -75,6 +76,20 @@ static void test_the_same_player_gets_the_same_answer_and_counts_once(void **sta
     world_run(&w, w.now + 10000); /* the ticket's life */
     assert_int_equal(ask(&a), LB_PLACED);
     assert_false(placed.seats[0].repeated);
+}
+
+static void test_answers_are_remembered_as_long_as_their_tickets_live(void **state)
+{
+    for (int i = 0; i < 400; i++) { /* of 64 that can be remembered some 30 hold at a time */
+        char name[16];
+        (void)snprintf(name, sizeof name, "p%d", i);
+        struct span p[1] = {span_of(name)};
+        struct lb_ask a = ask_of("", p, 1);
+        assert_int_equal(ask(&a), LB_PLACED);
+        world_run(&w, w.now + 333);
+    }
+    assert_int_equal(w.lbs[0].lb->pools[0].answers.evicted, 0);
+    assert_in_range(w.lbs[0].lb->pools[0].answers.used, 25, 40);
 }
 
 static void test_another_node_is_given_to_who_excludes_the_first(void **state)
@@ -448,6 +463,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(test_the_same_player_gets_the_same_answer_and_counts_once),
+        T(test_answers_are_remembered_as_long_as_their_tickets_live),
         T(test_another_node_is_given_to_who_excludes_the_first),
         T(test_a_repeated_answer_is_not_given_for_a_node_that_left),
         T(test_a_room_is_claimed_before_it_is_answered),

@@ -56,6 +56,30 @@ static void test_keys_that_cannot_be_are_refused(void **state)
     recent_remove(&table, SPAN("nobody"));
 }
 
+static bool below(const void *arg, const void *entry)
+{
+    return *(const int *)entry < *(const int *)arg;
+}
+
+static void test_trimming_forgets_what_is_over_and_no_more(void **state)
+{
+    static const char *const keys[] = {"a", "b", "c", "d"};
+    for (int i = 0; i < 4; i++)
+        *(int *)recent_put(&table, span_of(keys[i])) = i;
+    recent_trim(&table, 1, below, &(int){2});
+    assert_null(at("a"));
+    recent_trim(&table, 9, below, &(int){2});
+    assert_null(at("b"));
+    assert_non_null(at("c"));
+    for (int i = 4; i < 100; i++) { /* the same slots serve again */
+        char key[8];
+        (void)snprintf(key, sizeof key, "k%d", i);
+        recent_trim(&table, 2, below, &(int){i - 1});
+        *(int *)recent_put(&table, span_of(key)) = i;
+    }
+    assert_int_equal(table.evicted, 0);
+}
+
 /* Against a list kept the slow way. */
 static void test_agrees_with_a_slow_model(void **state)
 {
@@ -109,6 +133,7 @@ int main(void)
         T(test_the_least_recently_used_makes_room),
         T(test_what_comes_new_is_zero_even_in_used_memory),
         T(test_keys_that_cannot_be_are_refused),
+        T(test_trimming_forgets_what_is_over_and_no_more),
         T(test_agrees_with_a_slow_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
