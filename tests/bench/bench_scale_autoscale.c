@@ -104,7 +104,7 @@ static int start(void)
         char name[16];
         (void)snprintf(name, sizeof name, "p%zu", pool);
         policy_defaults(p, name);
-        p->min = 100;
+        p->min = PER_POOL; /* or headroom would take some, once the first hour is over */
         p->max = PER_POOL;
         p->nodes_max = PER_POOL * 2;
         p->rules[p->rule_count++] = (struct rule){.kind = &rule_min_ready, .settings = &least};
