@@ -30,6 +30,28 @@ static int zone_size(const struct fleet *fleet, const char *zone)
     return n;
 }
 
+/* The sizes of the zones that were asked for: of few zones, which many instances share. */
+struct zones {
+    struct {
+        const char *zone; /* of an instance */
+        int size;
+    } known[16];
+    size_t count;
+};
+
+static int zone_size_of(struct zones *zones, const struct fleet *fleet, const char *zone)
+{
+    for (size_t i = 0; i < zones->count; i++)
+        if (strcmp(zones->known[i].zone, zone) == 0)
+            return zones->known[i].size;
+    int size = zone_size(fleet, zone);
+    if (zones->count < sizeof zones->known / sizeof *zones->known) {
+        zones->known[zones->count].zone = zone;
+        zones->known[zones->count++].size = size;
+    }
+    return size;
+}
+
 /* The emptiest first; among equals the youngest; then by name, so that the order is total. */
 static bool goes_before(const struct fleet_instance *a, const struct fleet_instance *b)
 {
@@ -43,12 +65,13 @@ static bool goes_before(const struct fleet_instance *a, const struct fleet_insta
 static struct fleet_instance *choose_victim(struct fleet *fleet, int nodes_left, bool only_old)
 {
     struct fleet_instance *best = NULL;
+    struct zones zones = {.count = 0};
     int best_zone = 0;
     for (size_t i = 0; i < fleet->instance_count; i++) {
         struct fleet_instance *in = &fleet->instances[i];
         if (!is_candidate(in) || in->nodes > nodes_left || (only_old && !in->old))
             continue;
-        int zone = zone_size(fleet, in->zone);
+        int zone = zone_size_of(&zones, fleet, in->zone);
         if (!best || zone > best_zone || (zone == best_zone && goes_before(in, best))) {
             best = in;
             best_zone = zone;
