@@ -52,6 +52,7 @@ local function reckon(report)
     end
   end
   redis.call('HSET', KEYS[4], 'owed', string.format('%.0f', owed))
+  redis.call('PEXPIRE', KEYS[4], alive + 2000)
   return owed
 end
 
@@ -60,14 +61,17 @@ local function claim_seats()
   local report = redis.call('HGET', KEYS[3], node) or ''
   local conns = tonumber(string.match(report, ' conns=(%d+)') or '0')
   local capacity = tonumber(string.match(report, ' cap=(%d+)') or '0')
-  local owed = tonumber(redis.call('HGET', KEYS[4], 'owed') or '0')
-  if conns + owed + seats > capacity and conns + reckon(report) + seats > capacity then return false end
-  local second = issuer .. '/' .. string.format('%.0f', math.floor(now / 1000))
-  redis.call('HINCRBY', KEYS[4], 'owed', seats)
-  if redis.call('HINCRBY', KEYS[4], second, seats) == tonumber(seats) and redis.call('HLEN', KEYS[4]) > FIELDS then
-    reckon(report)
+  local owed = redis.call('HINCRBY', KEYS[4], 'owed', seats)
+  if conns + owed > capacity then
+    owed = reckon(report)
+    if conns + owed + seats > capacity then return false end
+    redis.call('HINCRBY', KEYS[4], 'owed', seats)
   end
-  redis.call('PEXPIRE', KEYS[4], alive + 2000)
+  local second = issuer .. '/' .. string.format('%.0f', math.floor(now / 1000))
+  if redis.call('HINCRBY', KEYS[4], second, seats) == tonumber(seats) then -- the first of this second
+    redis.call('PEXPIRE', KEYS[4], alive + 2000)
+    if redis.call('HLEN', KEYS[4]) > FIELDS then reckon(report) end
+  end
   return true
 end
 
