@@ -74,7 +74,7 @@ static void choose(const struct policy *policy, const struct vote *votes, const 
         d->why = "operator";
     }
     int asked = d->desired;
-    if (d->desired < policy->min) {
+    if (d->desired < policy->min && !MUTANT(no_floor)) {
         d->desired = policy->min;
         d->why = size < policy->min ? "floor" : d->why;
     }
@@ -104,11 +104,11 @@ static void consider_in(const struct policy *policy, const struct arbiter_memory
 {
     int64_t left = cooldown_left(memory->in_at, policy->in_cooldown_ms, wall);
     int64_t left_out = cooldown_left(memory->out_at, policy->in_cooldown_ms, wall);
-    if (f->coming > 0)
+    if (f->coming > 0 && !MUTANT(in_while_coming))
         hold(d, "out_under_way", -1);
     else if (!trusted(policy, f))
         hold(d, "trust", -1);
-    else if (!wished && (left > 0 || left_out > 0))
+    else if (!wished && (left > 0 || left_out > 0) && !MUTANT(no_cooldown))
         hold(d, "cooldown_in", left > left_out ? left : left_out);
 }
 

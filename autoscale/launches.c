@@ -112,6 +112,8 @@ int launches_load(struct launches *ls, const char *token, const char *record, st
         effects_add(fx, EFFECT_PLAN_DEL, token, "done");
         return 0;
     }
+    if (MUTANT(intent_forgotten))
+        return 0;
     if (ls->count == LAUNCHES_MAX)
         return BERTH_EFULL;
     struct launch row;

@@ -1,5 +1,6 @@
 /* retire.c - taking nodes out of service without killing a session, and taking them back. */
 #include "autoscale/retire.h"
+#include "core/mutant.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -56,7 +57,7 @@ static int zone_size_of(struct zones *zones, const struct fleet *fleet, const ch
 static bool goes_before(const struct fleet_instance *a, const struct fleet_instance *b)
 {
     if (a->est != b->est)
-        return a->est < b->est;
+        return MUTANT(fullest_first) ? a->est > b->est : a->est < b->est;
     if (a->since.ms != b->since.ms)
         return a->since.ms > b->since.ms;
     return strcmp(a->id, b->id) > 0;
@@ -277,6 +278,8 @@ static bool step_instance(struct fleet *fleet, const struct policy *policy,
         in->end_why = NULL; /* it came up after all, in time */
     tell_silent(in, policy, now, fx);
     bool ended = in->nodes > 0 && in->terminating == in->nodes;
+    if (MUTANT(ends_when_empty))
+        ended |= in->nodes > 0 && in->own_out == in->nodes && in->conns == 0;
     if (!in->listed || (!ended && !in->end_why) || mono_before(now, in->end_again_at))
         return failed;
     terminate(in, in->end_why ? in->end_why : "drained", now, fx);

@@ -3,6 +3,7 @@
 #include "autoscale/scale_parts.h"
 
 #include "autoscale/retire.h"
+#include "core/mutant.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -171,7 +172,7 @@ mono_ms_t scale_deadline(const struct scale *s)
     /* What is not looked at now is not due either: a retry of before the store went away would be
      * overdue all the time. */
     mono_ms_t at = mono_add(s->now, SCALE_TICK_MS);
-    if (s->fleet.ever && s->fleet.complete)
+    if ((s->fleet.ever && s->fleet.complete) || MUTANT(spins))
         at = mono_min(at, signals_deadline(&s->signals));
     if (s->leading) {
         if (!scale_what_holds(s))

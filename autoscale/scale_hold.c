@@ -1,6 +1,7 @@
 /* scale_hold.c - when the autoscaler does nothing: what it sees, or the time, is not to be trusted,
  * or people said so. */
 #include "autoscale/scale_parts.h"
+#include "core/mutant.h"
 
 #define MASS_SILENCE_LEAST 3 /* so few silent nodes are an accident of their own */
 
@@ -67,7 +68,7 @@ const char *scale_what_holds(const struct scale *s)
         return "mass_silence";
     if (s->paused)
         return "paused";
-    if (!s->settled)
+    if (!s->settled && !MUTANT(leads_at_once))
         return "settling";
     if (mono_sub(s->now, s->list_ok_at) > 2 * SCALE_LIST_REST_MS)
         return "provider_list";

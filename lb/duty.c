@@ -133,7 +133,8 @@ static void joining(struct lb *lb, struct lb_pool *pool, struct lb_node *node, e
                     struct lb_effects *fx)
 {
     const struct pool_settings *s = pool->config.settings;
-    bool proved = node->probe.successes >= (unsigned)s->rise || s->probe.kind == PROBE_NONE;
+    bool proved = node->probe.successes >= (unsigned)s->rise || s->probe.kind == PROBE_NONE ||
+                  MUTANT(ready_unproved);
     if (want == WANT_DRAINING)
         move(lb, pool, node, NODE_DRAINING, "wanted", fx);
     else if (node->report.seq > 0 && !node->report.closed && (proved || node->vouched))

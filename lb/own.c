@@ -1,5 +1,6 @@
 /* own.c - being somebody in the store: this LB's epoch in each pool, and the lease of those it
  * owns. */
+#include "core/mutant.h"
 #include "lb/internal.h"
 
 #include <stdio.h>
@@ -140,6 +141,8 @@ static bool hand_back_due(const struct lb *lb, const struct lb_pool *pool, mono_
         /* Asked for: at once, but when nobody took it, not again at once. */
         bool at_once = asked || lb->out;
         int64_t wait_ms = at_once ? REWANT_AFTER_MS : s->failback_after_ms;
+        if (MUTANT(back_at_once))
+            wait_ms = 0;
         if (at_once && mono_before(pool->gained_at, mono_add(peer->since, REWANT_AFTER_MS)))
             wait_ms = 0;
         *ret_at = mono_min(*ret_at, mono_add(since, wait_ms));

@@ -97,7 +97,10 @@ static struct instance *make(enum pool_id pool, const char *token, const char *z
     in->visible_us = sim->now_us + draw(&sim->rng, 0, LIST_LAG_MS) * SIM_MS;
     int64_t boot_ms = draw(&sim->rng, 500, (int64_t)(world->config.boot_s * 1000) + 500);
     sim_trace("cloud", "made instance=%s token=%s", in->id, token);
-    sim_after(&in->boot, boot_ms * SIM_MS, on_boot, in);
+    if (world->config.stillborn > 0 && chance(&sim->rng, world->config.stillborn))
+        sim_trace("cloud", "instance %s will never boot", in->id);
+    else
+        sim_after(&in->boot, boot_ms * SIM_MS, on_boot, in);
     return in;
 }
 

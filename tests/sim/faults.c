@@ -1,4 +1,5 @@
 /* faults.c - what befalls the world, all of it drawn from the seed when the world begins. */
+#include "tests/sim/judge.h"
 #include "tests/sim/world.h"
 
 #include <assert.h>
@@ -8,7 +9,7 @@ const char *const fault_words[FAULT_KINDS] = {
     "kill",       "term",         "machine",        "pause",       "cut",
     "isolate",    "store_cut",    "mass_silence",   "clock_rate",  "clock_jump",
     "store_hang", "store_outage", "store_failover", "store_empty", "store_clock",
-    "weather",    "cloud",        "operator",       "peer_cut",
+    "weather",    "cloud",        "operator",       "peer_cut",    "aimed",
 };
 
 struct fault {
@@ -16,6 +17,10 @@ struct fault {
     int64_t at_us, for_us;
     struct sim_event begin, end;
     bool over;
+    bool armed;              /* AIMED: waits for somebody */
+    struct sim_event strike; /* of whom it aims at */
+    struct task *target;
+    size_t kind_of_target, index;
     /* What it took. */
     int pairs[2 * HOSTS_MAX][2];
     size_t pair_count;
@@ -228,6 +233,53 @@ static void begin_program(struct fault *f)
     }
 }
 
+/* ---- aimed ---- */
+
+static void on_strike(void *arg)
+{
+    struct fault *f = arg;
+    struct task *t = f->target;
+    bool up = f->kind_of_target == 0 ? world->lb_up[f->index] : world->autoscale_up[f->index];
+    if (!up || f->over)
+        return;
+    world_trouble(&t->proc, sim->now_us + 3 * SIM_S);
+    bool stop = chance(&all.rng, 0.4);
+    sim_trace("fault", "aimed at %s: %s", t->proc.name, stop ? "pause" : "kill");
+    if (stop) {
+        proc_pause(&t->proc, draw(&all.rng, 300, 4000) * SIM_MS);
+        return;
+    }
+    if (f->kind_of_target == 0)
+        world->lb_up[f->index] = false;
+    else
+        world->autoscale_up[f->index] = false;
+    task_kill(t, chance(&all.rng, 0.3));
+    again(t, f->kind_of_target, f->index, draw(&all.rng, 300, 3000) * SIM_MS);
+}
+
+static void aim(struct fault *f, struct task *t, size_t kind, size_t index)
+{
+    f->armed = false;
+    f->target = t;
+    f->kind_of_target = kind;
+    f->index = index;
+    int64_t r = draw(&all.rng, 0, 1000);
+    sim_after(&f->strike, r * r * 600 / 1000, on_strike, f); /* within 600 ms, sooner mostly */
+}
+
+void faults_aim(struct span name)
+{
+    for (size_t k = 0; k < all.count; k++) {
+        struct fault *f = &all.list[k];
+        for (size_t i = 0; f->armed && i < world->lb_count; i++)
+            if (span_is(name, world->lb[i].proc.name))
+                aim(f, &world->lb[i], 0, i);
+        for (size_t i = 0; f->armed && i < world->autoscale_count; i++)
+            if (span_is(name, world->autoscale[i].proc.name))
+                aim(f, &world->autoscale[i], 1, i);
+    }
+}
+
 static void begin_machine(struct fault *f)
 {
     for (int tries = 0; tries < 20; tries++) {
@@ -325,7 +377,9 @@ static void begin_operator(struct fault *f)
 {
     for (int tries = 0; tries < 20; tries++) {
         const struct instance *in = &world->instances[rng_below(&all.rng, world->instance_count)];
-        if (in->gone || !in->running)
+        const struct book_node *n = book_node(in->pool, span_of(in->id));
+        bool leaves = n != NULL && n->wanted[WANT_BY_AUTOSCALE];
+        if (in->gone || !in->running || (tries < 12 && !leaves)) /* rather who is leaving */
             continue;
         (void)snprintf(f->node, sizeof f->node, "%s", in->id);
         f->pool = in->pool;
@@ -378,6 +432,9 @@ static void on_begin(void *arg)
     case FAULT_OPERATOR:
         begin_operator(f);
         break;
+    case FAULT_AIMED:
+        f->armed = true;
+        break;
     default:
         begin_program(f);
     }
@@ -399,6 +456,7 @@ static void on_end(void *arg)
     }
     if (f->kind == FAULT_OPERATOR && f->node[0])
         operator_wants(f, "none");
+    f->armed = false;
     f->over = true;
     all.left--;
 }
@@ -436,10 +494,13 @@ static int64_t draw_length_us(enum fault_kind kind)
         [FAULT_CLOCK_JUMP] = 4000,     [FAULT_STORE_HANG] = 4000,   [FAULT_STORE_OUTAGE] = 9000,
         [FAULT_STORE_FAILOVER] = 4000, [FAULT_STORE_EMPTY] = 3000,  [FAULT_STORE_CLOCK] = 1,
         [FAULT_WEATHER] = 15000,       [FAULT_CLOUD] = 20000,       [FAULT_OPERATOR] = 15000,
-        [FAULT_PEER_CUT] = 12000,
+        [FAULT_PEER_CUT] = 12000,      [FAULT_AIMED] = 15000,
     };
     double r = rng_unit(&all.rng);
-    int64_t least_ms = kind == FAULT_STORE_OUTAGE ? 2500 : kind == FAULT_MASS_SILENCE ? 4500 : 100;
+    int64_t least_ms = kind == FAULT_STORE_OUTAGE   ? 2500
+                       : kind == FAULT_MASS_SILENCE ? 4500
+                       : kind == FAULT_AIMED        ? 5000
+                                                    : 100;
     return least_ms * SIM_MS + (int64_t)(r * r * (double)longest_ms[kind] * 1000);
 }
 
@@ -487,6 +548,7 @@ void faults_stop(void)
     for (size_t i = 0; i < all.count; i++) {
         sim_cancel(&all.list[i].begin);
         sim_cancel(&all.list[i].end);
+        sim_cancel(&all.list[i].strike);
         keyspace_destroy(all.list[i].copy);
     }
 }

@@ -101,6 +101,8 @@ static void end_of_pool(enum pool_id pool)
         if (in->pool != pool || in->gone || in->ending)
             continue;
         const struct book_node *node = book_node(pool, span_of(in->id));
+        if (in->boots == 0 && world->store_trouble_us > in->launched_us)
+            continue; /* its intent was lost: it may hold players, so people are told, no more */
         bool is_ready = in->running && node != NULL && node->state == NODE_READY;
         ready += is_ready;
         if (!is_ready && !(node != NULL && node->wanted_out) &&

@@ -19,6 +19,7 @@ struct book_node {
     int64_t reported_us;    /* last report that was taken */
     int64_t beat_ms;        /* likewise, or its join, on the store's clock; 0: not known */
     int64_t seq;            /* of that report */
+    int64_t rooms;          /* in that report */
     int64_t conns, before;  /* players in that report, and in the one before it */
     bool closed, drain;     /* what it said there */
     int64_t joined_us;

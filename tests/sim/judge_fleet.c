@@ -189,6 +189,8 @@ void judge_want(const struct words *w, const struct resp *answer)
     if (!span_is(a[1], "autoscale"))
         return;
     judge_must_hold("want", w->list[4], a[6]);
+    struct span holder = a[6];
+    faults_aim(span_cut(&holder, ' '));
     if (n == NULL)
         return;
     if (n->wanted[WANT_BY_AUTOSCALE] != span_is(a[2], "draining"))
@@ -250,6 +252,8 @@ void judge_plan(const struct words *w, const struct resp *answer)
             sim_fail("plan: %.*s was planned for %.0f, and now for %s", SPAN_ARG(a[i]), e->score,
                      count);
         e->score = (double)book_number(span_of(count));
+        struct span holder = a[0];
+        faults_aim(span_cut(&holder, ' '));
         if (is_new)
             judge_intent(pool, a[0], a[i], book_number(span_of(count)));
     }
@@ -304,6 +308,9 @@ static size_t in_service(enum pool_id pool)
             continue;
         enum node_state state = NODE_JOINING;
         const struct book_node *node = book_node(pool, span_of(in->id));
+        if (node == NULL && sim->now_us - in->launched_us >
+                                (world->pools[pool]->scale.boot_timeout_ms - SLACK_MS) * SIM_MS)
+            continue; /* it never came: given up */
         if (node != NULL)
             state = node->state;
         if (state == NODE_DRAINING || state == NODE_CLOSING || state == NODE_DRAINED ||

@@ -166,6 +166,10 @@ static void judge_goal(const struct book_node *was, enum node_state to, bool own
     if (to == NODE_DRAINED && in != NULL && in->running && prog_node_conns(in->task.app) > 0)
         sim_fail("drained: %s is said to be, with %u players on it", was->name,
                  prog_node_conns(in->task.app));
+    if (to == NODE_CLOSING && lbs_well(CALM_US) && world_store_calm(CALM_US) &&
+        sim->now_us - was->since_us < world->pools[was->pool]->ticket_ttl_ms * SIM_MS - SIM_S)
+        sim_fail("drained: %s closes after %.1f s, tickets live for longer", was->name,
+                 (double)(sim->now_us - was->since_us) / 1e6);
     if (to == NODE_TERMINATING)
         judge_ending(was);
     if (to == NODE_GONE && !owner && in != NULL && !in->gone && in->running)
@@ -195,6 +199,9 @@ void judge_move(const struct words *w, const struct resp *answer)
     sim_trace("store", "move %.*s %s>%s by %.*s why=%.*s", SPAN_ARG(a[2]), state_word(from),
               state_word(to), SPAN_ARG(a[1]), SPAN_ARG(a[6]));
     judge_must_hold("move", w->list[owner ? 0 : 1], a[1]);
+    struct span holder = a[1];
+    if (!owner || to == NODE_CLOSING || to == NODE_DRAINED)
+        faults_aim(span_cut(&holder, ' '));
     if (!was.known || was.state != from || was.epoch != book_number(a[3]))
         sim_fail("move: %s went from %s, but it was %s of epoch %lld", n->name, state_word(from),
                  was.known ? state_word(was.state) : "unknown", (long long)was.epoch);
@@ -310,6 +317,12 @@ static void look_at_dead(const struct instance *in, const struct book_node *n)
 {
     int64_t dead_us = sim->now_us - in->gone_us;
     int64_t forget_us = world->pools[n->pool]->forget_after_ms * 1000 + GONE_AFTER_US;
+    bool clouded = world->cloud_trouble_us > sim->now_us - ENDING_US ||
+                   world->config.cloud_error + world->config.cloud_lost > 0;
+    bool brought_back = world->store_trouble_us > in->gone_us; /* its forgetting was lost */
+    if (n->state == NODE_TERMINATING && dead_us > ENDING_US && !clouded && !brought_back)
+        sim_fail("dead: %s has ended %.1f s ago and is terminating still", in->id,
+                 (double)dead_us / 1e6);
     bool losable = n->state != NODE_LOST && n->state != NODE_TERMINATING;
     if (dead_us > 12 * SIM_S && losable && !world_pool_guarded(in->pool))
         sim_fail("dead: %s is gone for %.1f s and still %s", in->id, (double)dead_us / 1e6,
@@ -357,7 +370,8 @@ void judge_look_nodes(void)
     for (size_t i = 0; i < book_count(); i++) {
         struct book_node *n = book_at(i);
         const struct instance *in = world_instance(span_of(n->name));
-        bool empty = in != NULL && in->running && prog_node_conns(in->task.app) == 0;
+        bool empty =
+            in != NULL && in->running && n->rooms == 0 && prog_node_conns(in->task.app) == 0;
         if (!empty)
             n->empty_us = 0;
         else if (n->empty_us == 0)

@@ -158,6 +158,7 @@ static void on_report(const struct words *w, const struct resp *answer)
         n->beat_ms = judge_store_ms();
         n->before = n->conns;
         n->conns = report.conns;
+        n->rooms = report.rooms;
         n->closed = report.closed;
         n->drain = report.drain;
         n->seq = report.seq;
@@ -199,7 +200,7 @@ static void on_join(const struct words *w, const struct resp *answer)
     book_refresh(n);
     n->joined_us = sim->now_us;
     n->beat_ms = judge_store_ms();
-    n->seq = n->conns = n->before = 0;
+    n->seq = n->conns = n->before = n->rooms = 0;
     n->closed = n->drain = false;
     if (known && n->epoch < before)
         sim_fail("epoch: %s had %lld and was given %lld", n->name, (long long)before,

@@ -31,7 +31,8 @@ static const struct field fields[] = {
     FIELD(game_min, 1, 50),  FIELD(game_max, 1, 100),    FIELD(game_capacity, 4, 1000),
     FIELD(boot_s, 0, 60),    FIELD(cloud_error, 0, 1),   FIELD(cloud_lost, 0, 1),
     FIELD(loss, 0, 0.5),     FIELD(shrink_s, 0, 600),    FIELD(in_cooldown_s, 0, 600),
-    FIELD(min_ready, 0, 1),
+    FIELD(min_ready, 0, 1),  FIELD(max_step, 1, 100),    FIELD(forget_s, 4, 600),
+    FIELD(stillborn, 0, 1),
 };
 
 static void set_drawn(struct world_config *c, uint64_t seed)
@@ -43,7 +44,7 @@ static void set_drawn(struct world_config *c, uint64_t seed)
         [FAULT_CLOCK_JUMP] = 3,     [FAULT_STORE_HANG] = 2,   [FAULT_STORE_OUTAGE] = 2,
         [FAULT_STORE_FAILOVER] = 3, [FAULT_STORE_EMPTY] = 1,  [FAULT_STORE_CLOCK] = 1,
         [FAULT_WEATHER] = 2,        [FAULT_CLOUD] = 3,        [FAULT_OPERATOR] = 3,
-        [FAULT_PEER_CUT] = 3,
+        [FAULT_PEER_CUT] = 3,       [FAULT_AIMED] = 5,
     };
     struct rng rng, policy;
     rng_seed(&rng, seed ^ 0x776f726c64);
@@ -66,7 +67,10 @@ static void set_drawn(struct world_config *c, uint64_t seed)
         .game_capacity = (double)draw(&rng, 20, 40),
         .boot_s = (double)draw(&rng, 1, 6),
         .shrink_s = (double)draw(&policy, 2, 8),
-        .in_cooldown_s = (double)draw(&policy, 3, 9),
+        .in_cooldown_s = (double)draw(&policy, 3, 12),
+        .max_step = (double)draw(&policy, 1, 3),
+        .forget_s = (double)draw(&policy, 6, 20),
+        .stillborn = chance(&policy, 0.3) ? 0.06 : 0,
         /* Without that rule the floor is held by the arbiter alone. */
         .min_ready = chance(&policy, 0.5) ? 1 : 0,
         .cloud_error = chance(&rng, 0.3) ? 0.1 : 0,
@@ -179,17 +183,18 @@ static size_t write_pool(char *buf, size_t size, const char *name, double capaci
                        (int)min);
     int n = snprintf(
         buf, size,
-        "  %s:\n    capacity: %d\n    lost_after: 3s\n    forget_after: 20s\n    ticket_ttl: 8s\n"
+        "  %s:\n    capacity: %d\n    lost_after: 3s\n    forget_after: %ds\n    ticket_ttl: 8s\n"
         "    room_ticket_ttl: 6s\n    room_ttl: 60s\n    slow_start: 2s\n    player_rate: 0\n"
         "    retry_after: 1s\n    probe:\n      joining_interval: 500ms\n      interval: 3s\n"
         "      timeout: 1s\n"
-        "    scale:\n      provider: local\n      min: %d\n      max: %d\n      max_step: 3\n"
+        "    scale:\n      provider: local\n      min: %d\n      max: %d\n      max_step: %d\n"
         "      out_cooldown: 4s\n      in_cooldown: %ds\n      boot_timeout: %ds\n"
         "      launch_backoff: 1s\n      launch_backoff_max: 4s\n      halt_retry: 5s\n"
         "      rules:\n%s        - {rule: headroom, percent: 80, shrink_after: %ds}\n"
         "        - {rule: average_connections, above: %d, below: %d, hold: 3s}\n",
-        name, (int)capacity, (int)min, (int)max, (int)c->in_cooldown_s, (int)c->boot_s + 14,
-        min_ready, (int)c->shrink_s, (int)(capacity * 0.7), (int)(capacity * 0.25));
+        name, (int)capacity, (int)c->forget_s, (int)min, (int)max, (int)c->max_step,
+        (int)c->in_cooldown_s, (int)c->boot_s + 14, min_ready, (int)c->shrink_s,
+        (int)(capacity * 0.7), (int)(capacity * 0.25));
     return (size_t)n;
 }
 

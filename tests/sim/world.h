@@ -35,6 +35,9 @@ struct world_config {
     double game_min, game_max, game_capacity;
     double shrink_s;                /* a pool shrinks to what was needed in this time */
     double in_cooldown_s;           /* from one scale-in to the next */
+    double max_step;                /* nodes of one decision */
+    double forget_s;                /* a lost node is forgotten after */
+    double stillborn;               /* share of instances that never boot */
     double min_ready;               /* the rule of this name is used: 0, 1 */
     double boot_s;                  /* of an instance, at most */
     double cloud_error, cloud_lost; /* share of calls, all the time */
@@ -63,6 +66,7 @@ enum fault_kind {
     FAULT_CLOUD,    /* errors and lost answers */
     FAULT_OPERATOR, /* somebody drains a node, and takes it back */
     FAULT_PEER_CUT, /* two LBs do not reach each other; the store is reached by both */
+    FAULT_AIMED,    /* whoever decides something next is killed or stopped just after it */
     FAULT_KINDS
 };
 extern const char *const fault_words[FAULT_KINDS];
@@ -140,6 +144,8 @@ const struct player *players_oldest_waiting(int64_t since_us, int64_t *ret_began
 void faults_start(void);
 void faults_stop(void);
 bool faults_over(void);
+/* This program has just had something carried out that matters. */
+void faults_aim(struct span name);
 
 /* ---- ghosts.c ---- */
 void ghosts_start(void);
