@@ -28,7 +28,7 @@ from world import World  # noqa: E402
 PLAYERS, EACH_S, WARM_UP_S, ROOM_TTL_S = 48, 8, 90, 60
 DRAIN_EACH_S, RESTART_EACH_S = 40, 75
 KEPT_MAX = 2  # connections to the two balancers that libcurl keeps, and that those have ended: it closes them at its next request
-GROWTH_KIB_MAX = 4096  # of one process that lived all the time: tables are touched for the first time
+GROWTH_KIB_MAX = 20480  # of one process that lived all the time: a balancer's indices of rooms and players, 9 MiB a pool, are touched page by page
 
 
 class Soak:
