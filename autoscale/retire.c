@@ -7,6 +7,7 @@
 
 #define ASK_AGAIN_MS 3000        /* a want or move that does not show by then is asked again */
 #define TERMINATE_AGAIN_MS 10000 /* a terminate call that was refused, or did not take */
+#define NO_INSTANCE_MS 30000     /* no list lags so long behind a node that reported */
 #define SILENCE_MIN_MS                                                                             \
     30000 /* a new leader watches at least so long before it gives up on an instance */
 
@@ -203,8 +204,11 @@ static void step_node(struct fleet *fleet, struct fleet_slot *slot, mono_ms_t no
         want(slot, "none", FLEET_ASK_TAKE_BACK, "again", now, fx);
         return;
     }
-    if (slot->instance < 0)
+    if (slot->instance < 0) { /* ended and forgotten, but a failover took the forgetting back */
+        if (n->state == NODE_TERMINATING && n->report_age_ms >= NO_INSTANCE_MS)
+            move(slot, NODE_GONE, FLEET_ASK_FORGET, "no_instance", now, fx);
         return;
+    }
     struct fleet_instance *in = &fleet->instances[slot->instance];
     bool gone = instance_is_gone(in);
     if (n->state == NODE_DRAINED && fleet_leaving(slot) && is_drained(fleet, in, now))

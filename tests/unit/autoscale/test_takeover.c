@@ -274,6 +274,34 @@ static void test_terminating_then_crash_is_finished_by_the_next(void **state)
     world_fini(&w);
 }
 
+static size_t add_terminating(struct world *w, const char *name, bool alive)
+{
+    struct world_node *n = &w->nodes[w->node_count++];
+    *n = (struct world_node){.node = {.epoch = 7, .state = NODE_TERMINATING, .capacity = 100},
+                             .present = true,
+                             .alive = alive,
+                             .reported_at = w->now,
+                             .state_at = w->now};
+    (void)snprintf(n->node.name, sizeof n->node.name, "%s", name);
+    (void)snprintf(n->node.instance, sizeof n->node.instance, "of-%s", name);
+    return w->node_count - 1;
+}
+
+static void test_an_ended_node_that_a_failover_brought_back_is_forgotten(void **state)
+{
+    struct world w;
+    init_running(&w, 2, 4);
+    size_t dead = add_terminating(&w, "dead", false), alive = add_terminating(&w, "alive", true);
+    world_run(&w, 25000);
+    assert_true(w.nodes[dead].present); /* it may be a list that lags */
+    world_run(&w, 15000);
+    assert_false(w.nodes[dead].present);
+    assert_true(w.nodes[alive].present);
+    assert_int_equal(world_logged(&w, "why=no_instance"), 1);
+    assert_int_equal(w.terminated, 0);
+    world_fini(&w);
+}
+
 static void test_an_emptied_store_launches_nothing_before_nodes_come_back(void **state)
 {
     struct world w;
@@ -470,6 +498,7 @@ int main(void)
         cmocka_unit_test(test_a_young_instance_whose_launch_is_over_is_known_to_have_reported),
         cmocka_unit_test(test_a_mark_that_was_not_written_is_written_again),
         cmocka_unit_test(test_a_launch_of_as_many_as_can_be_fits_its_record),
+        cmocka_unit_test(test_an_ended_node_that_a_failover_brought_back_is_forgotten),
         cmocka_unit_test(test_an_emptied_store_launches_nothing_before_nodes_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
