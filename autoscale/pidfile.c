@@ -47,9 +47,11 @@ int pidfile_open(const char *directory, struct err *err)
 
 int pidfile_write(const char *directory, const struct pidfile *file, struct err *err)
 {
-    char path[PATH_SIZE], temporary[PATH_SIZE], text[512];
+    char path[PATH_SIZE], temporary[PATH_SIZE], text[512], ending[32];
+    /* Two autoscalers may write it at the same time: one that stood still in here, and the next. */
+    (void)snprintf(ending, sizeof ending, ".%d.new", (int)getpid());
     if (!make_path(path, directory, file->id, ".pid") ||
-        !make_path(temporary, directory, file->id, ".new"))
+        !make_path(temporary, directory, file->id, ending))
         return err_set(err, BERTH_EINVAL, "%s/%s.pid: the path is too long", directory, file->id);
     struct record_writer w;
     record_begin(&w, text, sizeof text);

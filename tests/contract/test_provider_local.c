@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define DEADLINE_MS 10000
@@ -241,6 +242,33 @@ static void test_reused_pid_is_not_ours(void **state)
     terminate(h, "game-old-1-1"); /* and we live on */
 }
 
+/* A former leader goes on in the middle of its write while the next one writes the same file. */
+static void test_two_write_one_pid_file_at_the_same_time(void **state)
+{
+    enum { WRITERS = 3, TIMES = 150 };
+    struct harness *h = *state;
+    struct pidfile file = {
+        .id = "game-two-1-1", .pool = "game", .token = "two-1", .pid = getpid(), .start = 12345};
+    struct err err = {0};
+    pid_t writers[WRITERS];
+    for (int i = 0; i < WRITERS; i++) {
+        writers[i] = fork();
+        assert_true(writers[i] >= 0);
+        for (int n = 0; writers[i] == 0 && n < TIMES; n++)
+            if (pidfile_write(h->directory, &file, &err) < 0)
+                _exit(1);
+        if (writers[i] == 0)
+            _exit(0);
+    }
+    for (int i = 0; i < WRITERS; i++) {
+        int status;
+        assert_int_equal(waitpid(writers[i], &status, 0), writers[i]);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    assert_int_equal(pidfile_read(h->directory, file.id, &file), 0);
+    pidfile_remove(h->directory, file.id);
+}
+
 static void test_pools_do_not_see_each_other(void **state)
 {
     struct harness *h = *state;
@@ -313,6 +341,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_killed_process_leaves_the_list, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reused_pid_is_not_ours, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_two_write_one_pid_file_at_the_same_time, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_pools_do_not_see_each_other, setup, teardown),
         cmocka_unit_test_setup_teardown(test_launch_that_cannot_be_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_log_is_bounded, setup, teardown),
