@@ -197,7 +197,7 @@ static int run_mutants(struct options o)
     uint64_t seed = 0;
     if (!o.many) {
         o.first = 1;
-        o.last = 200;
+        o.last = 300;
     }
     o.stop_at_first = true;
     const char *only = o.mutant;
