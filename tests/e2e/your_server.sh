@@ -60,8 +60,9 @@ until_true 10 counted || fail "20 clients, counted: $(conns); $(tail -n 5 "$work
 grep -q "^move " "$work/up/log/first.log" || fail "the clients do not see each other"
 until_true 30 ready game 2 "http://127.0.0.1:$admin" || fail "20 players, and no second server"
 run second node crowd.mjs 20
-# the kernel counts a probe that happens to be open, too: one player may go the other way for it
-balanced() { [ "$(conns | python3 -c 'c = eval(input()); print(sum(c) == 40 and len(c) == 2 and c[0] - c[1] <= 2)')" = True ]; }
+# the kernel counts a probe that happens to be open, and without tickets who has just come counts twice until a report
+# settles it: on a slow machine some go the other way for it. Who is not balanced at all leaves 20 or more between them.
+balanced() { [ "$(conns | python3 -c 'c = eval(input()); print(sum(c) == 40 and len(c) == 2 and c[0] - c[1] <= 6)')" = True ]; }
 until_true 15 balanced || fail "balanced: $(conns); $(tail -n 5 "$work/up/log/second.log")"
 pass "20 players: a second server; 20 more go there: $(conns)"
 
