@@ -53,6 +53,16 @@ local forget_before = string.format('%.0f', now - forget_after)
 look(redis.call('ZRANGEBYSCORE', beats, '-inf', forget_before, 'LIMIT', 0, LOOK_MAX))
 look(redis.call('ZREVRANGEBYSCORE', beats, lost_before, '(' .. forget_before, 'LIMIT', 0, LOOK_MAX))
 
+-- Those who are about to follow count as well: what silences many at once does not silence them in one instant, and the first of
+-- them must not go before the others are seen. (lost_after is two reports at least: it has missed one.)
+if guard > 0 and alarming > 0 then
+  local near_before = string.format('%.0f', now - math.floor(lost_after * 2 / 3))
+  for _, node in ipairs(redis.call('ZRANGEBYSCORE', beats, '(' .. lost_before, near_before, 'LIMIT', 0, LOOK_MAX)) do
+    local state = split(node)
+    if LOSABLE[state] and state ~= 'drained' then alarming = alarming + 1 end
+  end
+end
+
 -- More than the allowed share at once (and not just a single node): the observer is suspected, not the pool.
 local total = redis.call('HLEN', states) - quiet
 if guard > 0 and alarming > 1 and alarming * 100 > total * guard then

@@ -667,6 +667,27 @@ static void test_guard_suspects_the_observer(void **state)
     assert_int_equal(sweep(holder, 0).list->count, 2);      /* off */
 }
 
+/* A cut silences nodes in the moments of their reports: the first must not go before the rest is
+ * seen. */
+static void test_guard_counts_who_is_about_to_follow(void **state)
+{
+    fill_pool(6);
+    char holder[CALL_HOLDER_MAX];
+    (void)snprintf(holder, sizeof holder, "%s", store_hold(MOVE_OWNER));
+    store_age("n0", 3100);
+    store_age("n1", 3100);
+    store_age("n2", 2400);                     /* of lost_after 3,000 */
+    struct store_answer a = sweep(holder, 34); /* 2 of 6 are 33%, 3 of 6 are not */
+    assert_int_equal(a.word, ANSWER_GUARD);
+    assert_int_equal(a.count, 3);
+    assert_int_equal(a.total, 6);
+    int64_t epoch = store_field(hget("berth:{p}:states", "n2"), "epoch");
+    assert_int_equal(store_report("n2", epoch, 9, 0).word, ANSWER_OK); /* it only was late */
+    assert_int_equal(sweep(holder, 34).list->count, 2);
+    store_age("n3", 2400); /* nobody is to be lost: nobody is held back */
+    assert_int_equal(sweep(holder, 1).word, ANSWER_OK);
+}
+
 static void test_drained_nodes_may_fall_silent(void **state)
 {
     fill_pool(3);
@@ -751,6 +772,7 @@ int main(void)
         T(test_sweep_loses_the_silent_and_then_forgets_them),
         T(test_sweep_is_fenced),
         T(test_guard_suspects_the_observer),
+        T(test_guard_counts_who_is_about_to_follow),
         T(test_drained_nodes_may_fall_silent),
         T(test_sweep_leaves_terminating_to_the_leader),
         T(test_sweep_changes_at_most_limit),
