@@ -185,7 +185,7 @@ static const struct source sources[] = {
     {"roll_held", ALERT_ROLL_HELD, NULL, NULL, "held_by", NULL, {"base", "max", "old"}, NULL},
     {"webhook_failing", ALERT_RULE_FAILURE, NULL, NULL, "error", "rule", {NULL}, NULL},
     {"action_failed", ALERT_RULE_FAILURE, NULL, NULL, "error", "rule", {"action", "ms"}, NULL},
-    {"no_capacity", ALERT_NO_CAPACITY, NULL, NULL, "why", "seen_by", {"players"}, NULL},
+    {"no_capacity", ALERT_NO_CAPACITY, NULL, NULL, "why", "seen_by", {"players", "seats"}, NULL},
     {"want", ALERT_OPERATOR, NULL, NULL, "why", "who", {NULL}, take_want},
 };
 

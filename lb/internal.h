@@ -163,6 +163,7 @@ struct lb_pool {
         asks; /* of struct room_entry, answer_entry, ask_entry (place.c) */
     struct lb_place_stats stats;
     uint64_t refused, refused_told; /* for want of room; told to people */
+    uint64_t roomless; /* seats among those not told yet that one more node would have */
     mono_ms_t refused_at;
 };
 

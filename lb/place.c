@@ -46,11 +46,38 @@ void place_refuse(struct lb_pool *pool, struct lb_placed *p, const char *why, ui
     p->retry_after_ms = pool->config.settings->retry_after_ms;
 }
 
-void place_refuse_pick(struct lb *lb, struct lb_pool *pool, struct lb_placed *p, int code)
+/* Seats that one more node would have for this ask: not where only a version or an exclusion stands
+ * in the way, nor for more players together than a node holds. */
+static size_t seats_of_one_more(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask,
+                                const struct lb_placed *p, int code)
+{
+    const struct pool_sums *sums = pool_sums(pool->table);
+    size_t seats = place_seats(ask);
+    int64_t nodes = sums->nodes[NODE_READY];
+    if (nodes == 0)
+        return seats;
+    if ((int64_t)seats * nodes > sums->capacity[NODE_READY])
+        return 0;
+    if (ask->version.len == 0 && ask->exclude_count == 0 && p->stale_count == 0)
+        return code == BERTH_EFULL ? seats : 0;
+    struct span stale[LB_CLAIMS_MAX];
+    for (size_t i = 0; i < p->stale_count; i++)
+        stale[i] = span_of(p->stale[i]);
+    const struct pool_query query = {
+        .exclude = stale, .exclude_count = p->stale_count, .seats = (uint32_t)seats};
+    struct pool_choice choice;
+    int any = pool_pick(pool->table, view_now(lb, pool), &query, &choice);
+    bool none_left = any == BERTH_ENOENT && p->full; /* the store knows that they are full */
+    return any == BERTH_EFULL || none_left ? seats : 0;
+}
+
+void place_refuse_pick(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask,
+                       struct lb_placed *p, int code)
 {
     if (pool->refused == pool->refused_told)
         pool->refused_at = lb->now;
     pool->refused++;
+    pool->roomless += seats_of_one_more(lb, pool, ask, p, code);
     lb_soon(lb, pool, place_deadline(pool));
     if (code == BERTH_EFULL)
         place_refuse(pool, p, "no_capacity", &pool->stats.no_capacity);
@@ -62,9 +89,11 @@ void place_tick(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
 {
     if (mono_before(lb->now, place_deadline(pool)) || !fx_room(lb, fx, 1))
         return;
-    fx_note(fx, LB_WARN, pool->index, "no_capacity", NULL, true, "refused", "players=%llu",
-            (unsigned long long)(pool->refused - pool->refused_told));
+    fx_note(fx, LB_WARN, pool->index, "no_capacity", NULL, true, "refused",
+            "players=%llu seats=%llu", (unsigned long long)(pool->refused - pool->refused_told),
+            (unsigned long long)pool->roomless);
     pool->refused_told = pool->refused;
+    pool->roomless = 0;
 }
 
 mono_ms_t place_deadline(const struct lb_pool *pool)
@@ -295,7 +324,7 @@ void lb_place(struct lb *lb, mono_ms_t now, const struct lb_ask *ask, struct lb_
         struct pool_choice choice;
         int code = place_pick(lb, pool, ask, NULL, 0, &choice);
         if (code < 0)
-            place_refuse_pick(lb, pool, p, code);
+            place_refuse_pick(lb, pool, ask, p, code);
         else
             place_seat(lb, pool, ask, &pool->nodes[choice.slot], choice.why, 0, p);
     }

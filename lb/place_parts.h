@@ -24,7 +24,8 @@ size_t place_seats(const struct lb_ask *ask);
 /* Answered with a refusal; counter: which of the pool's statistics. */
 void place_refuse(struct lb_pool *pool, struct lb_placed *p, const char *why, uint64_t *counter);
 /* code: of place_pick(). */
-void place_refuse_pick(struct lb *lb, struct lb_pool *pool, struct lb_placed *p, int code);
+void place_refuse_pick(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask,
+                       struct lb_placed *p, int code);
 /* What this player was told, if it still holds; else NULL. */
 struct answer_entry *place_told_before(struct lb *lb, struct lb_pool *pool,
                                        const struct lb_ask *ask, struct span player);

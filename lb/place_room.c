@@ -111,7 +111,7 @@ static void claim(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask,
     }
     if (p->claims >= LB_CLAIMS_MAX) {
         if (p->full)
-            place_refuse_pick(lb, pool, p, BERTH_EFULL);
+            place_refuse_pick(lb, pool, ask, p, BERTH_EFULL);
         else
             place_refuse(pool, p, "room_contended", &pool->stats.room_lost);
         return;
@@ -126,7 +126,7 @@ static void claim(struct lb *lb, struct lb_pool *pool, const struct lb_ask *ask,
             stale[i] = span_of(p->stale[i]);
         int code = place_pick(lb, pool, ask, stale, p->stale_count, &choice);
         if (code < 0) {
-            place_refuse_pick(lb, pool, p, p->full ? BERTH_EFULL : code);
+            place_refuse_pick(lb, pool, ask, p, p->full ? BERTH_EFULL : code);
             return;
         }
         believed = &pool->nodes[choice.slot];

@@ -68,7 +68,7 @@ static void test_hands_out_only_what_was_proved(void **state)
            "endpoint=ws://n-1/ws "
            "capacity=100\n"
            "[  108] lb-a > probe_failed pool=game node=n-1 why=refused state=joining\n"
-           "[ 4000] lb-a > no_capacity pool=game why=refused players=1\n"
+           "[ 4000] lb-a > no_capacity pool=game why=refused players=1 seats=1\n"
            "[ 4132] lb-a > state pool=game node=n-1 why=proved from=joining to=ready\n");
     assert_string_equal(world_place(&w, 0, "p"), "n-1");
 }

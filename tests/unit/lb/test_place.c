@@ -201,6 +201,7 @@ static void test_who_finds_the_last_places_given_away_looks_elsewhere(void **sta
     assert_string_not_equal(placed.claim.node, second);
     assert_int_equal(claimed(&a, ANSWER_FULL, NULL), LB_REFUSED);
     assert_string_equal(placed.why, "no_capacity");
+    assert_int_equal(w.lbs[0].lb->pools[0].roomless, 1); /* the store knows what we do not */
     assert_int_equal(pending(), 0);
     struct lb_node_view view; /* nothing stays set aside */
     for (size_t i = 0; i < lb_node_slots(w.lbs[0].lb, 0); i++)
@@ -388,6 +389,56 @@ static void test_no_room_left_is_said_and_nobody_is_squeezed_in(void **state)
     assert_int_equal(ask(&one), LB_REFUSED);
 }
 
+/* Told once a second: `seats` is what one more node would have had room for. */
+static void expect_refused(const char *text)
+{
+    world_clear_trace(&w);
+    world_run(&w, w.now + 1100);
+    if (!strstr(w.trace, text))
+        fail_msg("not told: %s\n%s", text, w.trace);
+}
+
+static void test_seats_that_one_more_node_would_have_are_told_apart(void **state)
+{
+    for (int i = 1; i <= 3; i++) {
+        char name[8];
+        (void)snprintf(name, sizeof name, "n-%d", i);
+        world_find(&w, name)->conns = i == 3 ? 98 : 100;
+    }
+    world_run(&w, w.now + 1500);
+    struct span p[4] = {SPAN("a"), SPAN("b"), SPAN("c"), SPAN("d")};
+    struct lb_ask four = ask_of("r1", p, 4), one = ask_of("", NULL, 0);
+    assert_int_equal(ask(&four), LB_REFUSED);
+    four.room = SPAN("r2");
+    assert_int_equal(ask(&four), LB_REFUSED);
+    expect_refused("no_capacity pool=game why=refused players=2 seats=8\n");
+    struct span third[1] = {SPAN("n-3")};
+    one.exclude = third;
+    one.exclude_count = 1;
+    assert_int_equal(ask(&one), LB_REFUSED); /* there is room where it does not want to go */
+    expect_refused("players=1 seats=0\n");
+    one.exclude_count = 0;
+    one.version = SPAN("none such");
+    assert_int_equal(ask(&one), LB_REFUSED);
+    expect_refused("players=1 seats=0\n");
+    world_find(&w, "n-3")->conns = 100;
+    world_run(&w, w.now + 1500);
+    assert_int_equal(ask(&one), LB_REFUSED); /* whatever it asked for, there is no room at all */
+    expect_refused("players=1 seats=1\n");
+    struct lb_pool *pool = &w.lbs[0].lb->pools[0];
+    const struct pool_now now = {world_mono(&w), lb_store_now(w.lbs[0].lb, 0, world_mono(&w))};
+    struct pool_node node;
+    for (uint32_t i = 0; i < pool_slots(pool->table); i++) {
+        assert_true(pool_node(pool->table, i, &node));
+        const struct pool_report small = {
+            .epoch = node.epoch, .seq = node.seq + 1000, .capacity = 3};
+        assert_int_equal(pool_report(pool->table, now, i, &small), 0);
+    }
+    four.room = SPAN("r3");
+    assert_int_equal(ask(&four), LB_REFUSED); /* an empty node would not hold them either */
+    expect_refused("players=1 seats=0\n");
+}
+
 static void test_a_closed_pool_hands_out_nobody(void **state)
 {
     world_want(&w, WANT_POOL_CLOSED, WANT_BY_OPERATOR, WANT_CLOSED, w.now + 5000);
@@ -479,6 +530,7 @@ int main(void)
         T(test_without_the_store_known_rooms_are_answered_and_new_ones_wait),
         T(test_a_claim_that_is_not_answered_is_answered_from_memory),
         T(test_no_room_left_is_said_and_nobody_is_squeezed_in),
+        T(test_seats_that_one_more_node_would_have_are_told_apart),
         T(test_a_closed_pool_hands_out_nobody),
         T(test_rooms_beyond_memory_are_asked_of_the_store_again),
         T(test_an_unanswered_claim_promises_nothing),
