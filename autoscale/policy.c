@@ -31,6 +31,17 @@ void policy_defaults(struct policy *ret_policy, const char *pool)
     snprintf(ret_policy->pool, sizeof ret_policy->pool, "%s", pool);
 }
 
+/* Whatever else a pool goes by: who is turned away for want of room is not left waiting. */
+static void add_refused(struct policy *p)
+{
+    static const struct refused_settings as_usual = {.step = 1};
+    for (size_t i = 0; i < p->rule_count; i++)
+        if (p->rules[i].kind == &rule_refused && !p->rules[i].action)
+            return;
+    if (p->rule_count > 0 && p->rule_count < RULES_MAX)
+        p->rules[p->rule_count++] = (struct rule){.kind = &rule_refused, .settings = &as_usual};
+}
+
 int policy_from(struct policy *ret_policy, const struct pool_settings *pool, struct err *err)
 {
     const struct scale_settings *scale = &pool->scale;
@@ -56,7 +67,7 @@ int policy_from(struct policy *ret_policy, const struct pool_settings *pool, str
         p.nodes_max =
             4 *
             p.max; /* old ones leave while new ones come, and others may run nodes of their own */
-    for (size_t i = 0; i < scale->rules.count && i < RULES_MAX; i++) {
+    for (size_t i = 0; i < scale->rules.count && i < SCALE_RULES_MAX; i++) {
         const struct section_kind_item *item =
             SECTION_AT(scale->rules, struct section_kind_item, i);
         const struct rule_kind *kind = rule_kind_named(item->kind);
@@ -70,6 +81,7 @@ int policy_from(struct policy *ret_policy, const struct pool_settings *pool, str
         p.rules[p.rule_count++] =
             (struct rule){.kind = kind, .settings = item->values, .action = action};
     }
+    add_refused(&p);
     *ret_policy = p;
     return 0;
 }

@@ -43,7 +43,8 @@ struct policy {
 void policy_defaults(struct policy *ret_policy, const char *pool);
 
 /* What a pool's configuration says, over the defaults. BERTH_EINVAL with err when it names a rule
- * that this program does not have. Borrows the rules' settings.
+ * that this program does not have. Borrows the rules' settings. A pool with rules grows when
+ * players are refused, whatever they are: unless it says how itself, the rule `refused` comes last.
  * Rules that need a time zone get theirs from the caller. */
 int policy_from(struct policy *ret_policy, const struct pool_settings *pool,
                 struct err *err) BERTH_MUST_USE;

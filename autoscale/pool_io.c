@@ -150,6 +150,7 @@ static void on_look(void *arg)
     if (!p->enroll_pending && !p->resigning && redis_is_up(p->c.redis))
         pool_io_lead_enroll(p, false); /* also this process's beat */
     show(p);
+    pool_io_away_read(p);
     if (!pool_io_may_act(p))
         p->history = (struct history){0}; /* another writes this minute down */
     else if (p->view.whole && pool_io_wall(p).ms > 0)

@@ -31,6 +31,8 @@ struct pool_io {
     struct history history;
     bool past_asked, past_minutes; /* a page of the history is awaited; it is of the minutes */
     int64_t past_left;             /* entries that are still wanted */
+    bool away_asked;               /* a page of the events is awaited */
+    int64_t away_ms, away_seq;     /* the last event that was looked at */
     struct keys keys;
     struct store_follow *follow;
     struct barrier *barrier;
@@ -107,6 +109,11 @@ void pool_io_write_event(struct pool_io *p, const struct call_event *req);
 
 /* Read the pool's history; it goes to the core by pages. */
 void pool_io_past_read(struct pool_io *p);
+
+/* ---- pool_away_io.c ---- */
+
+/* Read what the balancers wrote into the pool's events since the last time: whom they refused. */
+void pool_io_away_read(struct pool_io *p);
 
 /* ---- pool_policy_io.c: settings ---- */
 

@@ -3,15 +3,11 @@
 
 #include <string.h>
 
-const struct rule_kind *const rule_kinds[] = {&rule_min_ready,
-                                              &rule_average_connections,
-                                              &rule_gauge,
-                                              &rule_headroom,
-                                              &rule_predict,
-                                              &rule_schedule,
-                                              &rule_target,
-                                              &rule_webhook,
-                                              NULL};
+const struct rule_kind *const rule_kinds[] = {&rule_min_ready, &rule_average_connections,
+                                              &rule_gauge,     &rule_headroom,
+                                              &rule_predict,   &rule_refused,
+                                              &rule_schedule,  &rule_target,
+                                              &rule_webhook,   NULL};
 
 const struct rule_kind *rule_kind_named(const char *name)
 {

@@ -16,10 +16,11 @@
 #include "core/cron.h"
 #include "core/rx.h"
 #include "settings/rules.h"
+#include "settings/settings.h"
 
 #include <limits.h>
 
-#define RULES_MAX 16
+#define RULES_MAX (SCALE_RULES_MAX + 1) /* and the one that every policy has (policy_from()) */
 
 /* What one rule wants, in nodes. Zeroed with at_most INT_MAX: no opinion (vote_none()). */
 struct vote {
@@ -36,12 +37,19 @@ static inline struct vote vote_none(void)
     return (struct vote){.at_most = INT_MAX};
 }
 
+/* Players whom the balancers turned away for want of room, as they last said. */
+struct rule_refusals {
+    int64_t seats; /* in one second; 0: they never said so */
+    mono_ms_t at;  /* the end of that second */
+};
+
 /* The pool at one moment. */
 struct rule_sight {
     struct fleet_figures figures;
     const struct fleet *fleet; /* borrowed for the call */
     const struct past *past;   /* likewise: what was seen before this moment */
-    int64_t boot_ms;           /* from launch to ready, as measured; 0: not yet */
+    struct rule_refusals refusals;
+    int64_t boot_ms; /* from launch to ready, as measured; 0: not yet */
     mono_ms_t now;
     wall_ms_t wall; /* Redis time */
 };
@@ -91,6 +99,7 @@ extern const struct rule_kind rule_average_connections;
 extern const struct rule_kind rule_gauge;
 extern const struct rule_kind rule_headroom;
 extern const struct rule_kind rule_predict;
+extern const struct rule_kind rule_refused;
 extern const struct rule_kind rule_schedule;
 extern const struct rule_kind rule_target;
 extern const struct rule_kind rule_webhook;

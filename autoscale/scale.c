@@ -125,6 +125,7 @@ static void look(struct scale *s)
     struct rule_sight sight = {.figures = s->figures,
                                .fleet = &s->fleet,
                                .past = &s->past,
+                               .refusals = s->refusals,
                                .boot_ms = boot_time_ms(&s->boot),
                                .now = s->now,
                                .wall = s->wall};

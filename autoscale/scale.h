@@ -29,6 +29,7 @@ enum scale_event_kind {
     SCALE_ADVICE,     /* a rule's service has answered, or has not */
     SCALE_PAST,       /* some of the pool's history, as Redis kept it */
     SCALE_ACTED,      /* a rule's action is done, or has failed (EFFECT_ACT) */
+    SCALE_NO_ROOM,    /* balancers turned players away for want of room */
 };
 
 enum scale_outcome {
@@ -43,6 +44,12 @@ enum scale_outcome {
 
 struct scale_plan_field {
     const char *name, *record;
+};
+
+/* What one balancer refused in about a second. */
+struct scale_refusal {
+    wall_ms_t at;  /* the end of that second */
+    int64_t seats; /* that one more node would have had */
 };
 
 struct scale_event {
@@ -79,6 +86,10 @@ struct scale_event {
             size_t count;
             bool last; /* that was all: the rules begin anew with it */
         } past;
+        struct {
+            const struct scale_refusal *refusals; /* in any order */
+            size_t count;
+        } no_room;
         struct {
             bool paused;
             bool sized; /* `size` nodes are wanted, by a want that ends by itself */

@@ -7,6 +7,9 @@
 
 #include <string.h>
 
+#define REFUSALS_MS 1000      /* a balancer says once in so long what it refused meanwhile */
+#define REFUSED_MAX (1 << 24) /* seats that are believed at once */
+
 static void on_snapshot(struct scale *s, const struct fleet_snapshot *snapshot)
 {
     bool was = s->fleet.complete, ever = s->fleet.ever;
@@ -147,6 +150,23 @@ static void on_advice(struct scale *s, const struct scale_event *ev, struct effe
                  "rule=%s error=%s", s->policy->rules[at].kind->name, text);
 }
 
+/* Each balancer says so once a second: those of the last second, together. */
+static void on_no_room(struct scale *s, const struct scale_refusal *items, size_t count)
+{
+    wall_ms_t last = {0};
+    int64_t seats = 0;
+    for (size_t i = 0; i < count; i++)
+        if (items[i].seats > 0 && items[i].at.ms > last.ms)
+            last = items[i].at;
+    for (size_t i = 0; i < count; i++)
+        if (items[i].seats > 0 && wall_sub(last, items[i].at) < REFUSALS_MS)
+            seats += items[i].seats < REFUSED_MAX ? items[i].seats : REFUSED_MAX;
+    if (seats == 0 || !s->has_offset)
+        return;
+    int64_t age = wall_sub(s->wall, last);
+    s->refusals = (struct rule_refusals){seats, {s->now.ms - (age > 0 ? age : 0)}};
+}
+
 void scale_take_event(struct scale *s, const struct scale_event *ev, struct effects *fx)
 {
     switch (ev->kind) {
@@ -202,6 +222,9 @@ void scale_take_event(struct scale *s, const struct scale_event *ev, struct effe
             past_put(&s->past, &ev->past.entries[i]);
         if (ev->past.last)
             signals_restart(&s->signals, s->now);
+        break;
+    case SCALE_NO_ROOM:
+        on_no_room(s, ev->no_room.refusals, ev->no_room.count);
         break;
     case SCALE_ACTED:
         actions_done(&s->actions, s->policy, ev->told.rule, ev->told.error, s->now, fx);

@@ -28,6 +28,7 @@ struct scale {
     struct roll roll;
     struct boot_time boot;
     struct past past;
+    struct rule_refusals refusals;
     bool paused;
 
     bool leading, plan_read, settled;

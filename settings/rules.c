@@ -292,6 +292,24 @@ static const struct option predict_options[] = {
     {0}};
 #undef AT
 
+#define AT(field) offsetof(struct refused_settings, field)
+static const struct option refused_options[] = {
+    {"step", OPT_INT, AT(step), "1", "0..10000",
+     "Nodes added, or as many as hold the players refused in one second, if that is more. 0: the "
+     "rule is off.",
+     0},
+    {"hold", OPT_DURATION, AT(hold_ms), "0s", "0s..1h", "How long players must have been refused.",
+     0},
+    ACTION_OPTIONS(struct refused_settings),
+    URL_OPTIONS(struct refused_settings),
+    {0}};
+#undef AT
+
+static int refused_check(const void *values, struct err *err)
+{
+    return action_check(&((const struct refused_settings *)values)->action, err);
+}
+
 static int predict_check(const void *values, struct err *err)
 {
     const struct predict_settings *rule = values;
@@ -319,6 +337,10 @@ const struct section_kind scale_rule_kinds[] = {
      sizeof(struct predict_settings), predict_options, predict_check},
     {"webhook", "Ask a web service of your own how many nodes there should be.",
      sizeof(struct webhook_settings), webhook_options, webhook_check},
+    {"refused",
+     "Grow when the balancers turn players away for want of room. Every pool with rules has it, "
+     "with these defaults, unless it is given.",
+     sizeof(struct refused_settings), refused_options, refused_check},
     {0}};
 
 const struct rule_action *scale_rule_action(const char *kind, const void *values)

@@ -100,6 +100,12 @@ struct predict_settings {
     struct rule_action action;
 };
 
+struct refused_settings {
+    int64_t step; /* nodes a vote, at least; 0: it never votes */
+    int64_t hold_ms;
+    struct rule_action action;
+};
+
 extern const struct section_kind scale_rule_kinds[];
 
 /* The action among the values of a rule of that kind; NULL when there is no such kind. */

@@ -29,6 +29,7 @@ struct driven {
     struct fleet_listed *listed;
     struct answer answers[ANSWERS_MAX]; /* a queue */
     size_t first, count;
+    int64_t waited; /* players who had no place a second ago */
 };
 
 struct driven *driven_create(struct run *run)
@@ -220,12 +221,23 @@ static void show(struct driven *d)
     step(d, &ev);
 }
 
+/* The balancers tell a second late whom they refused. */
+static void tell_refused(struct driven *d)
+{
+    const struct scale_refusal refusal = {{MONDAY_MS + d->run->second * 1000}, d->waited};
+    struct scale_event ev = {.kind = SCALE_NO_ROOM, .no_room = {.refusals = &refusal, .count = 1}};
+    if (d->waited > 0)
+        step(d, &ev);
+    d->waited = d->run->harbour.waiting;
+}
+
 void driven_second(struct driven *d)
 {
     if (d->run->second == -d->run->config->warmup_s) {
         struct scale_event lead = {.kind = SCALE_LEAD, .lead = {.leading = true, .fence = 1}};
         step(d, &lead);
     }
+    tell_refused(d);
     show(d);
     answer_all(d);
     int64_t ms = (d->run->second + d->run->config->warmup_s + 1) * 1000;

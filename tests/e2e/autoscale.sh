@@ -113,6 +113,16 @@ until_true 62 minute_written || fail "no minute was written down"
 "$BERTH_BIN/berth" simulate --policy "$work/berth.yaml" --pool game --trace "$work/trace.csv" >"$work/simulated" 2>&1 || fail "berth simulate: $(cat "$work/simulated")"
 pass "the events in words; the pool's history as a trace that berth simulate reads"
 
+# Tickets take every place, and nobody comes: the nodes report no player, and the average wants fewer of them.
+crowd() { curl -s -m 10 -o /dev/null "$lb_b/v1/pools/game/endpoint?n=[1-230]"; }
+refused_out() {
+    crowd
+    "$BERTH_BIN/berth" why game --lines 500 --config "$work/berth.yaml" >"$work/why"
+    grep -q "out 2 -> [34], launches [12]: players_refused (rule refused)" "$work/why"
+}
+until_true 15 refused_out || fail "a pool that refuses players does not grow: $(tail -20 "$work/why")"
+pass "a pool that refuses players grows, and says why"
+
 kill -TERM "$first"
 until_true 5 sh -c "! kill -0 $first 2>/dev/null" || fail "as-1 does not end"
 echo "autoscale: $checks checks passed"

@@ -401,6 +401,18 @@ void world_past(struct world *w, int which, const struct past_entry *entries, si
     feed(w, &w->side[which], &ev);
 }
 
+void world_refusals(struct world *w, const struct scale_refusal *refusals, size_t count)
+{
+    struct scale_event ev = {.kind = SCALE_NO_ROOM, .no_room = {refusals, count}};
+    feed(w, &w->side[0], &ev);
+}
+
+void world_refuse(struct world *w, int64_t seats)
+{
+    const struct scale_refusal refusal = {{w->now.ms + w->wall_offset}, seats};
+    world_refusals(w, &refusal, 1);
+}
+
 void world_advise(struct world *w, size_t rule, int desired, const char *reason, const char *error)
 {
     struct scale_event ev = {.kind = SCALE_ADVICE, .told = {rule, error, desired, reason}};

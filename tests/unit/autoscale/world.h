@@ -76,6 +76,9 @@ void world_operator(struct world *w, int which, bool paused, int size); /* size 
 /* The service of a rule answers side 0 (error NULL), or fails; a rule's action ends. */
 void world_advise(struct world *w, size_t rule, int desired, const char *reason, const char *error);
 void world_acted(struct world *w, size_t rule, const char *error);
+/* The balancers refused so many seats in the second that is over: told to side 0. */
+void world_refuse(struct world *w, int64_t seats);
+void world_refusals(struct world *w, const struct scale_refusal *refusals, size_t count);
 /* An operator wants the nodes that are there replaced (or no more). */
 void world_roll(struct world *w, int which, bool wanted);
 /* What Redis kept of the pool's past, told to a side. */

@@ -170,7 +170,8 @@ static void test_errors_teach(void **state)
                  "F:1: pools.a: access_tokens: an item of a list must be text, not a list\n");
     expect_error("pools: {a: {scale: {rules: [{rule: min_redy}]}}}",
                  "F:1: pools.a.scale.rules: rule = min_redy: must be one of "
-                 "min_ready|average_connections|gauge|schedule|headroom|target|predict|webhook\n");
+                 "min_ready|average_connections|gauge|schedule|headroom|target|predict|webhook|"
+                 "refused\n");
     expect_error(
         "pools: {a: {scale: {rules: [{rule: schedule, cron: '0 25 * * *', for: 1h, ready: 3}]}}}",
         "F:1: pools.a.scale.rules.0.cron = 0 25 * * *: hour = 25: must be *, or numbers 0..23, "
