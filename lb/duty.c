@@ -220,6 +220,7 @@ static void sweep(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
     struct lb_effect *effect = fx_add(fx, LB_DO_SWEEP, pool->index, "due");
     effect->token = lease_token(&pool->lease);
     effect->guard_percent = guard_percent(lb, pool);
+    effect->grace = guard_grace(lb, pool);
 }
 
 void duty_sweep_reply(struct lb *lb, struct lb_pool *pool, const struct lb_event *ev,
@@ -234,7 +235,7 @@ void duty_sweep_reply(struct lb *lb, struct lb_pool *pool, const struct lb_event
     }
     if (a->word != ANSWER_GUARD)
         return; /* what was lost or forgotten comes by the feed */
-    guard_hold(lb, pool, "silence_everywhere", a->count, a->total, fx);
+    guard_swept(lb, pool, a->count, a->total, fx);
 }
 
 void duty_tick(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)

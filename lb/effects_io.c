@@ -228,6 +228,7 @@ static void do_sweep(struct app *app, struct app_pool *pool, const struct lb_eff
                                        .lost_after_ms = pool->settings->lost_after_ms,
                                        .forget_after_ms = pool->settings->forget_after_ms,
                                        .guard_percent = fx->guard_percent,
+                                       .grace = fx->grace,
                                        .limit = SWEEP_LIMIT,
                                        .feed_max = app_feed_max(app, pool->index)};
     int built = calls_sweep(&call, &pool->keys, &request, &err);

@@ -36,6 +36,28 @@ void guard_hold(struct lb *lb, struct lb_pool *pool, const char *why, int64_t co
         fx_hook(note, "guard");
 }
 
+/* Those who were away together do not come back in one instant: whoever is still silent when the
+ * others are heard again is given as long again as it takes to be lost. */
+static int64_t grace_ms(const struct lb_pool *pool)
+{
+    int64_t lost_after_ms = pool->config.settings->lost_after_ms;
+    return lost_after_ms > GUARD_OVER_MS ? lost_after_ms : GUARD_OVER_MS;
+}
+
+bool guard_grace(const struct lb *lb, const struct lb_pool *pool)
+{
+    return mono_before(lb->now, pool->guard_grace_until);
+}
+
+void guard_swept(struct lb *lb, struct lb_pool *pool, int64_t count, int64_t total,
+                 struct lb_effects *fx)
+{
+    if (is_open(lb, pool) || count <= 1 || count * 100 <= total * guard_percent(lb, pool))
+        return; /* let go since, or held by the grace alone */
+    pool->guard_grace_until = mono_add(lb->now, grace_ms(pool));
+    guard_hold(lb, pool, "silence_everywhere", count, total, fx);
+}
+
 static void forget_old_losses(const struct lb *lb, struct lb_pool *pool)
 {
     if (mono_sub(lb->now, pool->losses_since) >= LOSSES_SPAN_MS)

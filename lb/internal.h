@@ -138,7 +138,8 @@ struct lb_pool {
     struct heap probes[PROBE_QUEUES]; /* of an owner: by when they are to be sent; [0]: empty */
     bool guarded;                     /* since guarded_since, last at guarded_at */
     mono_ms_t guarded_since, guarded_at, guard_told_at;
-    mono_ms_t guard_open_until; /* let go until then */
+    mono_ms_t guard_open_until;  /* let go until then */
+    mono_ms_t guard_grace_until; /* nobody is lost by silence */
     int64_t failing,
         failing_now; /* nodes in rotation whose probes fail: of the last round, of this one */
     int64_t losses;  /* by probes since losses_since */
@@ -325,6 +326,10 @@ bool guard_allows(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx);
 void guard_count_loss(struct lb *lb, struct lb_pool *pool);
 /* What sweeps are to be sent with. */
 int64_t guard_percent(const struct lb *lb, const struct lb_pool *pool);
+bool guard_grace(const struct lb *lb, const struct lb_pool *pool);
+/* A sweep was refused: `count` of `total` are silent, or it was the grace. */
+void guard_swept(struct lb *lb, struct lb_pool *pool, int64_t count, int64_t total,
+                 struct lb_effects *fx);
 /* Something would have been lost, and was not. */
 void guard_hold(struct lb *lb, struct lb_pool *pool, const char *why, int64_t count, int64_t total,
                 struct lb_effects *fx);

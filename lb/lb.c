@@ -86,7 +86,7 @@ static int pool_open(struct lb *lb, struct lb_pool *pool, struct err *err)
     pool->absent_until = pool->vouch_until = MONO_NEVER;
     pool->rooms_told_until = lb->now;
     pool->duty_at = pool->sweep_at = pool->doubt_at = pool->losses_since = lb->now;
-    pool->guard_open_until = lb->now;
+    pool->guard_open_until = pool->guard_grace_until = lb->now;
     own_init(lb, pool);
     return 0;
 }

@@ -126,7 +126,7 @@ enum lb_effect_kind {
     LB_DO_ENROLL, /* send `enroll` */
     LB_DO_LEASE,  /* send `lease` with lease_request */
     LB_DO_MOVE,   /* send `move` */
-    LB_DO_SWEEP,  /* send `sweep` with guard_percent */
+    LB_DO_SWEEP,  /* send `sweep` with guard_percent, grace */
     LB_DO_PROBE,  /* connect as a player would and say `probe` */
     LB_DO_COUNT,  /* tell the peers; several may share a message */
     LB_DO_TELL, /* tell the peers: event is `released`, `rooms` (of the pool), `room_over` (room in
@@ -145,6 +145,7 @@ struct lb_effect {
     bool hold;                    /* PROBE: keep the socket when it answers */
     int64_t token;                /* SWEEP */
     int64_t guard_percent;        /* SWEEP */
+    bool grace;                   /* SWEEP: the guard held a moment ago */
     bool leave;                   /* ENROLL: give the name back */
     int64_t held_epoch;           /* ENROLL */
     bool able;                    /* TELL able; verdict: it answered */

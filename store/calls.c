@@ -138,6 +138,7 @@ int calls_sweep(struct store_call *call, const struct keys *keys, const struct c
     build_int(&b, "guard_percent", req->guard_percent, 0, 100);
     build_int(&b, "limit", req->limit, 1, 1000);
     build_int(&b, "feed_max", req->feed_max, 1, STREAM_MAX);
+    build_int(&b, "grace", req->grace, 0, 1);
     return build_end(&b);
 }
 

@@ -146,6 +146,7 @@ struct call_sweep {
     int64_t lost_after_ms, forget_after_ms;
     int64_t guard_percent; /* refuse when more than this share (and more than one) would be lost at
                               once; 0: off */
+    bool grace;            /* refuse when anybody would be lost (not if guard_percent is 0) */
     int64_t limit;         /* changes of one call, 1..1,000 */
     int64_t feed_max;
 };

@@ -1,12 +1,13 @@
 #!lua
 -- sweep: the owner marks silent nodes lost, and forgets those that have been lost for long.
 -- KEYS owner nodes states beats reports load wants feed events
--- ARGV holder lost_after_ms forget_after_ms guard_percent limit feed_max
+-- ARGV holder lost_after_ms forget_after_ms guard_percent limit feed_max [grace]
 local owner, nodes, states, beats, reports, load, wants, feed, events =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local holder = ARGV[1]
 local lost_after, forget_after, guard, limit, feed_max =
   tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local grace = ARGV[7] == '1'
 local RED, EVENTS_MAX, LOOK_MAX = 1000000000, 100000, 5000
 -- May be lost by silence. A drained node is expected to end, so its silence alarms nobody (the guard does not count it);
 -- terminating is the leader's.
@@ -63,11 +64,13 @@ if guard > 0 and alarming > 0 then
   end
 end
 
--- More than the allowed share at once (and not just a single node): the observer is suspected, not the pool.
+-- More than the allowed share at once (and not just a single node): the observer is suspected, not the pool. In the grace
+-- after that nobody is lost at all: those who were away together do not come back in one instant either.
 local total = redis.call('HLEN', states) - quiet
 if guard > 0 and alarming > 1 and alarming * 100 > total * guard then
   return {'GUARD', now, alarming, total}
 end
+if guard > 0 and grace and alarming > 0 then return {'GUARD', now, alarming, total} end
 
 local function tell(node, kind, from, to, epoch, since, why)
   -- It never goes back, whatever the server's clock does: readers take what is younger by (epoch, since).

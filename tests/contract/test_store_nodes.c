@@ -688,6 +688,26 @@ static void test_guard_counts_who_is_about_to_follow(void **state)
     assert_int_equal(sweep(holder, 1).word, ANSWER_OK);
 }
 
+/* Nor do they come back in one instant: after the guard has held, the last of them is waited for.
+ */
+static void test_grace_loses_nobody(void **state)
+{
+    fill_pool(6);
+    char holder[CALL_HOLDER_MAX];
+    (void)snprintf(holder, sizeof holder, "%s", store_hold(MOVE_OWNER));
+#define GRACE_SWEEP(guard)                                                                         \
+    SAY(sweep, .holder = holder, .lost_after_ms = 3000, .forget_after_ms = 60000,                  \
+        .guard_percent = (guard), .grace = true, .limit = 100, .feed_max = 1000)
+    assert_int_equal(GRACE_SWEEP(34).word, ANSWER_OK);
+    store_age("n0", 3100);
+    struct store_answer a = GRACE_SWEEP(34);
+    assert_int_equal(a.word, ANSWER_GUARD);
+    assert_int_equal(a.count, 1);
+    assert_int_equal(a.total, 6);
+    assert_int_equal(GRACE_SWEEP(0).list->count, 1); /* no guard, no grace */
+#undef GRACE_SWEEP
+}
+
 static void test_drained_nodes_may_fall_silent(void **state)
 {
     fill_pool(3);
@@ -773,6 +793,7 @@ int main(void)
         T(test_sweep_is_fenced),
         T(test_guard_suspects_the_observer),
         T(test_guard_counts_who_is_about_to_follow),
+        T(test_grace_loses_nobody),
         T(test_drained_nodes_may_fall_silent),
         T(test_sweep_leaves_terminating_to_the_leader),
         T(test_sweep_changes_at_most_limit),

@@ -232,6 +232,24 @@ static void test_players_are_not_sent_to_who_is_silent_while_a_guard_holds(void 
     assert_string_not_equal(world_place(&w, 0, ""), "(no_capacity)");
 }
 
+static void test_who_comes_back_last_is_waited_for(void **state)
+{
+    for (int i = 0; i < 3; i++)
+        world_find(&w, six[i])->reports = false;
+    world_run(&w, w.now + 10000);
+    assert_int_equal(lost(), 0);
+    for (int i = 0; i < 2; i++) /* one of six alone is not held back by its share */
+        world_find(&w, six[i])->reports = true;
+    world_run(&w, w.now + 1900);
+    assert_int_equal(lost(), 0);
+    world_run(&w, w.now + 3500);
+    assert_int_equal(lost(), 1);
+    assert_true(traced("guard_over pool=game why=over"));
+    world_find(&w, six[3])->reports = false; /* and that was it: the next is not waited for */
+    world_run(&w, w.now + w.pool.lost_after_ms + 1500);
+    assert_int_equal(lost(), 2);
+}
+
 static void test_the_guard_lets_go_after_a_while(void **state)
 {
     w.pool.guard_release_ms = 60000;
@@ -296,6 +314,7 @@ int main(void)
         WITH(two, test_half_a_pool_cut_at_once_is_held),
         WITH(two, test_losses_by_probes_add_up),
         WITH(two, test_players_are_not_sent_to_who_is_silent_while_a_guard_holds),
+        WITH(two, test_who_comes_back_last_is_waited_for),
         WITH(two, test_the_guard_lets_go_after_a_while),
         WITH(two, test_or_when_an_operator_says_so),
         WITH(two, test_the_store_away_for_ten_seconds_loses_nobody),

@@ -211,7 +211,8 @@ static void do_sweep(struct world *w, int i, const struct lb_effect *fx)
         a->word = ANSWER_FENCED;
         return;
     }
-    if (fx->guard_percent > 0 && silent > 1 && silent * 100 > total * fx->guard_percent) {
+    bool many = silent > 1 && silent * 100 > total * fx->guard_percent;
+    if (fx->guard_percent > 0 && (many || (fx->grace && silent > 0))) {
         a->word = ANSWER_GUARD;
         a->count = silent;
         a->total = total;
