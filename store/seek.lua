@@ -101,13 +101,8 @@ local function told_elsewhere(player)
   return true
 end
 
--- What became of the player's earlier search: since when the player has waited in this mode; or nil when in a match.
+-- What became of the player's earlier search, which is in no match: since when the player has waited in this mode.
 local function settle_old(player, record, mode, since, stay)
-  local room = string.match(record, '^M (%S+)$')
-  if room then
-    if still_matched(player, room) then return nil end
-    return since
-  end
   local old_mode, old_since, at = string.match(record, '^K (%S+) (%d+) (%d+)$')
   if old_mode then
     if old_mode == mode and now - tonumber(at) <= keep then return math.min(since, tonumber(old_since)) end
@@ -174,7 +169,9 @@ for i = 1, #ids do
     old = redis.call('HGET', seekers, player)
   end
   seen[player] = true
-  if party ~= '-' then
+  local room = old and string.match(old, '^M (%S+)$') -- a match comes first, whatever became of the party meanwhile
+  if room and still_matched(player, room) or not old and told_elsewhere(player) then word = 'MATCHED' end
+  if word == 'OK' and party ~= '-' then
     list, stay = party_of(party, player, tonumber(party_max))
     if not list then word = stay end
   end
@@ -183,12 +180,8 @@ for i = 1, #ids do
     local room = of_fellow and string.match(of_fellow, '^M (%S+)$')
     if room and redis.call('EXISTS', match_prefix .. room) == 1 then word = 'PARTY_BUSY' end
   end
-  if word == 'OK' and not old and told_elsewhere(player) then word = 'MATCHED' end
   if word == 'OK' and not room_in(mode) then word = 'FULL' end
-  if word == 'OK' and old then
-    since = settle_old(player, old, mode, since, stay)
-    if not since then word = 'MATCHED' end
-  end
+  if word == 'OK' and old then since = settle_old(player, old, mode, since, stay) end
   if word == 'OK' then
     for n = 1, #list do -- what each fellow sought alone is over
       local id, at = string.match(list[n], '^([^/]+)/(.+)$')

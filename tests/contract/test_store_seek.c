@@ -425,6 +425,27 @@ static void test_a_party_is_matched_whole(void **state)
     assert_true(span_is(a.text, "X1 b b,c"));
 }
 
+/* The lobby node stood still, the party gave its players up, and it seeks again for them. */
+static void test_who_is_matched_hears_so_whatever_became_of_the_party(void **state)
+{
+    (void)tick_by("l1", 1);
+    (void)tick_by("l2", 9);
+    (void)party(PARTY_CREATE, "a", "l1", 1);
+    (void)party(PARTY_JOIN, "b", "l2", 9);
+    struct call_seek_one by_a = {.player = SPAN("a"), .mode = SPAN("m"), .party = SPAN("X1")};
+    assert_int_equal(seek_full("l1", 1, by_a), SEEK_OK);
+    assert_int_equal(seek("x"), SEEK_OK);
+    assert_int_equal(seek("y"), SEEK_OK);
+    propose(&plain, false);
+    assert_string_equal(make_one(&proposals[0], "r1", false), "OK");
+    assert_int_equal(party(PARTY_LEAVE, "a", "l1", 1).word, ANSWER_OK);
+    assert_int_equal(seek_full("l1", 1, by_a), SEEK_MATCHED);
+    assert_int_equal(match_of("r1").count, 4);
+    struct seek_match match = match_of("r1");
+    assert_int_equal(finish(&match).word, ANSWER_OK);
+    assert_int_equal(seek_full("l1", 1, by_a), SEEK_PARTY_NONE);
+}
+
 static void test_an_unfinished_match_is_taken_by_one(void **state)
 {
     struct seek_match m;
@@ -724,6 +745,7 @@ int main(void)
         T(test_the_dead_are_not_matched),
         T(test_timeouts_are_told),
         T(test_a_party_is_matched_whole),
+        T(test_who_is_matched_hears_so_whatever_became_of_the_party),
         T(test_an_unfinished_match_is_taken_by_one),
         T(test_sweep_forgets_what_is_over),
         T(test_bounds),

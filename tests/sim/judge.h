@@ -100,6 +100,14 @@ void judge_stop_tickets(void);
 /* A script of matchmaking was carried out. */
 void judge_seek(const struct words *w, const struct resp *answer);
 void judge_match_replaced(void);
+/* judge_queue.c: the entry that this player waits in, as the store has it (empty: none), and its
+ * list `player/lobby/epoch,...`. */
+struct span judge_entry_of(struct span player);
+struct span judge_entry_players(struct span entry);
+void judge_queues(void);
+/* One seek of a call, its lobby node and epoch, and what was answered; a call of `party`. */
+void judge_party_seeks(struct span seek, struct span lobby, struct span epoch, struct span word);
+void judge_party(const struct words *w, const struct resp *answer);
 void judge_start_matches(void);
 void judge_stop_matches(void);
 

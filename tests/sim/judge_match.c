@@ -25,11 +25,6 @@ static bool calm(void)
 
 /* ---- what the store is asked ---- */
 
-static struct span seeker_record(struct span player)
-{
-    return keyspace_field(world->store.ks, keys_get(&world->keys[POOL_LOBBY], KEY_SEEKERS), player);
-}
-
 /* The entry that this player waits in; "": none. */
 static void set_waiting(struct span player, struct span entry)
 {
@@ -40,20 +35,16 @@ static void set_waiting(struct span player, struct span entry)
 /* After a call that may have changed what the player waits for: as the store has it. */
 static void read_waiting(struct span player)
 {
-    struct span rest = seeker_record(player), word = span_cut(&rest, ' ');
-    if (span_is(word, "Q"))
-        (void)span_cut(&rest, ' '); /* the mode */
-    set_waiting(player, span_is(word, "Q") ? rest : SPAN(""));
+    set_waiting(player, judge_entry_of(player));
 }
 
 /* Calls fn for each player of an entry. */
 static void each_player(struct span entry, void (*fn)(struct span player, struct span of),
                         struct span of)
 {
-    for (int i = 0; i < 4; i++)
-        (void)span_cut(&entry, '|');
-    while (entry.len > 0) {
-        struct span player = span_cut(&entry, ',');
+    struct span list = judge_entry_players(entry);
+    while (list.len > 0) {
+        struct span player = span_cut(&list, ',');
         fn(span_cut(&player, '/'), of);
     }
 }
@@ -62,6 +53,17 @@ static void each_player(struct span entry, void (*fn)(struct span player, struct
 static void look_again(struct span player, struct span of)
 {
     read_waiting(player);
+}
+
+/* This player's search changed: so did that of all who waited with it, and of those who do now. */
+static void look_at_all_of(struct span player)
+{
+    const struct dict_entry *e = dict_find(&all.waiting, player);
+    char was[1024];
+    if (e != NULL && span_copy(dict_value(e), was, sizeof was))
+        each_player(span_of(was), look_again, span_of(was));
+    read_waiting(player);
+    each_player(judge_entry_of(player), look_again, SPAN(""));
 }
 
 /* An entry becomes part of a match: it must be what its players wait in. */
@@ -102,7 +104,8 @@ void judge_seek(const struct words *w, const struct resp *answer)
             struct span rest = a[i];
             sim_trace("store", "seek %.*s at %.*s says %.*s", SPAN_ARG(a[i]), SPAN_ARG(a[0]),
                       SPAN_ARG(words->items[i - 8].text));
-            read_waiting(span_cut(&rest, ' '));
+            judge_party_seeks(a[i], a[0], a[1], words->items[i - 8].text);
+            look_at_all_of(span_cut(&rest, ' '));
         }
         break;
     case SCRIPT_SEEK_MAKE:
@@ -113,11 +116,14 @@ void judge_seek(const struct words *w, const struct resp *answer)
         sim_trace("store", "seek_cancel %.*s at %.*s (%.*s) says %.*s", SPAN_ARG(a[0]),
                   SPAN_ARG(a[1]), SPAN_ARG(a[3]), SPAN_ARG(answer->items[0].text));
         if (span_is(answer->items[0].text, "OK"))
-            set_waiting(a[0], SPAN(""));
+            look_at_all_of(a[0]);
         break;
     case SCRIPT_SEEK_DROP:
         for (size_t i = 4; i < argc; i++)
             each_player(a[i], look_again, a[i]);
+        break;
+    case SCRIPT_PARTY:
+        judge_party(w, answer);
         break;
     default: /* undone: they wait again */
         sim_trace("store", "seek_finish %.*s says %.*s", SPAN_ARG(a[0]),
@@ -126,6 +132,7 @@ void judge_seek(const struct words *w, const struct resp *answer)
             read_waiting(a[i]);
         break;
     }
+    judge_queues();
 }
 
 void judge_match_replaced(void)

@@ -290,6 +290,9 @@ static void on_script(void *arg, const struct words *w, const struct resp *answe
     case SCRIPT_SEEK_MAKE:
     case SCRIPT_SEEK_DROP:
     case SCRIPT_SEEK_FINISH:
+    case SCRIPT_SEEK_TICK:
+    case SCRIPT_SEEK_SWEEP:
+    case SCRIPT_PARTY:
         judge_seek(w, answer);
         break;
     default:

@@ -54,6 +54,19 @@ const struct mutant mutants[] = {
      "redis.call('PEXPIRE', group, group_ttl)\nend\nredis.call('DEL', match)\n"
      "redis.call('ZREM', matches, room)",
      "redis.call('PEXPIRE', group, group_ttl)\nend"},
+    {"party_waits_alone", "the leader of a party waits without the others", "seek",
+     "table.insert(list, 1, player .. '/' .. here)", "list = {player .. '/' .. here}"},
+    {"party_splits_on_cancel", "who cancels leaves the others of the party in the queue",
+     "seek_cancel", "redis.call('ZREM', queue_prefix .. mode, member)",
+     "local rest = string.gsub(member, ',' .. seeker .. '/[^,]+', '')\n"
+     "redis.call('ZREM', queue_prefix .. mode, member)\n"
+     "if rest ~= member then redis.call('ZADD', queue_prefix .. mode, 0, rest) end"},
+    {"party_of_a_dead_lobby", "who is on a lobby node that is dead is sought for, too", "seek",
+     "elseif (tonumber(redis.call('ZSCORE', lobbies, at) or '0')) >= now then",
+     "elseif at ~= '' then"},
+    {"matched_after_party", "who is matched is told first what is wrong with the party", "seek",
+     "if room and still_matched(player, room) or not old and told_elsewhere(player) then",
+     "if party == '-' and room and still_matched(player, room) then"},
     {"want_unfenced", "an autoscaler that leads no more may wish", "want",
      "if present ~= holder then return {'FENCED', now, present} end", ""},
     {"lease_without_end", "a lease stays after its holder", "lease", "mine .. text, 'PX', ttl)",

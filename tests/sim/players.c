@@ -1,5 +1,6 @@
 /* players.c - players who come and go in waves, each the real core of loadtest/player.h; and some
  * who try a ticket where, or when, it must not be taken. */
+#include "tests/sim/parties.h"
 #include "tests/sim/world.h"
 
 #include "io/fetch.h"
@@ -16,11 +17,13 @@ enum {
     API_TIMEOUT_MS = 2000,
     CONNECT_TIMEOUT_MS = 3000
 };
+#define SEEK "{\"type\":\"seek\""
 
 struct virtual_player {
     struct virtual_player *prev, *next;
     struct player core;
     struct player_plan plan;
+    struct member *member; /* of a party; NULL: it comes alone */
     struct fetch *fetch;
     struct ws *ws[PLAYER_SOCKETS];
     struct timer timer;
@@ -51,7 +54,7 @@ static struct players {
     struct loop *loop;
     struct web *web;
     struct fetcher *fetcher;
-    struct rng rng;
+    struct rng rng, friends;
     struct virtual_player *first;
     struct cheat *cheats;
     struct timer arrival;
@@ -155,7 +158,11 @@ static void on_message(void *arg, struct ws *ws, struct span data, bool binary)
     if (span_is(ev.type, "ALL_CONNECTED")) {
         check_ticket(v, POOL_GAME, &ev);
         judge_matched(&v->core, &ev);
+        if (v->member != NULL)
+            member_matched(v->member, &ev);
     }
+    if (ev.socket == SOCKET_LOBBY && v->member != NULL)
+        member_told(v->member, ev.type, object);
     if (ev.socket == SOCKET_GAME) {
         judge_heard(&v->core, text_of(object, "from"), "an event");
         judge_heard(&v->core, text_of(object, "player"), "the coming or going");
@@ -174,6 +181,8 @@ static void on_close(void *arg, struct ws *ws, int code, const char *why)
         return;
     enum player_socket socket = which(v, ws);
     v->ws[socket] = NULL;
+    if (v->member != NULL && socket == SOCKET_LOBBY)
+        member_lost(v->member);
     happen(v, &(struct player_event){.kind = PLAYER_EV_CLOSED, .socket = socket});
 }
 
@@ -340,6 +349,8 @@ static void let_go(struct virtual_player *v, enum player_socket s)
     v->ws[s] = NULL;
     if (ws == NULL)
         return;
+    if (v->member != NULL && s == SOCKET_LOBBY)
+        member_lost(v->member);
     ws_set_user(ws, NULL);
     ws_close(ws, 1000, "bye");
 }
@@ -385,7 +396,9 @@ static void carry_out(struct virtual_player *v, const struct player_effect *fx)
         break;
     }
     case PLAYER_FX_SEND:
-        if (v->ws[fx->socket] != NULL)
+        if (v->member != NULL && strncmp(fx->text, SEEK, sizeof SEEK - 1) == 0)
+            member_seeks(v->member, fx->text);
+        else if (v->ws[fx->socket] != NULL)
             (void)!ws_send(v->ws[fx->socket], span_of(fx->text));
         break;
     case PLAYER_FX_CLOSE:
@@ -438,6 +451,8 @@ static void remove_player(struct virtual_player *v)
     v->fetch = NULL;
     let_go(v, SOCKET_LOBBY);
     let_go(v, SOCKET_GAME);
+    if (v->member != NULL)
+        member_over(v->member);
     if (v->prev != NULL)
         v->prev->next = v->next;
     else
@@ -484,7 +499,15 @@ static void on_time(void *arg)
     happen(arg, &(struct player_event){.kind = PLAYER_EV_TIME});
 }
 
-static void arrive(void)
+/* A word of somebody of a party to the lobby node. */
+static void send_to_lobby(void *arg, const char *text)
+{
+    struct virtual_player *v = arg;
+    if (v->ws[SOCKET_LOBBY] != NULL)
+        (void)!ws_send(v->ws[SOCKET_LOBBY], span_of(text));
+}
+
+static void arrive(struct party *party)
 {
     struct virtual_player *v = calloc(1, sizeof *v);
     char id[PLAYER_ID_MAX];
@@ -506,6 +529,8 @@ static void arrive(void)
     all.first = v;
     all.underway++;
     player_init(&v->core, &v->plan, id, loop_now(all.loop), rng_next(&all.rng));
+    if (party != NULL)
+        v->member = party_add(party, &v->core, all.loop, send_to_lobby, v);
     timer_init(&v->timer, all.loop, on_time, v);
     timer_at(&v->timer, player_deadline(&v->core));
 }
@@ -523,8 +548,17 @@ static void on_arrival(void *arg)
 {
     if (world->arrivals_over)
         return;
-    for (int i = 0; i < 4; i++) /* friends come together: nobody is left without a match for long */
-        arrive();
+    /* Four at a time: nobody is left without a match for long. Parties are pairs, or all four: so
+     * any four who are left make a match. */
+    struct party *party = NULL;
+    int64_t size = chance(&all.friends, world->config.parties) ? draw(&all.friends, 1, 3) : 0;
+    for (size_t i = 0; i < 4; i++) {
+        if (size == 1 && i == 2) /* one pair */
+            party = NULL;
+        else if (size > 0 && (i == 0 || (size == 2 && i == 2)))
+            party = party_new(size == 3 ? 4 : 2);
+        arrive(party);
+    }
     int64_t pause = (int64_t)rng_exponential(&all.rng, 4000.0 / rate());
     timer_start(&all.arrival, pause + 1, 0);
 }
@@ -590,6 +624,7 @@ void players_start(void)
     all = (struct players){0};
     proc_init(&all.proc, "players");
     rng_seed(&all.rng, sim->seed ^ 0x706c6179);
+    rng_seed(&all.friends, sim->seed ^ 0x7061727479);
     proc_run(&all.proc, open_all, NULL);
 }
 

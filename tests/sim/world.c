@@ -32,7 +32,7 @@ static const struct field fields[] = {
     FIELD(boot_s, 0, 60),    FIELD(cloud_error, 0, 1),   FIELD(cloud_lost, 0, 1),
     FIELD(loss, 0, 0.5),     FIELD(shrink_s, 0, 600),    FIELD(in_cooldown_s, 0, 600),
     FIELD(min_ready, 0, 1),  FIELD(max_step, 1, 100),    FIELD(forget_s, 4, 600),
-    FIELD(stillborn, 0, 1),
+    FIELD(stillborn, 0, 1),  FIELD(parties, 0, 1),
 };
 
 static void set_drawn(struct world_config *c, uint64_t seed)
@@ -88,6 +88,9 @@ static void set_drawn(struct world_config *c, uint64_t seed)
         c->game_capacity = (double)draw(&tight, 12, 18);
         c->game_max = ceil(c->arrivals * (c->play_s + 8) * 1.3 / c->game_capacity) + 1;
     }
+    struct rng friends;
+    rng_seed(&friends, seed ^ 0x667269656e6473);
+    c->parties = chance(&friends, 0.5) ? 0.5 : 0;
     for (int i = 0; i < FAULT_KINDS; i++) /* each world has its own climate */
         c->weights[i] = chance(&rng, 0.35) ? 0 : usual[i];
     for (int i = 0; i < FAULT_KINDS; i++)

@@ -1,7 +1,8 @@
 /* world.h - a small installation of berth: its programs, a cloud, players, and what befalls them.
  *
- * world.c builds and runs it; cloud.c makes instances; players.c plays; faults.c breaks things;
- * judge.c looks on from outside with books of its own and says what must never be. */
+ * world.c builds and runs it; cloud.c makes instances; players.c and parties.c play; faults.c
+ * breaks things; judge.c looks on from outside with books of its own and says what must never be.
+ */
 #ifndef BERTH_SIM_WORLD_H
 #define BERTH_SIM_WORLD_H
 
@@ -30,6 +31,7 @@ struct world_config {
     double arrivals; /* players a second, at most */
     double faults;   /* how many */
     double cheats;   /* share of players whose ticket is tried again, or elsewhere */
+    double parties;  /* share of fours who come with a party among them */
     double lbs, autoscalers;
     double lobby_min, lobby_max, lobby_capacity;
     double game_min, game_max, game_capacity;
