@@ -97,6 +97,8 @@ struct ws_handlers { /* each may be NULL: then nothing is called */
     /* A whole message (fragments are joined up to message_max; beyond it the socket is closed with
      * 1009 before this). */
     void (*message)(void *arg, struct ws *ws, struct span data, bool binary);
+    /* A frame that ends no message: a ping or pong (answered already), a fragment. */
+    void (*frame)(void *arg, struct ws *ws);
     /* Always the last call, exactly once, for a ws that had `open`, and for a client that never got
      * so far. code: of the Close frame; 1006 when there was none; a client's "rejected": the HTTP
      * status. why: "peer" (it closed, or vanished), "local" (ws_close()), "timeout", "slow_reader",
@@ -122,6 +124,11 @@ size_t ws_queued(const struct ws *ws);
 /* Hand what is queued to the kernel now, as far as it takes it, instead of at the end of the turn:
  * ws_queued() then tells what the other side is behind with. */
 void ws_flush(struct ws *ws);
+/* Read nothing more of it until it is let go on: what it sends waits in the kernels on the way, and
+ * then with itself. No `message` comes meanwhile, and its silence is not its own: no "timeout".
+ * That it hung up is seen when all before it was read, so hold for a short while at a time.
+ * ws_close() lets it go on. */
+void ws_hold(struct ws *ws, bool hold);
 /* Send what is queued, then close with this code and reason (at most 123 bytes); `close` comes
  * later, never from within the call, at the latest after 2 s. No `message` comes after it. Sending
  * afterwards is BERTH_ECLOSED. Closing twice is a no-op. */

@@ -288,6 +288,12 @@ void conn_feed(struct conn *conn, char *data, size_t len)
         conn_die(conn);
 }
 
+/* Nothing more is understood for now. */
+static bool waits(const struct conn *conn)
+{
+    return conn->mode == CONN_WS ? conn->ws->held : http_waits(conn);
+}
+
 void conn_turn(struct conn *conn)
 {
     if (conn->mode == CONN_RESOLVING && !conn->dying) {
@@ -297,7 +303,7 @@ void conn_turn(struct conn *conn)
     if (conn->resume && !conn->dying) {
         conn->resume = false;
         conn_feed(conn, NULL, 0);
-        if (!http_waits(conn))
+        if (!waits(conn))
             conn_hold(conn, false); /* also with much read ahead: the rest of a body, perhaps */
     }
     if (!conn->dying && (conn->out.len || conn->finish))

@@ -182,6 +182,7 @@ struct ws {
     const char *why; /* constant text */
     uint8_t opcode;  /* of the fragmented message; 0: none */
     bool opened, close_sent, why_set;
+    bool held; /* ws_hold() */
 };
 struct ws *ws_create(struct conn *conn, const struct ws_handlers *handlers);
 size_t ws_feed(struct conn *conn, char *p, size_t *n);

@@ -50,6 +50,21 @@ void ws_flush(struct ws *ws)
         conn_flush(ws->conn);
 }
 
+void ws_hold(struct ws *ws, bool hold)
+{
+    struct conn *conn = ws->conn;
+    if (ws->held == hold || conn->dying)
+        return;
+    ws->held = hold;
+    if (hold) {
+        conn_hold(conn, true);
+        return;
+    }
+    ws->heard_ms = conn->web->now_ms;
+    conn->resume = true; /* what was read already comes first */
+    web_dirty(conn);
+}
+
 void ws_opened(struct ws *ws, const struct http_request *req)
 {
     ws->opened = true;
@@ -128,6 +143,7 @@ void ws_close(struct ws *ws, int code, const char *reason)
         return;
     ws_reason(ws, code, "local");
     ws->closing_ms = ws->conn->web->now_ms;
+    ws_hold(ws, false); /* the answer is behind what it sent before */
     if (ws->opened)
         put_close(ws, code, reason ? reason : "");
     else
@@ -221,6 +237,8 @@ size_t ws_feed(struct conn *conn, char *p, size_t *n)
     ws->heard_ms = conn->web->now_ms;
     if (conn->finish)
         return *n;
+    if (ws->held)
+        return 0;
     struct wire_frame f;
     int r = wire_frame_read(p, *n, conn->server != NULL, &f);
     if (r < 0) {
@@ -245,6 +263,8 @@ size_t ws_feed(struct conn *conn, char *p, size_t *n)
         take_close(ws, data);
     else if (f.opcode == WS_PING && !ws->close_sent && conn->out.len <= ws->send_max)
         (void)put_frame(ws, WS_PONG, data);
+    if ((control || !f.fin) && !ws->closing_ms && ws->handlers.frame)
+        ws->handlers.frame(ws->handlers.arg, ws);
     return f.head + data.len;
 }
 
@@ -258,7 +278,7 @@ void ws_sweep(struct conn *conn, int64_t now_ms)
                now_ms - conn->seen_ms > (ws->ping_ms ? ws->ping_ms + 2000 : STALL_MS)) {
         ws_reason(ws, 1006, "slow_reader");
         conn_die(conn);
-    } else if (ws->ping_ms && now_ms - ws->heard_ms > ws->ping_ms + 2000) {
+    } else if (ws->ping_ms && !ws->held && now_ms - ws->heard_ms > ws->ping_ms + 2000) {
         ws_reason(ws, 1006, "timeout");
         conn_die(conn);
     } else if (ws->ping_ms && now_ms - ws->pinged_ms >= ws->ping_ms) {

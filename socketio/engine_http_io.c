@@ -57,12 +57,39 @@ static void http_get(struct engine *engine, uint32_t slot, struct http_exchange 
         (struct at_hand){.ex = ex, .code = 1000});
 }
 
+void engine_answer_post(struct engine *engine, uint32_t slot)
+{
+    struct client *client = &engine->clients[slot];
+    struct http_exchange *ex = client->post;
+    client->post = NULL;
+    if (ex)
+        http_reply(ex, 200, TEXT_TYPE, engine_headers(engine), SPAN("ok"));
+}
+
+static void on_post_gone(void *arg)
+{
+    struct client *client = arg;
+    client->post = NULL;
+}
+
+static void refuse_post(struct engine *engine, uint32_t slot, struct http_exchange *ex)
+{
+    engine_reply_error(engine, ex, 400, SESSION_BAD_REQUEST,
+                       session_error_text(SESSION_BAD_REQUEST));
+    if (session_sends(&engine->sessions, slot))
+        engine_step(
+            engine,
+            (struct session_event){.kind = SESSION_MALFORMED, .slot = slot, .via = SESSION_POLLING},
+            (struct at_hand){.code = 1002});
+}
+
 static void http_post(struct engine *engine, uint32_t slot, struct span body,
                       struct http_exchange *ex)
 {
     struct span rest = body.len > 0 ? body : SPAN("");
     struct eio_packet packet;
-    int rc = wire_utf8(body.ptr, body.len) ? 1 : BERTH_EPROTO;
+    struct client *client = &engine->clients[slot];
+    int rc = wire_utf8(body.ptr, body.len) && !client->held ? 1 : BERTH_EPROTO;
     while (rc > 0 && engine->sessions.table[slot].live) {
         rc = eio_payload_next(&rest, engine->scratch, engine->scratch_size, &packet);
         if (rc > 0)
@@ -71,18 +98,17 @@ static void http_post(struct engine *engine, uint32_t slot, struct span body,
                 (struct session_event){
                     .kind = SESSION_PACKET, .slot = slot, .via = SESSION_POLLING, .packet = packet},
                 (struct at_hand){.packet = &packet, .code = 1002});
+        if (rc > 0 && packet.type != EIO_MESSAGE)
+            engine_other(engine, slot);
     }
-    if (rc >= 0) {
-        http_reply(ex, 200, TEXT_TYPE, engine_headers(engine), SPAN("ok"));
+    if (rc < 0) {
+        refuse_post(engine, slot, ex);
         return;
     }
-    engine_reply_error(engine, ex, 400, SESSION_BAD_REQUEST,
-                       session_error_text(SESSION_BAD_REQUEST));
-    if (session_sends(&engine->sessions, slot))
-        engine_step(
-            engine,
-            (struct session_event){.kind = SESSION_MALFORMED, .slot = slot, .via = SESSION_POLLING},
-            (struct at_hand){.code = 1002});
+    client->post = ex;
+    http_on_gone(ex, on_post_gone, client);
+    if (!client->held)
+        engine_answer_post(engine, slot);
 }
 
 void engine_http(struct engine *engine, const struct http_request *req, struct http_exchange *ex)

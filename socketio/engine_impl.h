@@ -10,10 +10,12 @@
 struct client {
     struct engine *engine;
     struct ws *ws, *probe;
-    struct http_exchange *get; /* waits for packets */
-    char *queue;               /* owned: a payload for the next GET; NULL while empty */
+    struct http_exchange *get;  /* waits for packets */
+    struct http_exchange *post; /* was understood; answered once the client is let go on */
+    char *queue;                /* owned: a payload for the next GET; NULL while empty */
     uint32_t queue_len, queue_cap;
     bool dirty; /* in engine->dirty */
+    bool held;  /* engine_hold() */
 };
 
 struct engine {
@@ -40,6 +42,8 @@ struct at_hand { /* what an effect may be about */
 
 /* engine_io.c: one event of the sessions, and what follows from it. */
 void engine_step(struct engine *engine, struct session_event ev, struct at_hand at);
+/* Tell of what was no message, if the session goes on. */
+void engine_other(struct engine *engine, uint32_t slot);
 /* What fell due, before a session is looked up. */
 void engine_tick(struct engine *engine);
 void engine_arm(struct engine *engine);
@@ -53,6 +57,8 @@ uint32_t engine_open_session(struct engine *engine, enum session_via via);
 struct span engine_handshake(const struct engine *engine, uint32_t slot, char *buf, size_t size);
 
 /* engine_http_io.c */
+/* Answer the POST that waits, if one does. */
+void engine_answer_post(struct engine *engine, uint32_t slot);
 const char *engine_headers(const struct engine *engine);
 void engine_reply_error(const struct engine *engine, struct http_exchange *ex, int status, int code,
                         const char *message);

@@ -105,6 +105,8 @@ static void upgrade(struct engine *engine, uint32_t slot)
                  ? ws_send_binary(client->ws, packet.data)
                  : ws_send(client->ws, (struct span){packet.data.ptr - 1, packet.data.len + 1});
     queue_free(client);
+    if (client->held)
+        ws_hold(client->ws, true);
     if (rc == BERTH_EFULL)
         engine_close(engine, slot, 1008, "slow_reader");
 }
@@ -115,6 +117,8 @@ static void forget(struct engine *engine, uint32_t slot, const char *why)
     if (client->ws)
         ws_set_user(client->ws, NULL);
     client->ws = NULL;
+    client->held = false;
+    engine_answer_post(engine, slot);
     queue_free(client);
     const struct engine_handlers *h = &engine->config.handlers;
     h->close(h->arg, slot, why);
@@ -177,6 +181,13 @@ void engine_step(struct engine *engine, struct session_event ev, struct at_hand 
     engine_arm(engine);
 }
 
+void engine_other(struct engine *engine, uint32_t slot)
+{
+    const struct engine_handlers *h = &engine->config.handlers;
+    if (h->other && session_sends(&engine->sessions, slot))
+        h->other(h->arg, slot);
+}
+
 void engine_tick(struct engine *engine)
 {
     while (!mono_before(loop_now(engine->loop), session_deadline(&engine->sessions)))
@@ -231,6 +242,18 @@ void engine_flush(struct engine *engine, uint32_t slot)
 {
     if (engine->clients[slot].ws)
         ws_flush(engine->clients[slot].ws);
+}
+
+void engine_hold(struct engine *engine, uint32_t slot, bool hold)
+{
+    struct client *client = &engine->clients[slot];
+    if (!engine->sessions.table[slot].live)
+        return;
+    client->held = hold;
+    if (client->ws)
+        ws_hold(client->ws, hold);
+    if (!hold)
+        engine_answer_post(engine, slot);
 }
 
 void engine_close(struct engine *engine, uint32_t slot, int code, const char *why)

@@ -16,6 +16,8 @@ struct engine_handlers {
     void (*open)(void *arg, uint32_t slot);
     /* A message of the client, at most max_payload bytes. */
     void (*message)(void *arg, uint32_t slot, struct span data, bool binary);
+    /* Something else came of it that costs time: a ping, an upgrade, a fragment. May be NULL. */
+    void (*other)(void *arg, uint32_t slot);
     /* Always the last call of a session that had `open`. why: what engine_close() said; "peer",
      * "ping_timeout", "connect_timeout", "protocol", "malformed", "two_polls", or the word of a
      * WebSocket's end (io/web.h). */
@@ -51,6 +53,11 @@ int engine_send_binary(struct engine *engine, uint32_t slot, struct span data) B
 size_t engine_queued(const struct engine *engine, uint32_t slot);
 /* Hand them over now, as far as it can be done (ws_flush). */
 void engine_flush(struct engine *engine, uint32_t slot);
+
+/* Read nothing more of it, until it is let go on: ws_hold() for a WebSocket; of a client that polls
+ * the POST at hand is understood whole and answered only then, and another one meanwhile ends the
+ * session. What is sent to it is not held up. */
+void engine_hold(struct engine *engine, uint32_t slot, bool hold);
 
 /* What is queued is sent, then the session ends: `close` comes later, for a client that polls at
  * the latest after linger_ms. code: for the Close frame of a WebSocket. why: constant

@@ -79,6 +79,15 @@ static void on_message(void *arg, struct ws *ws, struct span data, bool binary)
                                        .packet = packet},
                 (struct at_hand){.packet = &packet,
                                  .code = rc == 0 && packet.type == EIO_CLOSE ? 1000 : 1002});
+    if (packet.type != EIO_MESSAGE)
+        engine_other(engine, slot);
+}
+
+static void on_frame(void *arg, struct ws *ws)
+{
+    uint32_t slot = slot_of(ws);
+    if (slot != SESSION_NONE)
+        engine_other(arg, slot);
 }
 
 static void on_close(void *arg, struct ws *ws, int code, const char *why)
@@ -104,6 +113,7 @@ struct ws_handlers engine_ws(struct engine *engine)
     return (struct ws_handlers){.upgrade = on_upgrade,
                                 .open = on_open,
                                 .message = on_message,
+                                .frame = on_frame,
                                 .close = on_close,
                                 .arg = engine};
 }

@@ -90,12 +90,21 @@ static void on_open(void *arg, uint32_t slot)
         server->config.handlers.open(server->config.handlers.arg, slot);
 }
 
+static void on_other(void *arg, uint32_t slot)
+{
+    const struct sio_handlers *h = &((struct sio_server *)arg)->config.handlers;
+    if (h->other)
+        h->other(h->arg, slot);
+}
+
 static void on_message(void *arg, uint32_t slot, struct span data, bool binary)
 {
     struct sio_server *server = arg;
     const struct sio_handlers *h = &server->config.handlers;
     struct sio_input *in = &server->input;
     sio_take(&server->clients[slot], &server->sio, data, binary, in);
+    if (in->action != SIO_DO_EVENT && in->action != SIO_DO_CLOSE)
+        on_other(server, slot);
     switch (in->action) {
     case SIO_NOTHING:
         break;
@@ -153,8 +162,11 @@ struct sio_server *sio_server_create(struct loop *loop, struct log *log,
         return NULL;
     }
     server->config = *config;
-    server->config.engine.handlers = (struct engine_handlers){
-        .open = on_open, .message = on_message, .close = on_close, .arg = server};
+    server->config.engine.handlers = (struct engine_handlers){.open = on_open,
+                                                              .message = on_message,
+                                                              .other = on_other,
+                                                              .close = on_close,
+                                                              .arg = server};
     server->sio = (struct sio_config){.namespaces = config->namespaces,
                                       .pending_max = config->engine.max_payload};
     server->log = log;

@@ -20,6 +20,8 @@ struct sio_handlers {
     void (*event)(void *arg, uint32_t slot, const struct sio_input *in);
     void (*ack)(void *arg, uint32_t slot, const struct sio_input *in); /* of our id. May be NULL */
     void (*leave)(void *arg, uint32_t slot, unsigned ns);              /* May be NULL */
+    /* Something that is no event was read. May be NULL. */
+    void (*other)(void *arg, uint32_t slot);
     void (*close)(void *arg, uint32_t slot, const char *why); /* as engine_handlers. May be NULL */
     void *arg;
 };

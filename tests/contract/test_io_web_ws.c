@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct web_app app;
@@ -101,6 +102,73 @@ static void test_ws_messages_leave_in_order_before_the_close(void **state)
     expect_close(fd, 1000);
     wire_ws_frame(fd, 0x88, SPAN("\x03\xe8"));
     assert_int_equal(wire_expect_end(fd), 0);
+}
+
+static void test_ws_that_is_held_is_read_no_more_until_it_is_let_go(void **state)
+{
+    (void)state;
+    int fd = wire_ws_connect(app.port, "/ws");
+    int messages = web_app_stat(&app, "messages="), closed = web_app_stat(&app, "closed=");
+    static char
+        frames[600000]; /* more than one read, and than one receive buffer may take at once */
+    size_t len = 0;
+    int count = 0;
+    for (; len + 40 < sizeof frames; count++) {
+        int n = snprintf(frames + len + 6, 34, "%s %d", count ? "message" : "hold", count);
+        if (count == 0)
+            n = 4;
+        memcpy(frames + len, (char[]){(char)0x81, (char)(0x80 | n), 0, 0, 0, 0}, 6);
+        len += 6 + (size_t)n;
+    }
+    pid_t writer = fork(); /* it has to wait, perhaps */
+    assert_true(writer >= 0);
+    if (writer == 0) {
+        wire_send(fd, (struct span){frames, len});
+        _exit(0);
+    }
+    expect_frame(fd, 0x81, "hold");
+    usleep(2700000); /* longer than a silent socket is kept */
+    assert_int_equal(web_app_stat(&app, "messages="), messages + 1);
+    assert_int_equal(web_app_stat(&app, "closed="), closed);
+    has(wire_ask(app.port, "GET /release HTTP/1.1\r\nHost: t\r\n\r\n"), "204");
+    for (int i = 1; i < count; i++) { /* all of them, in order */
+        char text[32];
+        (void)snprintf(text, sizeof text, "message %d", i);
+        expect_frame(fd, 0x81, text);
+    }
+    assert_int_equal(waitpid(writer, NULL, 0), writer);
+    close(fd);
+}
+
+static void test_ws_that_is_closed_while_it_is_held_says_goodbye(void **state)
+{
+    (void)state;
+    int fd = wire_ws_connect(app.port, "/ws");
+    int messages = web_app_stat(&app, "messages=");
+    wire_ws_frame(fd, 0x81, SPAN("hold close"));
+    wire_ws_frame(fd, 0x81, SPAN("nobody hears this"));
+    expect_frame(fd, 0x81, "hold close");
+    expect_close(fd, 1000);
+    wire_ws_frame(fd, 0x88, SPAN("\x03\xe8"));
+    assert_int_equal(wire_expect_end(fd), 0);
+    web_app_wait(&app, "code=", 1000);
+    assert_int_equal(web_app_stat(&app, "messages="), messages + 1);
+}
+
+static void test_ws_tells_of_frames_that_end_no_message(void **state)
+{
+    (void)state;
+    int fd = wire_ws_connect(app.port, "/ws");
+    int frames = web_app_stat(&app, "frames=");
+    wire_ws_frame(fd, 0x89, SPAN("ping"));
+    wire_ws_frame(fd, 0x01, SPAN("frag"));
+    wire_ws_frame(fd, 0x80, SPAN("ment"));
+    wire_ws_frame(fd, 0x81, SPAN("whole"));
+    expect_frame(fd, 0x8a, "ping");
+    expect_frame(fd, 0x81, "fragment");
+    expect_frame(fd, 0x81, "whole");
+    assert_int_equal(web_app_stat(&app, "frames="), frames + 2);
+    close(fd);
 }
 
 static void test_ws_closes_what_breaks_the_protocol(void **state)
@@ -301,6 +369,9 @@ int main(void)
         cmocka_unit_test(test_ws_says_close_once_with_code_and_reason),
         cmocka_unit_test(test_ws_half_open_is_timed_out),
         cmocka_unit_test(test_ws_slow_reader_is_closed_and_bounded),
+        cmocka_unit_test(test_ws_that_is_held_is_read_no_more_until_it_is_let_go),
+        cmocka_unit_test(test_ws_that_is_closed_while_it_is_held_says_goodbye),
+        cmocka_unit_test(test_ws_tells_of_frames_that_end_no_message),
         cmocka_unit_test(test_ws_refuses_bad_upgrades),
         cmocka_unit_test(test_a_thousand_sockets_and_no_more_than_allowed),
         cmocka_unit_test(test_ws_without_handlers_is_served),

@@ -82,8 +82,10 @@ struct ws {
     struct timer timer; /* connecting; closing; pings */
     int64_t ping_ms;
     mono_ms_t heard_at;
+    struct msg *kept, **kept_end; /* messages that came while it was held */
+    struct timer let_go;
     unsigned busy;
-    bool dead;
+    bool held, dead;
 };
 
 static struct msg *text_msg(int kind, int number, const char *fmt, ...) BERTH_PRINTF(3, 4);
@@ -102,12 +104,16 @@ static struct msg *text_msg(int kind, int number, const char *fmt, ...)
 
 /* ---- sockets ---- */
 
+static void on_let_go(void *arg);
+
 static struct ws *ws_new(struct web *web, const struct ws_handlers *handlers)
 {
     struct ws *ws = calloc(1, sizeof *ws);
     assert(ws != NULL);
     ws->web = web;
     ws->handlers = *handlers;
+    ws->kept_end = &ws->kept;
+    timer_init(&ws->let_go, web->loop, on_let_go, ws);
     ws->next = web->sockets;
     if (ws->next != NULL)
         ws->next->prev = ws;
@@ -117,8 +123,13 @@ static struct ws *ws_new(struct web *web, const struct ws_handlers *handlers)
 
 static void ws_leave(struct ws *ws)
 {
-    if (--ws->busy == 0 && ws->dead)
-        free(ws);
+    if (--ws->busy > 0 || !ws->dead)
+        return;
+    for (struct msg *m = ws->kept, *next; m != NULL; m = next) {
+        next = m->next;
+        free(m);
+    }
+    free(ws);
 }
 
 /* The last call to the user, and the end. */
@@ -129,6 +140,7 @@ static void ws_end(struct ws *ws, int code, const char *why)
     ws->dead = true;
     ws->busy++;
     timer_stop(&ws->timer);
+    timer_stop(&ws->let_go);
     conn_close(&ws->end);
     if (ws->prev != NULL)
         ws->prev->next = ws->next;
@@ -169,6 +181,44 @@ static void ws_opened(struct ws *ws)
         ws->handlers.open(ws->handlers.arg, ws);
 }
 
+static void deliver(struct ws *ws, const struct msg *m)
+{
+    if (ws->phase == WS_OPEN && ws->handlers.message)
+        ws->handlers.message(ws->handlers.arg, ws, (struct span){m->text, m->len},
+                             m->kind == MSG_BINARY);
+}
+
+/* Messages wait; pings and the other side's end do not, which is kinder than a socket. */
+static void keep(struct ws *ws, const struct msg *m)
+{
+    struct msg *copy = msg_new(m->kind, (struct span){m->text, m->len});
+    copy->next = NULL;
+    *ws->kept_end = copy;
+    ws->kept_end = &copy->next;
+}
+
+static void on_let_go(void *arg)
+{
+    struct ws *ws = arg;
+    ws->busy++;
+    while (ws->kept != NULL && !ws->held && !ws->dead) {
+        struct msg *m = ws->kept;
+        ws->kept = m->next;
+        if (ws->kept == NULL)
+            ws->kept_end = &ws->kept;
+        deliver(ws, m);
+        free(m);
+    }
+    ws_leave(ws);
+}
+
+void ws_hold(struct ws *ws, bool hold)
+{
+    ws->held = hold;
+    if (!hold && !ws->dead)
+        timer_start(&ws->let_go, 0, 0);
+}
+
 static void ws_data(void *user, struct msg *m)
 {
     struct ws *ws = user;
@@ -184,9 +234,10 @@ static void ws_data(void *user, struct msg *m)
         break;
     case MSG_TEXT:
     case MSG_BINARY:
-        if (ws->phase == WS_OPEN && ws->handlers.message)
-            ws->handlers.message(ws->handlers.arg, ws, (struct span){m->text, m->len},
-                                 m->kind == MSG_BINARY);
+        if (ws->held || ws->kept != NULL)
+            keep(ws, m);
+        else
+            deliver(ws, m);
         break;
     case MSG_PING:
         conn_send(&ws->end, msg_new(MSG_PONG, (struct span){NULL, 0}));
@@ -299,6 +350,7 @@ void ws_close(struct ws *ws, int code, const char *reason)
         conn_send(&ws->end, m);
     else
         free(m);
+    ws_hold(ws, false);
     ws->phase = WS_CLOSING;
     ws->close_code = code;
     (void)snprintf(ws->close_why, sizeof ws->close_why, "local");

@@ -66,10 +66,21 @@ static void stats(void *arg, const struct http_request *req, struct http_exchang
     (void)req;
     struct web_app_state *state = arg;
     char text[160];
-    int n = snprintf(text, sizeof text, "open=%d closed=%d gone=%d messages=%d code=%d why=%s",
-                     state->open, state->closed, state->gone, state->messages, state->last_code,
+    int n = snprintf(text, sizeof text,
+                     "open=%d closed=%d gone=%d messages=%d frames=%d code=%d why=%s", state->open,
+                     state->closed, state->gone, state->messages, state->frames, state->last_code,
                      state->last_why);
     http_reply(ex, 200, "text/plain", NULL, (struct span){text, (size_t)n});
+}
+
+static void release(void *arg, const struct http_request *req, struct http_exchange *ex)
+{
+    (void)req;
+    struct web_app_state *state = arg;
+    if (state->held)
+        ws_hold(state->held, false);
+    state->held = NULL;
+    http_reply(ex, 204, NULL, NULL, SPAN(""));
 }
 
 static void stream(void *arg, const struct http_request *req, struct http_exchange *ex)
@@ -126,7 +137,8 @@ static const struct http_route routes[] = {
     {"GET", "/hello", hello},   {"GET", "/later", later},     {"GET", "/never", never},
     {"GET", "/stats", stats},   {"GET", "/stream", stream},   {"POST", "/echo", echo},
     {"PUT", "/echo", echo},     {"GET", "/v1/pools/", pools}, {"GET", "/peer", peer},
-    {"GET", "/secret", secret}, {"GET", "/big", big},         {NULL, NULL, NULL},
+    {"GET", "/secret", secret}, {"GET", "/big", big},         {"GET", "/release", release},
+    {NULL, NULL, NULL},
 };
 
 static void on_open(void *arg, struct ws *ws)
@@ -149,6 +161,12 @@ static void on_message(void *arg, struct ws *ws, struct span data, bool binary)
         static char much[65536];
         while (ws_send_binary(ws, (struct span){much, sizeof much}) == 0)
             ;
+    } else if (span_is(data, "hold") || span_is(data, "hold close")) {
+        (void)!ws_send(ws, data);
+        ws_hold(ws, true);
+        state->held = ws;
+        if (!span_is(data, "hold"))
+            ws_close(ws, 1000, "");
     } else if (span_is(data, "request"))
         (void)!ws_send(ws, span_of(ws_user(ws)));
     else if (span_is(data, "three")) {
@@ -161,10 +179,19 @@ static void on_message(void *arg, struct ws *ws, struct span data, bool binary)
         (void)!(binary ? ws_send_binary(ws, data) : ws_send(ws, data));
 }
 
+static void on_frame(void *arg, struct ws *ws)
+{
+    (void)ws;
+    struct web_app_state *state = arg;
+    state->frames++;
+}
+
 static void on_close(void *arg, struct ws *ws, int code, const char *why)
 {
     struct web_app_state *state = arg;
     state->closed++;
+    if (state->held == ws)
+        state->held = NULL;
     state->last_code = code;
     (void)snprintf(state->last_why, sizeof state->last_why, "%s", why);
     free(ws_user(ws));
@@ -181,7 +208,7 @@ struct web_server *web_app_listen(struct web *web, struct web_app_state *state,
                                   struct web_server_config config)
 {
     struct ws_handlers open = {
-        .open = on_open, .message = on_message, .close = on_close, .arg = state};
+        .open = on_open, .message = on_message, .frame = on_frame, .close = on_close, .arg = state};
     struct ws_handlers guarded = open;
     guarded.upgrade = guard;
     const struct ws_route ws[] = {

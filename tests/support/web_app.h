@@ -3,7 +3,8 @@
  * HTTP: GET /hello, /later (answers after 50 ms), /never (no answer), /stats, /stream, /peer,
  * /secret (bearer "sesame"); POST /echo; GET /v1/pools/... gives the path back. WebSocket: /ws
  * echoes; "close" is closed with 4001, "flood" gets 64 kB until the queue is full, "request" tells
- * path and query; /guarded wants ?key=1. */
+ * path and query, after "hold" nothing is read until GET /release, after "hold close" it is closed
+ * with 1000; /guarded wants ?key=1. */
 #ifndef BERTH_TESTS_SUPPORT_WEB_APP_H
 #define BERTH_TESTS_SUPPORT_WEB_APP_H
 
@@ -28,7 +29,8 @@ void web_app_wait(const struct web_app *app, const char *name, int value);
 struct web_app_state {
     struct loop *loop;
     int open, closed, gone, messages;
-    int last_code;
+    int last_code, frames;
+    struct ws *held;
     char last_why[32];
 };
 struct web_server *web_app_listen(struct web *web, struct web_app_state *state,
