@@ -33,6 +33,7 @@ void ending_away(struct game *game, const struct node_event *ev, struct effects 
     if (seat == GAME_NONE)
         return;
     const struct game_seat *s = &game->seats[seat];
+    game->seats[seat].spent = front_spent(&game->front, ev->peer);
     seat_set_peer(game, seat, GAME_NONE);
     door_left(game->front.door, ev, &game->seats[seat].pass, false);
     fifo_push(&game->away, seat, mono_add(ev->now, game->config.grace_ms));

@@ -136,6 +136,9 @@ void game_step(struct game *game, const struct node_event *ev, struct effects *f
     case NODE_MESSAGE:
         on_message(game, ev, fx);
         break;
+    case NODE_FRAME:
+        front_frame(&game->front, ev, fx);
+        break;
     case NODE_CLOSE:
         ending_away(game, ev, fx);
         (void)front_close(&game->front, ev->peer);

@@ -43,6 +43,7 @@ struct game_seat {
     uint64_t told,
         told_before;       /* it has the positions up to here; before the last frame: to here */
     struct door_pass pass; /* the ticket it is held with: the same ticket resumes it */
+    struct throttle_bucket spent; /* by its last socket */
 };
 
 enum game_room_state { GAME_ROOM_FREE, GAME_ROOM_LIVE, GAME_ROOM_OVER };

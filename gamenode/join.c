@@ -88,6 +88,8 @@ static void resume(struct game *game, const struct node_event *ev, uint32_t seat
 {
     const struct game_seat *s = &game->seats[seat];
     uint32_t old = s->peer;
+    front_spend(&game->front, ev->peer,
+                old == GAME_NONE ? s->spent : front_spent(&game->front, old));
     if (old != GAME_NONE) {
         seat_set_peer(game, seat, GAME_NONE);
         front_dismiss(&game->front, old, CLOSE_REPLACED, "replaced", fx);

@@ -76,7 +76,7 @@ void lobby_fini(struct lobby *lobby)
 
 void lobby_effects_size(const struct lobby_config *config, size_t *ret_items, size_t *ret_text)
 {
-    *ret_items = 128; /* one message, or a tick of DUE_PER_TICK things of each kind */
+    *ret_items = 160; /* one message, or a tick of DUE_PER_TICK things of each kind */
     *ret_text = 2 * config->frame_max + 64 * 256 +
                 CALL_PLAYERS_MAX * (size_t)(2 * CALL_RESULT_MAX + CALL_PLAYERS_MAX * LOBBY_ID_SIZE);
 }
@@ -130,6 +130,7 @@ static void take_over(struct lobby *lobby, const struct node_event *ev, uint32_t
     if (from->pass.held && from->pass.entry != pass->entry)
         door_left(lobby->front.door, ev, &from->pass, true);
     seeker_move(lobby, old, ev->peer, ev->now);
+    front_spend(&lobby->front, ev->peer, front_spent(&lobby->front, old));
     front_dismiss(&lobby->front, old, CLOSE_REPLACED, "replaced", out);
 }
 
@@ -246,6 +247,9 @@ static void on_node(struct lobby *lobby, const struct node_event *ev, struct lob
         break;
     case NODE_MESSAGE:
         on_message(lobby, ev, fx);
+        break;
+    case NODE_FRAME:
+        front_frame(&lobby->front, ev, &fx->out);
         break;
     case NODE_CLOSE:
         forget(lobby, ev, false, fx);

@@ -71,6 +71,16 @@ void effects_send_all(struct effects *fx, const char *event, struct span payload
     effects_add(fx, (struct effect){.kind = EFFECT_SEND_ALL, .event = event, .payload = payload});
 }
 
+void effects_hold(struct effects *fx, uint32_t peer, const char *why)
+{
+    effects_add(fx, (struct effect){.kind = EFFECT_HOLD, .peer = peer, .why = why});
+}
+
+void effects_release(struct effects *fx, uint32_t peer)
+{
+    effects_add(fx, (struct effect){.kind = EFFECT_RELEASE, .peer = peer});
+}
+
 void effects_close(struct effects *fx, uint32_t peer, int code, const char *why)
 {
     effects_add(fx, (struct effect){.kind = EFFECT_CLOSE, .peer = peer, .code = code, .why = why});

@@ -17,6 +17,8 @@ enum effect_kind {
                           a newer one says it too */
     EFFECT_SEND_ALL,   /* event with payload to every admitted peer */
     EFFECT_RESULT,     /* payload: the result of a match, for the installation's own service */
+    EFFECT_HOLD,       /* read nothing more from peer; why: the first time for long */
+    EFFECT_RELEASE,    /* read on */
     EFFECT_CLOSE,      /* close peer with code and why, after what was sent; its `close` event still
                           comes */
 };
@@ -49,5 +51,7 @@ void effects_send(struct effects *fx, uint32_t peer, const char *event, struct s
 void effects_send_state(struct effects *fx, uint32_t peer, const char *event, struct span payload);
 void effects_result(struct effects *fx, struct span payload);
 void effects_send_all(struct effects *fx, const char *event, struct span payload);
+void effects_hold(struct effects *fx, uint32_t peer, const char *why);
+void effects_release(struct effects *fx, uint32_t peer);
 void effects_close(struct effects *fx, uint32_t peer, int code, const char *why);
 #endif

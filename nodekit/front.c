@@ -6,24 +6,32 @@
 #include <stdlib.h>
 
 #define TIMEOUTS_PER_TICK 16
+#define RELEASES_PER_TICK 16
 
 int front_init(struct front *front, const struct front_config *config, struct door *door)
 {
+    uint32_t max = config->peers_max;
     *front = (struct front){.config = *config, .door = door};
-    front->peers = calloc(config->peers_max, 1);
-    if (!front->peers)
-        return BERTH_ENOMEM;
-    int rc = fifo_init(&front->waiting, config->peers_max);
-    if (rc < 0)
-        front_fini(front);
-    return rc;
+    front->throttle = throttle_make(config->message_rate, config->message_burst);
+    front->peers = calloc(max, 1);
+    front->buckets = calloc(max, sizeof *front->buckets);
+    front->spells = calloc(max, 1);
+    if (front->peers && front->buckets && front->spells && fifo_init(&front->waiting, max) == 0 &&
+        fifo_init(&front->held, max) == 0)
+        return 0;
+    front_fini(front);
+    return BERTH_ENOMEM;
 }
 
 void front_fini(struct front *front)
 {
+    fifo_fini(&front->held);
     fifo_fini(&front->waiting);
+    free(front->spells);
+    free(front->buckets);
     free(front->peers);
-    front->peers = NULL;
+    front->peers = front->spells = NULL;
+    front->buckets = NULL;
 }
 
 /* The one place where a socket changes what it counts as. */
@@ -45,6 +53,8 @@ void front_open(struct front *front, uint32_t peer, mono_ms_t now)
     assert(peer < front->config.peers_max && front->peers[peer] == FRONT_NONE);
     set_peer(front, peer, FRONT_WAITING);
     fifo_push(&front->waiting, peer, mono_add(now, front->config.admit_timeout_ms));
+    front->buckets[peer] = (struct throttle_bucket){.full_ns = 0};
+    front->spells[peer] = SPELL_NONE;
 }
 
 enum front_peer front_close(struct front *front, uint32_t peer)
@@ -52,6 +62,7 @@ enum front_peer front_close(struct front *front, uint32_t peer)
     assert(peer < front->config.peers_max);
     enum front_peer was = front->peers[peer];
     assert(was != FRONT_NONE);
+    fifo_remove(&front->held, peer);
     set_peer(front, peer, FRONT_NONE);
     return was;
 }
@@ -101,12 +112,101 @@ static void answer_ping(const struct node_event *ev, struct effects *fx)
     effects_send(fx, ev->peer, "pong", effects_end(fx, &out));
 }
 
+/* ---- who sends too much ---- */
+
+void front_limit(struct front *front, int64_t rate, int64_t burst)
+{
+    front->config.message_rate = rate;
+    front->config.message_burst = burst;
+    front->throttle = throttle_make(rate, burst);
+    for (uint32_t peer = 0; peer < front->config.peers_max && front->buckets; peer++)
+        front->buckets[peer] = (struct throttle_bucket){.full_ns = 0};
+}
+
+struct throttle_bucket front_spent(const struct front *front, uint32_t peer)
+{
+    return front->buckets[peer];
+}
+
+void front_spend(struct front *front, uint32_t peer, struct throttle_bucket spent)
+{
+    if (front->buckets[peer].full_ns < spent.full_ns)
+        front->buckets[peer] = spent;
+}
+
+/* Hold it for one more turn. All turns are as long; after front_limit() the older ones end first.
+ */
+static void hold(struct front *front, uint32_t peer, mono_ms_t now)
+{
+    struct fifo *held = &front->held;
+    mono_ms_t due = mono_add(now, front->throttle.hold_ms);
+    if (held->tail != FIFO_NONE && mono_before(due, held->links[held->tail].due))
+        due = held->links[held->tail].due;
+    fifo_push(held, peer, due);
+}
+
+static void charge(struct front *front, uint32_t peer, size_t bytes, mono_ms_t now,
+                   struct effects *fx)
+{
+    struct throttle_bucket *bucket = &front->buckets[peer];
+    if (front->throttle.one_ns == 0)
+        return;
+    if (throttle_full(bucket, now))
+        front->spells[peer] = SPELL_NONE;
+    if (throttle_take(&front->throttle, bucket, throttle_cost(bytes), now) ||
+        fifo_has(&front->held, peer))
+        return; /* has it, or waits already: this was read together with what made it wait */
+    bool first = front->spells[peer] == SPELL_NONE;
+    if (first) {
+        front->spells[peer] = SPELL_BEGUN;
+        front->throttled_total++;
+    }
+    hold(front, peer, now);
+    effects_hold(fx, peer, first ? "message_rate" : NULL);
+}
+
+/* It is told once it is let go on, not at once: an acknowledgement that is owed (Socket.IO) is for
+ * the answer to its message. */
+static void tell_throttled(struct front *front, uint32_t peer, struct effects *fx)
+{
+    struct message_out out;
+    effects_begin(fx, &out);
+    message_put_int(&out, "message_rate", front->config.message_rate);
+    effects_send(fx, peer, "throttled", effects_end(fx, &out));
+    front->spells[peer] = SPELL_TOLD;
+}
+
+static void release_due(struct front *front, mono_ms_t now, struct effects *fx)
+{
+    for (int i = 0; i < RELEASES_PER_TICK; i++) {
+        uint32_t peer = fifo_due(&front->held, now);
+        if (peer == FIFO_NONE)
+            return;
+        bool limited = front->throttle.one_ns != 0;
+        if (limited && front->spells[peer] == SPELL_BEGUN)
+            tell_throttled(front, peer, fx);
+        if (limited && throttle_owes(&front->throttle, &front->buckets[peer], now)) {
+            hold(front, peer, now);
+            continue;
+        }
+        fifo_remove(&front->held, peer);
+        effects_release(fx, peer);
+    }
+}
+
+void front_frame(struct front *front, const struct node_event *ev, struct effects *fx)
+{
+    if (front->peers[ev->peer] != FRONT_CLOSING)
+        charge(front, ev->peer, 0, ev->now, fx);
+}
+
 bool front_message(struct front *front, const struct node_event *ev, struct effects *fx)
 {
     enum front_peer what = front->peers[ev->peer];
     assert(what != FRONT_NONE);
     if (what == FRONT_CLOSING)
         return true;
+    charge(front, ev->peer, ev->payload.len, ev->now, fx);
     if (span_is(ev->name, "ping")) {
         answer_ping(ev, fx);
         return true;
@@ -175,11 +275,16 @@ void front_dismiss(struct front *front, uint32_t peer, int code, const char *why
                    struct effects *fx)
 {
     set_peer(front, peer, FRONT_CLOSING);
+    if (fifo_has(&front->held, peer)) {
+        fifo_remove(&front->held, peer);
+        effects_release(fx, peer);
+    }
     effects_close(fx, peer, code, why);
 }
 
 void front_tick(struct front *front, mono_ms_t now, struct effects *fx)
 {
+    release_due(front, now, fx);
     for (int i = 0; i < TIMEOUTS_PER_TICK; i++) {
         uint32_t peer = fifo_due(&front->waiting, now);
         if (peer == FIFO_NONE)
@@ -191,5 +296,5 @@ void front_tick(struct front *front, mono_ms_t now, struct effects *fx)
 
 mono_ms_t front_deadline(const struct front *front)
 {
-    return fifo_deadline(&front->waiting);
+    return mono_min(fifo_deadline(&front->waiting), fifo_deadline(&front->held));
 }

@@ -2,7 +2,11 @@
  * probes, pings, refusals.
  *
  * Pure, no allocation after init. Counts are of sockets: `conns` admitted ones, `handshaking` those
- * not admitted yet; a probe is neither once it has shown itself. */
+ * not admitted yet; a probe is neither once it has shown itself.
+ *
+ * Who sends more than message_rate a second is held: the shell reads nothing more of it until the
+ * debt is paid, so its own socket fills up and it has to wait. Nothing is lost, and nobody else
+ * waits. */
 #ifndef BERTH_NODEKIT_FRONT_H
 #define BERTH_NODEKIT_FRONT_H
 
@@ -10,6 +14,7 @@
 #include "nodekit/effects.h"
 #include "nodekit/fifo.h"
 #include "nodekit/node.h"
+#include "nodekit/throttle.h"
 
 /* Close codes of docs/node-protocol.md. */
 enum close_code {
@@ -30,11 +35,19 @@ enum front_peer {
     FRONT_CLOSING,  /* we closed it; only its end is awaited */
 };
 
+/* How it stands with who sends too much; over when the bucket was full again. */
+enum front_spell {
+    SPELL_NONE,
+    SPELL_BEGUN, /* held, and not told yet */
+    SPELL_TOLD,
+};
+
 struct front_config {
     const char *node; /* borrowed for life */
     uint32_t peers_max;
     int64_t capacity;
     int64_t admit_timeout_ms;
+    int64_t message_rate, message_burst; /* as throttle_make(); rate 0: no limit */
     struct span draining; /* what `draining` says beside reason and deadline_ms: an object, borrowed
                              for life; empty: nothing */
 };
@@ -43,13 +56,18 @@ struct front {
     struct front_config config;
     unsigned char *peers; /* enum front_peer, peers_max of them; owned */
     struct fifo waiting;
-    struct door *door; /* borrowed for life */
+    struct throttle throttle;
+    struct throttle_bucket *buckets; /* by peer; owned */
+    unsigned char *spells;           /* enum front_spell, by peer; owned */
+    struct fifo held;                /* of them nothing is read */
+    struct door *door;               /* borrowed for life */
     uint32_t conns, handshaking, probes;
     bool closed;
     enum node_state state;
     bool succeeded;
     int64_t epoch; /* 0: not registered yet */
     uint64_t admitted_total, resumed_total, probes_total, slow_total, behind_total;
+    uint64_t throttled_total; /* spells */
     uint64_t refused_total[REFUSES];
 };
 
@@ -66,6 +84,16 @@ void front_door(struct front *front, bool closed);
 
 /* Deal with what is common to both kinds of node. True: done, the caller has nothing to do. */
 bool front_message(struct front *front, const struct node_event *ev, struct effects *fx);
+
+/* Something that is no message counts as one. */
+void front_frame(struct front *front, const struct node_event *ev, struct effects *fx);
+
+/* Another limit, from now on; every bucket is full. */
+void front_limit(struct front *front, int64_t rate, int64_t burst);
+/* What a peer has spent goes with its player to another socket, so that nobody gains by connecting
+ * anew: kept when the socket goes, given to the next. */
+struct throttle_bucket front_spent(const struct front *front, uint32_t peer);
+void front_spend(struct front *front, uint32_t peer, struct throttle_bucket spent);
 
 /* `slow`, once each time it falls behind. */
 void front_behind(struct front *front, const struct node_event *ev, struct effects *fx);
@@ -84,7 +112,8 @@ void front_admit(struct front *front, uint32_t peer);
 void front_dismiss(struct front *front, uint32_t peer, int code, const char *why,
                    struct effects *fx);
 
-/* Sockets that were not admitted in time; at most a few a step. */
+/* Sockets that were not admitted in time, and those that have waited long enough; at most a few a
+ * step. */
 void front_tick(struct front *front, mono_ms_t now, struct effects *fx);
 mono_ms_t front_deadline(const struct front *front);
 

@@ -47,6 +47,9 @@ static void put_counters(struct text *t, const struct node_shell *shell)
         (int64_t)front->slow_total);
     one(t, shell, "behind_total", "counter", "Times that a socket fell behind and was told.",
         (int64_t)front->behind_total);
+    one(t, shell, "throttled_total", "counter",
+        "Times that a socket sent more than message_rate and was made to wait.",
+        (int64_t)front->throttled_total);
     one(t, shell, "joins_total", "counter", "Registrations with the store.",
         (int64_t)shell->joins_total);
     one(t, shell, "reports_total", "counter", "Reports that the store took.",
@@ -67,6 +70,8 @@ static void get_metrics(void *arg, const struct http_request *req, struct http_e
     struct text t = {.len = 0};
     one(&t, shell, "connections", "gauge", "Admitted live player sockets.", load.conns);
     one(&t, shell, "handshaking", "gauge", "Sockets not yet admitted.", load.handshaking);
+    one(&t, shell, "throttled", "gauge", "Sockets of which nothing is read for the moment.",
+        shell->front->held.count);
     one(&t, shell, "rooms", "gauge", "Live rooms; in a lobby, matches being finished.", load.rooms);
     one(&t, shell, "capacity", "gauge", "Players it takes.", load.capacity);
     one(&t, shell, "door_closed", "gauge", "1 while every ticket is refused.",

@@ -14,6 +14,7 @@ enum node_event_kind {
     NODE_TICK,      /* time passed */
     NODE_OPEN,      /* peer: a new socket, not admitted */
     NODE_MESSAGE,   /* peer, name, payload */
+    NODE_FRAME,     /* peer: something was read that is no message: a ping, a fragment */
     NODE_CLOSE,     /* peer: the socket is gone (also after EFFECT_CLOSE) */
     NODE_SLOW,      /* peer: what was sent to it did not fit any more; that message is lost */
     NODE_BEHIND,    /* peer: much is waiting for it. first, left_out, waiting */

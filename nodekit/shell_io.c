@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#define THROTTLED_TELL_MS 10000
 #define UNSENT_MAX 16384 /* bytes that the kernel holds unsent for a player */
 
 void node_stamp(const struct node_shell *shell, struct node_event *ev)
@@ -95,6 +96,34 @@ static void close_peer(struct node_shell *shell, const struct effect *effect)
         node_sio_close(shell, effect->peer, effect->code, effect->why);
 }
 
+/* One line for all of some seconds. */
+static void log_throttled(struct node_shell *shell, uint32_t peer)
+{
+    mono_ms_t now = loop_now(shell->loop);
+    shell->throttled_untold++;
+    if (shell->throttled_told.ms != 0 && mono_sub(now, shell->throttled_told) < THROTTLED_TELL_MS)
+        return;
+    const struct ws *ws = shell->sockets[peer];
+    log_warn(&shell->log, "throttled", "peer=%s why=message_rate rate=%lld times=%llu held=%u",
+             ws ? ws_peer(ws) : node_sio_peer(shell, peer),
+             (long long)shell->front->config.message_rate,
+             (unsigned long long)shell->throttled_untold, shell->front->held.count);
+    shell->throttled_told = now;
+    shell->throttled_untold = 0;
+}
+
+static void hold_peer(struct node_shell *shell, const struct effect *effect)
+{
+    bool hold = effect->kind == EFFECT_HOLD;
+    struct ws *ws = shell->sockets[effect->peer];
+    if (hold && effect->why)
+        log_throttled(shell, effect->peer);
+    if (ws)
+        ws_hold(ws, hold);
+    else
+        node_sio_hold(shell, effect->peer, hold);
+}
+
 static void carry_out(struct node_shell *shell, const struct effect *effect)
 {
     switch (effect->kind) {
@@ -110,6 +139,10 @@ static void carry_out(struct node_shell *shell, const struct effect *effect)
     case EFFECT_RESULT:
         if (shell->app->result)
             shell->app->result(shell, effect->payload);
+        break;
+    case EFFECT_HOLD:
+    case EFFECT_RELEASE:
+        hold_peer(shell, effect);
         break;
     case EFFECT_CLOSE:
         close_peer(shell, effect);
@@ -211,6 +244,14 @@ static void on_message(void *arg, struct ws *ws, struct span data, bool binary)
                                          .payload = message.payload});
 }
 
+static void on_frame(void *arg, struct ws *ws)
+{
+    struct node_shell *shell = arg;
+    uint32_t slot = slot_of(ws);
+    if (slot != UINT32_MAX)
+        node_step(shell, (struct node_event){.kind = NODE_FRAME, .peer = slot});
+}
+
 static void on_close(void *arg, struct ws *ws, int code, const char *why)
 {
     struct node_shell *shell = arg;
@@ -249,7 +290,11 @@ struct web_server *node_listen(struct node_shell *shell, int port, int fd, bool 
     const struct node_settings *node = shell->node;
     const struct ws_route ws[] = {
         {.path = "/ws",
-         .handlers = {.open = on_open, .message = on_message, .close = on_close, .arg = shell}},
+         .handlers = {.open = on_open,
+                      .message = on_message,
+                      .frame = on_frame,
+                      .close = on_close,
+                      .arg = shell}},
         {.path = "/socket.io/", .handlers = engine_ws(sio_server_engine(shell->sio.server))},
         {.path = NULL}};
     struct web_server_config config = {

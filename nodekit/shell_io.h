@@ -105,6 +105,8 @@ struct node_shell {
     struct store_call call;
     char report_rooms[CALL_ROOMS_MAX][KEYS_ID_MAX + 1]; /* of the report under way */
     uint64_t reports_total, report_failures_total, joins_total;
+    mono_ms_t throttled_told; /* when the log last said who sends too much; never: 0 */
+    uint64_t throttled_untold;
     struct timer core_timer, report_timer, file_timer;
     struct node_handover handover;
 };
@@ -155,6 +157,7 @@ int node_sio_send(struct node_shell *shell, uint32_t peer, const struct effect *
 /* Bytes that wait for it. flush: after handing over as many as the kernel takes. */
 size_t node_sio_waiting(struct node_shell *shell, uint32_t peer, bool flush);
 void node_sio_close(struct node_shell *shell, uint32_t peer, int code, const char *why);
+void node_sio_hold(struct node_shell *shell, uint32_t peer, bool hold);
 const char *node_sio_peer(const struct node_shell *shell, uint32_t peer);
 void node_sio_http(void *arg, const struct http_request *req, struct http_exchange *ex);
 int node_open_sio(struct node_shell *shell, struct err *err);

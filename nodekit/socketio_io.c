@@ -89,6 +89,11 @@ void node_sio_close(struct node_shell *shell, uint32_t peer, int code, const cha
     engine_close(engine_of(shell), session, code, why);
 }
 
+void node_sio_hold(struct node_shell *shell, uint32_t peer, bool hold)
+{
+    engine_hold(engine_of(shell), session_of(shell, peer), hold);
+}
+
 const char *node_sio_peer(const struct node_shell *shell, uint32_t peer)
 {
     return engine_peer(sio_server_engine(shell->sio.server), session_of(shell, peer));
@@ -192,6 +197,14 @@ static void on_event(void *arg, uint32_t session, const struct sio_input *in)
     sio->ack_id = -1;
 }
 
+static void on_other(void *arg, uint32_t session)
+{
+    struct node_shell *shell = arg;
+    uint32_t peer = shell->sio.peer_of_session[session];
+    if (peer != NO_PEER)
+        node_step(shell, (struct node_event){.kind = NODE_FRAME, .peer = peer});
+}
+
 /* It hung up, politely. */
 static void on_leave(void *arg, uint32_t session, unsigned ns)
 {
@@ -225,6 +238,7 @@ int node_open_sio(struct node_shell *shell, struct err *err)
                      .connect = on_connect,
                      .event = on_event,
                      .leave = on_leave,
+                     .other = on_other,
                      .close = on_close,
                      .arg = shell},
     };

@@ -165,7 +165,19 @@ static int make_keys(const struct ticket_settings *tickets, struct ticket_keys *
     return ticket_keys_create(keys, count, ret_keys, err);
 }
 
-/* SIGHUP: the log, and the keys that tickets are verified with. */
+static void take_limit(struct node_shell *shell)
+{
+    struct node_settings *own = &shell->own;
+    const struct node_settings *picked = shell->pick(config_settings(shell->config));
+    if (shell->foreign ||
+        (own->message_rate == picked->message_rate && own->message_burst == picked->message_burst))
+        return;
+    own->message_rate = picked->message_rate;
+    own->message_burst = picked->message_burst;
+    front_limit(shell->front, own->message_rate, own->message_burst);
+}
+
+/* SIGHUP: the log, the limit of messages, and the keys that tickets are verified with. */
 static void node_reload(void *app)
 {
     struct node_shell *shell = app;
@@ -188,6 +200,7 @@ static void node_reload(void *app)
         ticket_keys_destroy(keys);
         return;
     }
+    take_limit(shell);
     if (!keys)
         return;
     shell->door.book.keys = keys;
@@ -250,7 +263,9 @@ struct front_config node_front_config(const struct node_shell *shell)
     return (struct front_config){.node = shell->name,
                                  .peers_max = shell->peers_max,
                                  .capacity = shell->capacity,
-                                 .admit_timeout_ms = shell->node->admit_timeout_ms};
+                                 .admit_timeout_ms = shell->node->admit_timeout_ms,
+                                 .message_rate = shell->node->message_rate,
+                                 .message_burst = shell->node->message_burst};
 }
 
 struct redis_config node_redis_config(const struct node_shell *shell)

@@ -3,7 +3,7 @@
 
 /* Rows that both kinds of node have; `s` is the section's struct, `pool` and `listen` differ in
  * their defaults. */
-#define NODE_OPTIONS(s, pool_name)                                                                   \
+#define NODE_OPTIONS(s, pool_name, rate, burst)                                                      \
     {"name",                                                                                         \
      OPT_NAME,                                                                                       \
      offsetof(s, node.name),                                                                         \
@@ -93,6 +93,17 @@
         {"send_max", OPT_SIZE,      offsetof(s, node.send_max_bytes),                                \
          "256KiB",   "4KiB..64MiB", "Bytes queued for a slow reader before it is closed.",           \
          0},                                                                                         \
+        {"message_rate",                                                                             \
+         OPT_INT,                                                                                    \
+         offsetof(s, node.message_rate),                                                             \
+         rate,                                                                                       \
+         "0..1000000",                                                                               \
+         "Messages a second that are read of one socket; one counts for each KiB of it, begun. "     \
+         "Whoever sends more waits. 0: no limit.",                                                   \
+         OPT_LIVE},                                                                                  \
+        {"message_burst", OPT_INT,      offsetof(s, node.message_burst),                             \
+         burst,           "1..1000000", "How many may come at once, after a while of silence.",      \
+         OPT_LIVE},                                                                                  \
         {"drain_deadline",                                                                           \
          OPT_DURATION,                                                                               \
          offsetof(s, node.drain_deadline_ms),                                                        \
@@ -128,7 +139,7 @@
 
 #define AT(field) offsetof(struct gamenode_settings, field)
 const struct option gamenode_options[] = {
-    NODE_OPTIONS(struct gamenode_settings, "game"),
+    NODE_OPTIONS(struct gamenode_settings, "game", "120", "240"),
     {"rooms_max", OPT_INT, AT(rooms_max), "10000", "1..1000000", "Rooms at a time.", 0},
     {"room_players_max", OPT_INT, AT(room_players_max), "64", "1..10000", "Players in one room.",
      0},
@@ -156,7 +167,7 @@ const struct option gamenode_options[] = {
 
 #define AT(field) offsetof(struct lobbynode_settings, field)
 const struct option lobbynode_options[] = {
-    NODE_OPTIONS(struct lobbynode_settings, "lobby"),
+    NODE_OPTIONS(struct lobbynode_settings, "lobby", "20", "60"),
     {"match_size", OPT_INT, AT(match_size), "4", "1..32",
      "Players of a match in modes that are not listed.", 0},
     {"game_pool", OPT_NAME, AT(game_pool), "game", NULL, "The pool whose nodes hold the matches.",

@@ -320,6 +320,7 @@ struct node_settings {
     const char *zone, *version, *instance; /* "" when not set */
     int64_t capacity;                      /* 0: the pool's */
     int64_t admit_timeout_ms, ping_interval_ms, frame_max_bytes, send_max_bytes;
+    int64_t message_rate, message_burst;            /* of one socket; rate 0: no limit */
     int64_t drain_deadline_ms;                      /* 0: wait for the last player */
     const char *maintenance_file, *in_service_file; /* NULL: not used */
     struct host_port health; /* listener closed while out of rotation; host NULL: none */

@@ -1,7 +1,7 @@
 #!/bin/bash
 # connections.sh - make bench-connections: idle players on one game node, by /ws and by Socket.IO (WebSocket): memory, handshakes, relay
 # (at once, and by ticks).
-# N=19000 (the descriptor limit of one process), SECONDS_=3. Loopback; client and node share the machine.
+# N=19000 (the descriptor limit of one process), SECONDS_=3. The limit of messages is counted but never met; RATE=0 turns it off. Loopback; client and node share the machine.
 set -eu
 cd "$(dirname "$0")/../.."
 build=$PWD/build/release
@@ -23,7 +23,7 @@ cat >"$work/berth.yaml" <<YAML
 redis: {host: "$work/redis.sock"}
 tickets: {mode: off}
 pools: {game: {capacity: $n}}
-gamenode: {rooms_max: $((n / 4 + 1)), ping_interval: 10m, admit_timeout: 60s}
+gamenode: {rooms_max: $((n / 4 + 1)), ping_interval: 10m, admit_timeout: 60s, message_rate: ${RATE:-1000000}, message_burst: 1000000}
 YAML
 for kind in plain socketio; do
     port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')

@@ -244,7 +244,8 @@ static void test_a_slow_reader_is_dropped_and_nobody_else(void **state)
 {
     struct rig rig;
     rig_start(&rig, false, yaml);
-    struct rig_node node = rig_node_start(&rig, "game", "gn-1", NULL);
+    const char *args[] = {"--gamenode.message_rate", "0", NULL}; /* ann sends a lot */
+    struct rig_node node = rig_node_start(&rig, "game", "gn-1", args);
     int ann = player_join(&node, "r1", "ann");
     int bob = player_join(&node, "r1", "bob"); /* reads nothing from now on */
     (void)player_hear(ann, "player_joined");
@@ -299,6 +300,8 @@ static void test_a_reader_who_is_behind_is_told_and_gets_the_latest_positions(vo
                           "4KiB",
                           "--gamenode.send_max",
                           "1MiB",
+                          "--gamenode.message_rate",
+                          "0",
                           NULL};
     struct rig_node node = rig_node_start(&rig, "game", "gn-1", args);
     int ann = player_join(&node, "r1", "ann");

@@ -18,7 +18,7 @@ struct world {
     struct game game;
     struct door door;
     struct effects fx;
-    bool there[PEERS];
+    bool there[PEERS], held[PEERS];
     int64_t now;
 };
 
@@ -28,6 +28,12 @@ static void check(struct world *w)
         const struct effect *e = &w->fx.items[i];
         if (e->kind == EFFECT_CLOSE) {
             need(e->peer < PEERS && w->there[e->peer] && e->why && e->code >= 1000);
+            continue;
+        }
+        if (e->kind == EFFECT_HOLD || e->kind == EFFECT_RELEASE) {
+            need(e->peer < PEERS && w->there[e->peer]);
+            need(w->held[e->peer] == (e->kind == EFFECT_RELEASE));
+            w->held[e->peer] = e->kind == EFFECT_HOLD;
             continue;
         }
         need(e->kind == EFFECT_RESULT || e->kind == EFFECT_SEND_ALL ||
@@ -48,7 +54,7 @@ static void check(struct world *w)
 static void step(struct world *w, struct node_event ev)
 {
     if (ev.kind == NODE_CLOSE) /* nothing is sent to whom is gone */
-        w->there[ev.peer] = false;
+        w->there[ev.peer] = w->held[ev.peer] = false;
     ev.now = (mono_ms_t){w->now};
     ev.wall_known = true;
     ev.wall = (wall_ms_t){1700000000000 + w->now};
@@ -103,7 +109,7 @@ static void act(struct world *w, struct span line)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const struct game_config config = {
+    struct game_config config = {
         .front = {.node = "gn-1", .peers_max = PEERS, .capacity = 5, .admit_timeout_ms = 5000},
         .rooms_max = 3,
         .room_players_max = 3,
@@ -117,6 +123,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .room_idle_ms = 5000,
         .over_ms = 3000,
         .seed = 1};
+    config.front.message_rate = 10;
+    config.front.message_burst = 1 + (int64_t)(size % 8);
     static struct world w;
     struct span rest = {(const char *)data, size};
     size_t items, text;

@@ -32,6 +32,13 @@ static inline void node_trace_add(struct node_trace *trace, const struct effects
         case EFFECT_SEND_ALL:
             n = snprintf(at, room, "all %s %.*s\n", e->event, SPAN_ARG(e->payload));
             break;
+        case EFFECT_HOLD:
+            n = snprintf(at, room, "%u hold%s%s\n", e->peer, e->why ? " " : "",
+                         e->why ? e->why : "");
+            break;
+        case EFFECT_RELEASE:
+            n = snprintf(at, room, "%u release\n", e->peer);
+            break;
         case EFFECT_CLOSE:
             n = snprintf(at, room, "%u close %d %s\n", e->peer, e->code, e->why);
             break;

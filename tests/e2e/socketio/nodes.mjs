@@ -147,6 +147,45 @@ test("who does not fetch is told, dropped, and costs no more than send_max", asy
   bob.close();
 });
 
+for (const [way, options] of Object.entries(ways))
+  test(`${way}: who sends too much is told, slowed down and loses nothing; the others are served`, async () => {
+    const room = `f-${way}`, events = 340; // message_rate is 120, message_burst 240
+    const before = await metric(game, "berth_node_throttled_total");
+    const bob = await plainJoin("bob", room);
+    const ann = client(game, { ...options, auth: { room, player: "ann", ticket: await ticket("ann", room) } });
+    await heard(ann, "joined");
+    const throttled = heard(ann, "throttled");
+    const begin = Date.now();
+    for (let i = 0; i < events; i++) ann.emit("event", { data: i });
+    const served = ann.emitWithAck("ping", { id: "last" }).catch(() => null);
+    await until("it is held", async () => (await metric(game, "berth_node_throttled")) === 1);
+    bob.send('{"type":"event","data":"of bob"}');
+    assert.deepEqual(await heard(ann, "event"), [{ from: "bob", data: "of bob" }]); // what is sent to it is not held up
+    assert.equal(await metric(game, "berth_node_throttled"), 1);
+    assert.deepEqual((await throttled)[0], { message_rate: 120 });
+    assert.deepEqual(await served, { type: "pong", id: "last" });
+    await ann.emitWithAck("ping", {}); // who polls may say more when the POST at hand is answered
+    const took = Date.now() - begin;
+    assert.ok(took > (1000 * (events - 240)) / 120 - 150, `${took} ms`);
+    const said = () => bob.inbox.filter((m) => m.type === "event").map((m) => m.data);
+    await until("bob has all of them", () => said().length >= events);
+    assert.deepEqual(said(), [...Array(events).keys()]);
+    assert.equal(await metric(game, "berth_node_throttled_total"), before + 1);
+    ann.disconnect();
+    bob.close();
+    await until("both are gone", async () => (await conns(game)) === 0);
+  });
+
+test("a second POST while the first one waits ends the session", async () => {
+  const ann = await rawPolling({ room: "posts", player: "ann", ticket: await ticket("ann", "posts") });
+  const first = ann.post([...Array(600)].map(() => '42["ping"]').join("\x1e"));
+  await until("it is held", async () => (await metric(game, "berth_node_throttled")) === 1);
+  assert.equal((await ann.post('42["ping"]')).status, 400);
+  assert.equal(await (await first).text(), "ok");
+  await until("it is gone", async () => (await metric(game, "berth_node_throttled")) === 0);
+  await until("and not counted", async () => (await conns(game)) === 0);
+});
+
 test("what is hostile is dropped, and the node goes on", async () => {
   const bob = await plainJoin("bob", "calm");
   const bads = ["42", "9", "4", "2", '42["event",{"data":[}]', `42${"[".repeat(10000)}`, '451-["event"]\x1e4x', "bAAAA", "b!", "\x1e", "4400"];

@@ -855,6 +855,30 @@ static void test_draining_honours_tickets(void **state)
     finish(&w);
 }
 
+static void test_who_connects_anew_has_spent_what_the_last_socket_did(void **state)
+{
+    struct world w;
+    struct game_config config = config_default();
+    config.front.message_rate = 10;
+    config.front.message_burst = 3;
+    start(&w, false, config);
+    enter(&w, 0, "r", "ann"); /* one */
+    say(&w, 0, "ping", "{}");
+    say(&w, 0, "ping", "{}");
+    hang_up(&w, 0);
+    enter(&w, 1, "r", "ann"); /* away, and back */
+    say(&w, 1, "ping", "{}");
+    expect(&w, "1 hold message_rate\n1 pong {}\n");
+    enter(&w, 2, "r", "ann"); /* the old socket is still there */
+    say(&w, 2, "ping", "{}");
+    expect(&w, "2 hold message_rate\n2 pong {}\n");
+    hang_up(&w, 2);
+    enter(&w, 2, "r", "bob"); /* somebody else in the same slot owes nothing */
+    say(&w, 2, "ping", "{}");
+    expect(&w, "2 pong {}\n");
+    finish(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -878,6 +902,7 @@ int main(void)
         cmocka_unit_test(test_a_match_begins_when_someone_says_so_or_when_enough_are_in),
         cmocka_unit_test(test_late_players_may_come_by_default),
         cmocka_unit_test(test_a_room_without_a_word_is_closed),
+        cmocka_unit_test(test_who_connects_anew_has_spent_what_the_last_socket_did),
         cmocka_unit_test(test_draining_is_told_once_and_opens_no_new_rooms),
         cmocka_unit_test(test_a_room_claimed_elsewhere_moves_its_players),
         cmocka_unit_test(test_rooms_are_listed_a_slice_at_a_time),
