@@ -42,7 +42,7 @@ for text, where in asked:
                 faults.append(f"{where}: nothing has a label {label.strip()}")
 runbook = open(f"{infra}/../docs/runbook.md").read()
 for anchor in re.findall(r"runbook: runbook.md#(\w+)", rules):
-    if f"\n## {anchor}\n" not in runbook:
+    if not re.search(rf"^##+ {anchor}$", runbook, re.M):
         faults.append(f"rules: docs/runbook.md has no section {anchor}")
 for fault in faults:
     print(fault)
