@@ -97,9 +97,13 @@ static json_t *body_of(const struct http_request *req, struct http_exchange *ex)
     json_t *root = json_loadb(req->body.ptr ? req->body.ptr : "", req->body.len, 0, &where);
     if (json_is_object(root))
         return root;
+    if (root != NULL)
+        http_problem(ex, 400, "bad-body", "Bad body", NULL,
+                     "body: must be a JSON object, not a list");
+    else
+        http_problem(ex, 400, "bad-body", "Bad body", NULL,
+                     "body: must be a JSON object (line %d: %s)", where.line, where.text);
     json_decref(root);
-    http_problem(ex, 400, "bad-body", "Bad body", NULL, "body: must be a JSON object (line %d: %s)",
-                 where.line, where.text);
     return NULL;
 }
 

@@ -41,6 +41,8 @@ void asked_retry_after(char *buf, size_t size, int64_t ms);
 bool public_may_ask(struct asked *a, const struct http_request *req);
 bool public_read_query(struct asked *a, const struct http_request *req);
 bool public_read_body(struct asked *a, const struct http_request *req);
+/* Asked for one place: at most one player may be named. */
+bool public_one_player(struct asked *a);
 bool public_is_server(const struct app *app, const struct app_pool *pool,
                       const struct http_request *req);
 

@@ -132,11 +132,23 @@ static bool path_is(const struct path *path, size_t count, size_t at, const char
     return path->count == count && span_is(path->segments[at], word);
 }
 
-static void wrong_method(struct asked *a, const char *allow)
+static void wrong_method(struct asked *a, const struct http_request *req, const char *allow)
 {
-    char header[64];
+    char header[64], detail[300];
     (void)snprintf(header, sizeof header, "Allow: %s\r\n", allow);
-    asked_bad(a, 405, "method-not-allowed", "Method not allowed", header, allow);
+    (void)snprintf(detail, sizeof detail, "%.*s takes %s",
+                   (int)(req->path.len < 200 ? req->path.len : 200), req->path.ptr, allow);
+    asked_bad(a, 405, "method-not-allowed", "Method Not Allowed", header, detail);
+}
+
+/* An answer has one ticket: seats for more would be taken, and nobody could sit down on them. */
+bool public_one_player(struct asked *a)
+{
+    if (a->q.ask.player_count <= 1)
+        return true;
+    asked_bad(a, 400, "bad-parameter", "Bad parameter", NULL,
+              "players: must be one here; POST .../rooms places several, with a ticket each");
+    return false;
 }
 
 static void unknown_pool(struct app *app, struct http_exchange *ex, struct span name)
@@ -168,17 +180,17 @@ static void on_request(void *arg, const struct http_request *req, struct http_ex
     bool post = span_is(req->method, "POST");
     if (path_is(&path, 2, 1, "endpoint")) {
         if (public_read_query(a, req) && (!post || public_read_body(a, req)) &&
-            public_may_ask(a, req))
+            public_one_player(a) && public_may_ask(a, req))
             asked_place(a);
     } else if (path_is(&path, 2, 1, "rooms")) {
         if (post)
             room_match(a, req);
         else
-            wrong_method(a, "POST");
+            wrong_method(a, req, "POST");
     } else if (path.count == 4 && span_is(path.segments[1], "rooms") &&
                (span_is(path.segments[3], "start") || span_is(path.segments[3], "finish"))) {
         if (!post)
-            wrong_method(a, "POST");
+            wrong_method(a, req, "POST");
         else if (span_is(path.segments[3], "start"))
             room_start(a, req, path.segments[2]);
         else
@@ -187,7 +199,7 @@ static void on_request(void *arg, const struct http_request *req, struct http_ex
         if (!post)
             room_of_player(a, req, path.segments[2]);
         else
-            wrong_method(a, "GET");
+            wrong_method(a, req, "GET");
     } else {
         asked_bad(
             a, 404, "not-found", "Not found", NULL,

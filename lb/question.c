@@ -116,34 +116,55 @@ static int from_list(struct question *q, const char *name, const json_t *list, s
     return code;
 }
 
+static bool is_list_name(const char *name)
+{
+    return strcmp(name, "players") == 0 || strcmp(name, "exclude") == 0;
+}
+
+/* Text is for all but `players`; what is of another type is told what it must be, or that nobody
+ * knows it. */
+static int from_member(struct question *q, const char *name, const json_t *value, struct err *err)
+{
+    struct span text = {"", 0};
+    if (json_is_array(value) && is_list_name(name))
+        return from_list(q, name, value, err);
+    if (strcmp(name, "players") == 0)
+        return err_set(err, BERTH_EINVAL, "players: must be a list of 1..%d ids", LB_SEATS_MAX);
+    if (json_is_string(value)) {
+        text = (struct span){json_string_value(value), json_string_length(value)};
+        return question_set(q, name, text, err);
+    }
+    if (strcmp(name, "explain") == 0 && json_is_boolean(value)) {
+        q->explain = json_is_true(value);
+        return 0;
+    }
+    if (question_set(q, name, text, err) == BERTH_ENOENT)
+        return BERTH_EINVAL;
+    return err_set(err, BERTH_EINVAL, "%s: must be a %s", name,
+                   strcmp(name, "explain") == 0   ? "boolean"
+                   : strcmp(name, "exclude") == 0 ? "list of names"
+                                                  : "text");
+}
+
 int question_from_json(struct question *q, struct span body, struct err *err)
 {
     json_error_t where;
     json_t *root = json_loadb(body.ptr ? body.ptr : "", body.len, JSON_REJECT_DUPLICATES, &where);
-    if (!json_is_object(root)) {
-        json_decref(root);
+    if (root == NULL)
         return err_set(err, BERTH_EINVAL, "body: must be a JSON object (line %d: %s)", where.line,
                        where.text);
+    if (!json_is_object(root)) {
+        json_decref(root);
+        return err_set(err, BERTH_EINVAL, "body: must be a JSON object, not a list");
     }
     int code = 0;
     const char *name;
     json_t *value;
     json_object_foreach(root, name, value)
     {
-        bool list =
-            json_is_array(value) && (strcmp(name, "players") == 0 || strcmp(name, "exclude") == 0);
+        code = from_member(q, name, value, err);
         if (code < 0)
             break;
-        if (list)
-            code = from_list(q, name, value, err);
-        else if (json_is_string(value))
-            code = question_set(
-                q, name, (struct span){json_string_value(value), json_string_length(value)}, err);
-        else if (strcmp(name, "explain") == 0 && json_is_boolean(value))
-            q->explain = json_is_true(value);
-        else
-            code = err_set(err, BERTH_EINVAL, "%s: must be a %s", name,
-                           strcmp(name, "players") == 0 ? "list of texts" : "text");
     }
     json_decref(root);
     return code == BERTH_ENOENT ? BERTH_EINVAL : code;

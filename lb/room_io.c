@@ -67,7 +67,8 @@ void room_match(struct asked *a, const struct http_request *req)
 
 void room_start(struct asked *a, const struct http_request *req, struct span room)
 {
-    if (!public_read_query(a, req) || !public_read_body(a, req) || !set_room(a, room))
+    if (!public_read_query(a, req) || !public_read_body(a, req) || !set_room(a, room) ||
+        !public_one_player(a))
         return;
     if (has_ticket(a, req) || public_may_ask(a, req))
         asked_place(a);

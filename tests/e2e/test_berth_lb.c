@@ -235,7 +235,11 @@ static void test_bad_input_is_named(void **state)
         {"POST", "/v1/pools/game/rooms", "{\"room\":\"r\"}", 400, "players:"},
         {"POST", "/v1/pools/game/rooms", "{\"players\":[\"a\",\"a\"]}", 400, "twice"},
         {"POST", "/v1/pools/game/rooms", "{\"players\":[\"a\"],\"colour\":\"x\"}", 400, "colour"},
-        {"GET", "/v1/pools/game/rooms", NULL, 405, "POST"},
+        {"GET", "/v1/pools/game/rooms", NULL, 405, "/v1/pools/game/rooms takes POST"},
+        {"POST", "/v1/pools/game/endpoint", "{\"players\":[\"a\",\"b\"]}", 400,
+         "players: must be one"},
+        {"POST", "/v1/pools/game/rooms/r/start", "{\"players\":[\"a\",\"b\"]}", 400,
+         "players: must be one"},
         {"GET", "/v1/pools/game/secrets", NULL, 404, "public listener"},
         {"GET", "/v1/pools/game/endpoint?version=9.9", NULL, 503, "no node"},
     };

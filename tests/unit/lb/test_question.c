@@ -53,19 +53,24 @@ static void refused(const char *json, const char *says)
 static void test_refuses_by_name(void **state)
 {
     refused("", "body");
-    refused("[]", "body");
+    refused("[]", "body: must be a JSON object, not a list");
     refused("{\"room\":\"a\",\"room\":\"b\"}", "body");
     refused("{\"room\":7}", "room");
     refused("{\"room\":\"\"}", "room");
     refused("{\"room\":\"a b\"}", "room");
     refused("{\"player\":\"a\\u0000b\"}", "body");
-    refused("{\"players\":\"ann\"}", "players");
+    refused("{\"players\":\"ann\"}", "players: must be a list of 1..32 ids");
+    refused("{\"players\":{}}", "players: must be a list of 1..32 ids");
     refused("{\"players\":[1]}", "players");
     refused("{\"players\":[\"ann\",\"ann\"]}", "players: ann");
     refused("{\"zone\":\"a:b\"}", "zone");
     refused("{\"exclude\":[\"a\",\"b/c\"]}", "exclude");
     refused("{\"explain\":\"yes\"}", "explain");
-    refused("{\"colour\":\"red\"}", "colour");
+    refused("{\"explain\":1}", "explain: must be a boolean");
+    refused("{\"exclude\":1}", "exclude: must be a list of names");
+    refused("{\"colour\":\"red\"}", "colour: unknown");
+    refused("{\"colour\":7}", "colour: unknown");
+    refused("{\"colour\":[]}", "colour: unknown");
 }
 
 static void test_one_past_every_limit(void **state)
