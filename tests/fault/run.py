@@ -56,8 +56,10 @@ def run(scenario, build):
     return good
 
 
-def unable():
+def unable(build):
     """Why this cannot run here; None when it can."""
+    if not os.access(f"{build}/bin/berth-lb", os.X_OK):
+        return f"--build {build}: has no bin/berth-lb (make build)"
     if os.geteuid() != 0:
         return "needs root, for network namespaces"
     missing = [tool for tool in ("ip", "nft", "nsenter", "prlimit", "redis-server", "mount") if not shutil.which(tool)]
@@ -77,11 +79,15 @@ def main():
     wanted = [word for word in given.only.split(",") if word]
     names = [s.name for s in SCENARIOS]
     chosen = [s for s in SCENARIOS if not wanted or any(s.name == w or w not in names and w in s.name for w in wanted)]
+    nobody = [w for w in wanted if not any(w in name for name in names)]
+    if nobody:
+        print(f"fault: --only {','.join(nobody)}: no scenario is called so; --list names them", file=sys.stderr)
+        return 2
     if given.list:
         for s in chosen:
             print(f"{s.name:24} {s.holds}")
         return 0
-    why = "no scenario is called so; --list names them" if not chosen else unable()
+    why = unable(given.build)
     if why:
         print(f"fault: {why}", file=sys.stderr)
         return 2

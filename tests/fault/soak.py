@@ -201,7 +201,9 @@ def main():
     options.add_argument("--build", default="build/release")
     options.add_argument("--minutes", type=float, default=30)
     given = options.parse_args()
-    if why := unable():
+    if not 0 < given.minutes <= 10080:
+        options.error(f"--minutes {given.minutes:g}: must be above 0, and at most 10080 (a week)")
+    if why := unable(given.build):
         print(f"soak: {why}", file=sys.stderr)
         return 2
     directory = tempfile.mkdtemp(prefix="berth-soak-")

@@ -7,6 +7,10 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 export FUZZ_SECONDS=${FUZZ_SECONDS:-60}
+[[ "$FUZZ_SECONDS" =~ ^[1-9][0-9]{0,5}$ ]] || {
+    echo "fuzz: SECONDS=$FUZZ_SECONDS: must be a whole number of seconds, 1 or more"
+    exit 2
+}
 export out=build/fuzz/found
 # A pointer to a frame that has returned is seen, too.
 export ASAN_OPTIONS=detect_stack_use_after_return=1${ASAN_OPTIONS:+:$ASAN_OPTIONS}

@@ -15,7 +15,7 @@ enum { JOBS_MAX = 64, EXIT_WELL = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 struct options {
     uint64_t first, last;
-    bool many, trace, mutants, list, stop_at_first;
+    bool one, many, trace, mutants, list, stop_at_first;
     const char *world_file, *mutant, *scripts;
     long jobs;
 };
@@ -242,8 +242,9 @@ static bool number_of(const char *text, uint64_t *ret)
     char *end;
     if (*text < '0' || *text > '9')
         return false;
+    errno = 0;
     *ret = strtoull(text, &end, 10);
-    return *end == '\0';
+    return *end == '\0' && errno == 0;
 }
 
 static int wrong(const char *fmt, const char *what)
@@ -261,6 +262,9 @@ static int read_options(int argc, char **argv, struct options *o)
         if (strcmp(a, "--help") == 0) {
             (void)fputs(usage, stdout);
             exit(EXIT_WELL);
+        } else if (strcmp(a, "--version") == 0) {
+            (void)printf("berth-sim %s (%s)\n", BERTH_VERSION, BERTH_COMMIT);
+            exit(EXIT_WELL);
         } else if (strcmp(a, "--trace") == 0) {
             o->trace = true;
         } else if (strcmp(a, "--mutants") == 0) {
@@ -274,8 +278,9 @@ static int read_options(int argc, char **argv, struct options *o)
             i++;
         } else if (strcmp(a, "--seed") == 0) {
             if (!number_of(value, &o->first))
-                return wrong("--seed: must be a number, not", value);
+                return wrong("--seed: must be a whole number below 2^64, not", value);
             o->last = o->first;
+            o->one = true;
             i++;
         } else if (strcmp(a, "--seeds") == 0) {
             char first[32] = "";
@@ -298,10 +303,15 @@ static int read_options(int argc, char **argv, struct options *o)
         } else if (strcmp(a, "--mutant") == 0 && *value) {
             o->mutant = value;
             i++;
+        } else if (strcmp(a, "--scripts") == 0 || strcmp(a, "--world") == 0 ||
+                   strcmp(a, "--mutant") == 0) {
+            return wrong("a value must follow", a);
         } else {
             return wrong("not understood:", a);
         }
     }
+    if (o->one && o->many)
+        return wrong("--seed and --seeds: one of the two,", "not both");
     return EXIT_WELL;
 }
 
@@ -311,6 +321,8 @@ static int read_scripts(const char *dir, struct err *err)
     static char text[65536];
     char path[512];
     int code = 0;
+    if (access(dir, R_OK | X_OK) < 0)
+        return err_set(err, BERTH_ENOENT, "--scripts %s: %s", dir, strerror(errno));
     for (size_t i = 0; code == 0 && scripts_table[i].name != NULL; i++) {
         (void)snprintf(path, sizeof path, "%s/%s.lua", dir, scripts_table[i].name);
         FILE *file = fopen(path, "r");
@@ -370,5 +382,8 @@ int main(int argc, char **argv)
            : o.many  ? run_many(&o, &seed, text, sizeof text, false)
                      : run_one(&o);
     keyspace_lua_destroy(lua);
-    return code;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    (void)fputs("berth-sim: standard output cannot be written\n", stderr);
+    return EXIT_USAGE;
 }
