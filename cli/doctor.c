@@ -7,26 +7,33 @@
 enum { FINDINGS_MAX = 1000 };
 
 const struct doctor_check doctor_checks[] = {
-    {"redis", "every Redis answers", doctor_store_reached},
-    {"writable", "every primary takes writes", doctor_store_writable},
-    {"eviction", "no Redis throws keys away when memory is short", doctor_store_eviction},
-    {"persistence", "every Redis remembers across a restart", doctor_store_persistence},
-    {"memory", "no Redis is near its limit of memory", doctor_store_memory},
-    {"replication", "every replica follows closely", doctor_store_replication},
-    {"replicas", "every replica is read-only and may be promoted", doctor_store_replicas},
-    {"sentinels", "the sentinels agree, know each other and could act", doctor_store_sentinels},
-    {"clocks", "all clocks are together", doctor_store_clocks},
-    {"balancers", "every balancer answers and has a live view", doctor_fleet_balancers},
-    {"views", "all balancers see the same as Redis", doctor_fleet_views},
-    {"owners", "every pool has one owner, and all know it", doctor_fleet_owners},
-    {"ticket_keys", "balancers and nodes have the same ticket keys", doctor_fleet_keys},
-    {"reachable", "every node that reports can be connected to", doctor_fleet_nodes},
-    {"wants", "no wish has been standing for too long", doctor_fleet_wants},
-    {"closings", "no node has been leaving for too long", doctor_fleet_closings},
-    {"lifetimes", "every key that should expire does", doctor_keys_lifetimes},
-    {"unknown_keys", "there are no keys that nobody knows", doctor_keys_unknown},
-    {"growth", "nothing grows beyond its bound", doctor_keys_growth},
-    {NULL, NULL, NULL}};
+    {"redis", "every Redis answers", doctor_store_reached, DOCTOR_OF_ITSELF},
+    {"writable", "every primary takes writes", doctor_store_writable, DOCTOR_OF_SERVERS},
+    {"eviction", "no Redis throws keys away when memory is short", doctor_store_eviction,
+     DOCTOR_OF_SERVERS},
+    {"persistence", "every Redis remembers across a restart", doctor_store_persistence,
+     DOCTOR_OF_SERVERS},
+    {"memory", "no Redis is near its limit of memory", doctor_store_memory, DOCTOR_OF_SERVERS},
+    {"replication", "every replica follows closely", doctor_store_replication, DOCTOR_OF_SERVERS},
+    {"replicas", "every replica is read-only and may be promoted", doctor_store_replicas,
+     DOCTOR_OF_SERVERS},
+    {"sentinels", "the sentinels agree, know each other and could act", doctor_store_sentinels,
+     DOCTOR_OF_ITSELF},
+    {"clocks", "all clocks are together", doctor_store_clocks, DOCTOR_OF_SERVERS},
+    {"balancers", "every balancer answers and has a live view", doctor_fleet_balancers,
+     DOCTOR_OF_ITSELF},
+    {"views", "all balancers see the same as Redis", doctor_fleet_views, DOCTOR_OF_POOLS},
+    {"owners", "every pool has one owner, and all know it", doctor_fleet_owners, DOCTOR_OF_POOLS},
+    {"ticket_keys", "balancers and nodes have the same ticket keys", doctor_fleet_keys,
+     DOCTOR_OF_POOLS},
+    {"reachable", "every node that reports can be connected to", doctor_fleet_nodes,
+     DOCTOR_OF_POOLS},
+    {"wants", "no wish has been standing for too long", doctor_fleet_wants, DOCTOR_OF_POOLS},
+    {"closings", "no node has been leaving for too long", doctor_fleet_closings, DOCTOR_OF_POOLS},
+    {"lifetimes", "every key that should expire does", doctor_keys_lifetimes, DOCTOR_OF_POOLS},
+    {"unknown_keys", "there are no keys that nobody knows", doctor_keys_unknown, DOCTOR_OF_POOLS},
+    {"growth", "nothing grows beyond its bound", doctor_keys_growth, DOCTOR_OF_POOLS},
+    {0}};
 
 void doctor_found(struct doctor_findings *to, enum doctor_verdict verdict, const char *remedy,
                   const char *fmt, ...)
@@ -49,12 +56,27 @@ void doctor_found(struct doctor_findings *to, enum doctor_verdict verdict, const
     va_end(ap);
 }
 
+/* Was anything seen that such a check could find fault with? */
+static bool saw(const struct doctor *d, enum doctor_facts facts)
+{
+    bool seen = facts == DOCTOR_OF_ITSELF;
+    for (size_t i = 0; facts == DOCTOR_OF_SERVERS && i < d->server_count; i++)
+        seen = seen || d->servers[i].seen;
+    for (size_t i = 0; facts == DOCTOR_OF_POOLS && i < d->pool_count; i++)
+        seen = seen || d->pools[i].seen;
+    return seen;
+}
+
 void doctor_look(const struct doctor *d, struct doctor_findings *ret_findings)
 {
     *ret_findings = (struct doctor_findings){.items = NULL};
     for (const struct doctor_check *c = doctor_checks; c->name; c++) {
+        size_t before = ret_findings->count;
         ret_findings->check = c->name;
         c->look(d, ret_findings);
+        if (ret_findings->count == before && !saw(d, c->rests_on))
+            doctor_found(ret_findings, DOCTOR_UNKNOWN, "Ask again when Redis answers.",
+                         "This was not looked at: no Redis answered.");
     }
 }
 

@@ -159,10 +159,18 @@ struct doctor_findings {
 void doctor_found(struct doctor_findings *to, enum doctor_verdict verdict, const char *remedy,
                   const char *fmt, ...) BERTH_PRINTF(4, 5);
 
+/* What a check looks at. Where nothing of it was seen it cannot say that all is fine. */
+enum doctor_facts {
+    DOCTOR_OF_ITSELF /* says itself what it could not see */,
+    DOCTOR_OF_SERVERS,
+    DOCTOR_OF_POOLS
+};
+
 struct doctor_check {
     const char *name; /* one word, NULL ends the table */
     const char *what; /* what is looked at, for the line that says it is fine */
     void (*look)(const struct doctor *d, struct doctor_findings *to);
+    enum doctor_facts rests_on;
 };
 extern const struct doctor_check doctor_checks[];
 

@@ -20,7 +20,7 @@ void doctor_store_reached(const struct doctor *d, struct doctor_findings *to)
             doctor_found(
                 to, DOCTOR_UNKNOWN,
                 "See that Redis runs, and that the section redis of the configuration leads to it.",
-                "The Redis of pool %s cannot be looked at: %s.", d->pools[i].name, d->pools[i].why);
+                "The Redis of pool %s cannot be looked at: %s", d->pools[i].name, d->pools[i].why);
     for (const struct doctor_server *s = d->servers; s < d->servers + d->server_count; s++)
         if (!s->seen)
             doctor_found(

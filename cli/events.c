@@ -55,6 +55,15 @@ static void show(struct events *events, const struct resp *entry)
 
 static void follow(struct events *events);
 
+/* What was shown goes out now, and the next is waited for while somebody reads. */
+static void show_or_end(struct events *events)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        follow(events);
+    else
+        boot_exit(&events->session.berth->boot, 1);
+}
+
 static void on_more(void *arg, int code, const struct resp *reply)
 {
     struct events *events = arg;
@@ -66,8 +75,7 @@ static void on_more(void *arg, int code, const struct resp *reply)
     if (reply->type == RESP_LIST && reply->count == 1 && reply->items[0].count == 2)
         for (size_t i = 0; i < reply->items[0].items[1].count; i++)
             show(events, &reply->items[0].items[1].items[i]);
-    (void)fflush(stdout);
-    follow(events);
+    show_or_end(events);
 }
 
 static void follow(struct events *events)
@@ -101,9 +109,8 @@ static void on_past(void *arg, int code, const struct resp *reply)
                 (reply->items[from].count == 2 && why_is_decision(field(&reply->items[from], "k")));
     while (from > 0)
         show(events, &reply->items[--from]);
-    (void)fflush(stdout);
     if (berth->settings->cli.follow) {
-        follow(events);
+        show_or_end(events);
         return;
     }
     if (events->shown == 0)

@@ -2,6 +2,7 @@
 #include "cli/berth.h"
 
 #include <ftw.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -58,7 +59,9 @@ static const struct verb *choose(const char *const *words, size_t count, FILE *e
     if (verb && words_in(verb->args) == count - 1)
         return verb;
     if (verb)
-        (void)fprintf(errors, "berth: usage: berth %s %s\n", verb->name, verb->args);
+        (void)fprintf(errors, "berth: %s: %s, not %zu word%s; usage: berth %s%s%s\n", verb->name,
+                      *verb->args ? verb->args : "takes no word", count - 1, count == 2 ? "" : "s",
+                      verb->name, *verb->args ? " " : "", verb->args);
     else if (count > 0)
         (void)fprintf(errors, "berth: %s: there is no such verb\n", words[0]);
     if (!verb)
@@ -184,9 +187,15 @@ int main(int argc, char **argv)
         {"config", open_config, close_config},
         {"loop", open_loop, close_loop},
         {"fetch", open_fetch, close_fetch},
-        {"verb", open_verb, close_verb},
+        {"berth", open_verb, close_verb},
         {NULL, NULL, NULL},
     };
-    struct berth berth = {.argc = argc, .argv = argv, .boot = {.stop = stop}};
-    return boot_run(&berth.boot, stages, &berth);
+    struct berth berth = {.argc = argc, .argv = argv, .boot = {.stop = stop, .of_terminal = true}};
+    int code = boot_run(&berth.boot, stages, &berth);
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    struct pollfd reader = {.fd = STDOUT_FILENO};
+    if (poll(&reader, 1, 0) <= 0 || !(reader.revents & POLLERR)) /* it had enough: `| head` */
+        (void)fputs("berth: standard output cannot be written\n", stderr);
+    return code ? code : 1;
 }

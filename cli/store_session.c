@@ -39,9 +39,10 @@ static void on_limit(void *arg)
     const struct redis_config config =
         store_redis_config(session->berth->settings, session->pool->redis, &session->keys);
     char text[300];
-    store_session_fail(session,
-                       "Redis at %s does not answer (redis.host and redis.port say where it is)",
-                       redis_config_text(&config, text, sizeof text));
+    const char *why = redis_why(session->redis);
+    store_session_fail(session, "Redis at %s: %s (the section redis says where it is, and as whom)",
+                       redis_config_text(&config, text, sizeof text),
+                       *why ? why : "does not answer");
 }
 
 static int check_pool(const struct settings *settings, const char *pool, struct err *err)

@@ -111,8 +111,10 @@ static int wish_open(struct berth *berth, struct err *err)
                                     .version = berth->settings->cli.keep,
                                     .why = wish->why,
                                     .feed_max = 10000}; /* as nodes keep it */
-    if (kind->kind == WANT_SIZE && (!span_int(span_of(berth->words[1]), &wish->want.size) ||
-                                    wish->want.size < 0 || wish->want.size > 100000))
+    if (kind->kind == WANT_SIZE && strcmp(berth->words[1], "auto") == 0)
+        wish->want.kind = WANT_NONE; /* the size that was wished is taken back */
+    else if (kind->kind == WANT_SIZE && (!span_int(span_of(berth->words[1]), &wish->want.size) ||
+                                         wish->want.size < 0 || wish->want.size > 100000))
         return err_set(err, BERTH_EINVAL, "%s: the size must be 0..100000 (ready nodes), or auto",
                        berth->words[1]);
     return store_session_open(&wish->session, berth, berth->words[0], on_up, err);

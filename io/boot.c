@@ -36,7 +36,10 @@ static void on_end(void *arg, int signum)
 {
     struct boot *boot = arg;
     if (boot->log)
-        log_info(boot->log, "signal", "signal=%s why=%s", signum == SIGTERM ? "TERM" : "INT",
+        log_info(boot->log, "signal", "signal=%s why=%s",
+                 signum == SIGTERM  ? "TERM"
+                 : signum == SIGHUP ? "HUP"
+                                    : "INT",
                  boot->signals == 0 ? "graceful_stop" : "stop_now");
     if (boot->signals == 0)
         boot_stop(boot);
@@ -44,10 +47,12 @@ static void on_end(void *arg, int signum)
         boot_exit(boot, 128 + signum);
 }
 
-static void on_reload(void *arg, int signum)
+static void on_hangup(void *arg, int signum)
 {
     struct boot *boot = arg;
-    if (boot->reload && boot->signals == 0)
+    if (boot->of_terminal)
+        on_end(boot, signum);
+    else if (boot->reload && boot->signals == 0)
         boot->reload(boot->app);
 }
 
@@ -67,13 +72,19 @@ static void on_restart(void *arg, int signum)
                  boot->restart ? "leaving" : "no_restart_in_place");
 }
 
+static bool is_nohup(const struct boot *boot)
+{
+    struct sigaction was;
+    return boot->of_terminal && sigaction(SIGHUP, NULL, &was) == 0 && was.sa_handler == SIG_IGN;
+}
+
 static int watch(struct boot *boot, struct err *err)
 {
     if (!boot->loop)
         return err_set(err, BERTH_EINVAL, "no stage made a loop");
     if (loop_on_signal(boot->loop, SIGTERM, on_end, boot) < 0 ||
         loop_on_signal(boot->loop, SIGINT, on_end, boot) < 0 ||
-        loop_on_signal(boot->loop, SIGHUP, on_reload, boot) < 0 ||
+        (!is_nohup(boot) && loop_on_signal(boot->loop, SIGHUP, on_hangup, boot) < 0) ||
         loop_on_signal(boot->loop, SIGUSR2, on_restart, boot) < 0)
         return err_set(err, BERTH_EFULL, "too many signals are watched");
     if (notify_init(&boot->notify, err) < 0 && boot->log) /* no reason not to serve */
@@ -105,6 +116,8 @@ int boot_run(struct boot *boot, const struct boot_stage *stages, void *app)
     int rc = 0;
     boot->app = app;
     boot->notify.fd = -1;
+    if (!boot->of_terminal)
+        (void)signal(SIGHUP, SIG_IGN); /* until the loop runs: what is being read is fresh */
     for (; stages[opened].name; opened++) {
         struct err err = {0};
         rc = stages[opened].open(app, &err);

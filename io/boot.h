@@ -9,8 +9,8 @@
  * &app); }
  *
  * SIGTERM or SIGINT: `stop` once (drain, then call boot_exit()); a second one ends the loop at
- * once. SIGHUP: `reload`; SIGUSR2: `restart`. systemd is told READY=1 after the last stage,
- * STOPPING=1 at the first signal, and is fed its watchdog from the loop. */
+ * once. SIGHUP: `reload`, from the first moment on; SIGUSR2: `restart`. systemd is told READY=1
+ * after the last stage, STOPPING=1 at the first signal, and is fed its watchdog from the loop. */
 #ifndef BERTH_IO_BOOT_H
 #define BERTH_IO_BOOT_H
 
@@ -37,6 +37,8 @@ struct boot {
         void *app); /* graceful; must lead to boot_exit(). NULL: the first signal ends the loop */
     void (*reload)(void *app);  /* SIGHUP. NULL: ignored */
     void (*restart)(void *app); /* SIGUSR2: succeed this process by a new one. NULL: ignored */
+    bool of_terminal;           /* SIGHUP means that the person has gone: as SIGTERM, unless it was
+                                   ignored before (nohup) */
     int exit_code;
     /* Its own. */
     void *app;

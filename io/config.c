@@ -3,6 +3,7 @@
 #include "io/config_tree.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -281,9 +282,14 @@ static int read_flag(struct config *config, int i, struct request *request)
     struct request ignored = {0};
     if (!eq && is_request(flag, request ? request : &ignored))
         return 1;
+    if (eq && is_request(flag, &ignored)) {
+        if (!request)
+            usage_error(config, config_printf(config, "%.*s", SPAN_ARG(flag)), "takes no value");
+        return 1;
+    }
     bool is_file = span_is(flag, "--config") || span_is(flag, "-c");
     const char *alias = alias_path(config, flag);
-    if (!is_file && !alias && flag.len < 3) {
+    if (!is_file && !alias && (flag.len < 3 || word[1] != '-')) {
         if (!request)
             usage_error(config, word, "no such flag; --help tells them");
         return 1;
@@ -298,9 +304,9 @@ static int read_flag(struct config *config, int i, struct request *request)
     }
     if (!is_file && !option && !request && unknown_flag(config, flag))
         return eq || !next || next[0] == '-' ? 1 : 2;
-    if (!value) {
+    if (!value || (is_file && !*value)) {
         if (!request && (is_file || option))
-            usage_error(config, word, "needs a value");
+            usage_error(config, word, is_file ? "needs a file" : "needs a value");
         else if (!request) { /* complains, and names the nearest */
             config_set_path(config, path, SPAN(""), config_printf(config, "flag %s", word), false);
             config->usage_error = true;
@@ -414,7 +420,10 @@ static int carry_out(const struct config *config, const struct request *request,
         (void)fprintf(out, "%s: ok, %zu options set\n", config->file ? config->file : "no file",
                       set);
     }
-    return 0;
+    if (fflush(out) == 0 && !ferror(out))
+        return 0;
+    (void)fprintf(config->errors, "standard output cannot be written: %s\n", strerror(errno));
+    return 1;
 }
 
 struct config *config_open(const struct config_program *program, int argc, char *const argv[],

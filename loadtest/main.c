@@ -304,6 +304,6 @@ int main(int argc, char **argv)
     };
     if (argc > 1 && strcmp(argv[1], "--merge") == 0)
         return merge_main(argc - 2, argv + 2);
-    struct app app = {.argc = argc, .argv = argv, .boot = {.stop = stop}};
+    struct app app = {.argc = argc, .argv = argv, .boot = {.stop = stop, .of_terminal = true}};
     return boot_run(&app.boot, stages, &app);
 }

@@ -1,6 +1,9 @@
 /* lb.c - the options of the load balancer and of its peers. */
 #include "settings/settings.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #define AT(field) offsetof(struct lb_settings, field)
 const struct option lb_options[] = {
     {"name", OPT_NAME, AT(name), NULL, NULL, "Which of `peers` this process is (--name).", 0},
@@ -66,9 +69,28 @@ const struct option lb_peer_options[] = {
     {0}};
 #undef AT
 
+/* Which one a process is may be left to a flag; a name that nobody has is a slip. */
+static int name_check(const struct lb_settings *lb, struct err *err)
+{
+    char names[256] = "";
+    for (size_t i = 0; i < lb->peers.count; i++) {
+        const struct lb_peer_settings *peer = SECTION_AT(lb->peers, struct lb_peer_settings, i);
+        size_t at = strlen(names);
+        if (lb->name && strcmp(lb->name, peer->name) == 0)
+            return 0;
+        (void)snprintf(names + at, sizeof names - at, "%s%s", i ? ", " : "", peer->name);
+    }
+    if (!lb->name || lb->peers.count == 0)
+        return 0;
+    return err_set(err, BERTH_EINVAL, "name = %s: must be one of lb.peers: %s", lb->name, names);
+}
+
 int lb_check(const void *values, struct err *err)
 {
     const struct lb_settings *lb = values;
+    int code = name_check(lb, err);
+    if (code < 0)
+        return code;
     if (lb->lease_renew_ms * 2 > lb->lease_ms)
         return err_set(err, BERTH_EINVAL,
                        "lease_renew = %lldms: must be at most half of lease (%lldms)",

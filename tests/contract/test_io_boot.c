@@ -18,6 +18,7 @@ struct app {
     const char *fail_at; /* the stage that fails */
     bool done;           /* the last stage says BOOT_DONE */
     bool stuck;          /* stop() does not end it */
+    bool hung_up;        /* SIGHUP comes while it starts */
 };
 
 static void say(const char *word)
@@ -33,6 +34,8 @@ static int open_stage(struct app *app, const char *name, struct err *err)
     if (app->fail_at && strcmp(app->fail_at, name) == 0)
         return err_set(err, BERTH_EINVAL, "it is wrong");
     say(name);
+    if (app->hung_up)
+        (void)raise(SIGHUP);
     return 0;
 }
 
@@ -246,6 +249,40 @@ static void test_sighup_reloads(void **state)
     expect_end(&d, 0, "");
 }
 
+static void test_sighup_at_the_start_ends_nothing(void **state)
+{
+    struct daemon d = start((struct app){.hung_up = true});
+    for (int i = 0; i < 3; i++)
+        (void)expect(&d, (const char *[]){"+loop", "+store", "+last"}[i]);
+    expect_told("READY=1");
+    kill(d.pid, SIGTERM);
+    expect(&d, "stop");
+    expect(&d, "-store");
+    expect(&d, "-loop");
+    expect_end(&d, 0, "");
+}
+
+/* Closing the window of `berth up` stops what it started; `nohup berth up` outlives the window. */
+static void test_a_program_of_a_terminal_ends_with_it_unless_told_otherwise(void **state)
+{
+    for (int nohup = 0; nohup < 2; nohup++) {
+        (void)signal(SIGHUP, nohup ? SIG_IGN : SIG_DFL);
+        struct daemon d = start((struct app){.boot.of_terminal = true});
+        (void)signal(SIGHUP, SIG_DFL);
+        for (int i = 0; i < 3; i++)
+            (void)expect(&d, (const char *[]){"+loop", "+store", "+last"}[i]);
+        expect_told("READY=1");
+        kill(d.pid, SIGHUP);
+        if (nohup)
+            kill(d.pid, SIGTERM);
+        expect(&d, "stop");
+        expect(&d, "-store");
+        expect(&d, "-loop");
+        expect_told("STOPPING=1");
+        expect_end(&d, 0, "");
+    }
+}
+
 static void test_the_watchdog_is_fed(void **state)
 {
     setenv("WATCHDOG_USEC", "100000", 1);
@@ -293,6 +330,8 @@ int main(void)
         TEST(test_a_stage_may_say_nothing_more_to_do),
         TEST(test_a_second_signal_stops_now),
         TEST(test_sighup_reloads),
+        TEST(test_sighup_at_the_start_ends_nothing),
+        TEST(test_a_program_of_a_terminal_ends_with_it_unless_told_otherwise),
         TEST(test_the_watchdog_is_fed),
         TEST(test_notify_speaks_only_when_asked),
     };

@@ -151,6 +151,21 @@ static void test_disks(void **state)
     says("persistence", "append-only", 1);
 }
 
+/* What this check comes to. */
+static void expect_verdict(const char *check, enum doctor_verdict verdict)
+{
+    struct doctor_findings f;
+    enum doctor_verdict got = DOCTOR_OK;
+    doctor_look(d, &f);
+    for (size_t i = 0; i < f.count; i++)
+        if (strcmp(f.items[i].check, check) == 0)
+            got = f.items[i].verdict;
+    if (got != verdict)
+        fail_msg("%s: %d, not %d", check, got, verdict);
+    assert_int_equal(doctor_exit(d, &f), 2);
+    doctor_findings_free(&f);
+}
+
 static void test_what_could_not_be_looked_at(void **state)
 {
     d->servers[0].configured = false;
@@ -159,7 +174,13 @@ static void test_what_could_not_be_looked_at(void **state)
     d->pools[0].seen = false;
     (void)snprintf(d->pools[0].why, sizeof d->pools[0].why, "nobody there");
     d->pools[0].node_count = 0;
-    says("redis", "nobody there", 2);
+    expect_verdict("redis", DOCTOR_UNKNOWN);
+    expect_verdict("eviction", DOCTOR_OK);
+    expect_verdict("reachable", DOCTOR_UNKNOWN); /* not "every node can be connected to" */
+    expect_verdict("growth", DOCTOR_UNKNOWN);
+    expect_verdict("balancers", DOCTOR_OK);
+    d->server_count = 0;
+    expect_verdict("eviction", DOCTOR_UNKNOWN);
 }
 
 static void test_sentinels(void **state)

@@ -237,6 +237,9 @@ static void test_sections_are_checked_as_a_whole(void **state)
     expect_error(
         "pools: {a: {scale: {rules: [{rule: webhook, url: 'http://x/y', min: 3, max: 2}]}}}",
         "F:1: pools.a.scale.rules.0.min = 3: must not be above max (2)\n");
+    expect_error("lb:\n  name: lb-c\n  peers:\n    lb-a: {public: 'h:1', admin: 'h:2'}\n    lb-b: "
+                 "{public: 'h:3', admin: 'h:4'}\n",
+                 "F:2: lb.name = lb-c: must be one of lb.peers: lb-a, lb-b\n");
     expect_error("pools: {a: {access: server}}",
                  "F:1: pools.a.access_tokens: must hold a token, since access is server\n");
     expect_error("pools:\n  a:\n    scale:\n      rules:\n        - rule: average_connections\n    "
@@ -343,6 +346,21 @@ static void test_faults_of_flags_and_environment(void **state)
     config_run_end(run);
 }
 
+static void test_flags_that_ask_are_written_as_they_are(void **state)
+{
+    static const char *const flags[] = {
+        "--check-config=yes", "--help=x", "--config=", "-cfile", "-c", NULL};
+    struct config_run *run = config_run_with(&config_run_program, "", NULL, flags);
+    assert_null(run->config);
+    assert_int_equal(run->exit_code, 2);
+    assert_string_equal(config_run_errors(run), "--check-config: takes no value\n"
+                                                "--help: takes no value\n"
+                                                "--config=: needs a file\n"
+                                                "-cfile: no such flag; --help tells them\n"
+                                                "-c: needs a file\n");
+    config_run_end(run);
+}
+
 /* Such a flag or variable used to be passed over in silence where the element was a new one. */
 static void test_a_path_that_ends_too_soon_is_told(void **state)
 {
@@ -387,6 +405,7 @@ int main(void)
         cmocka_unit_test(test_limits_of_maps_and_lists),
         cmocka_unit_test(test_faults_of_flags_and_environment),
         cmocka_unit_test(test_a_path_that_ends_too_soon_is_told),
+        cmocka_unit_test(test_flags_that_ask_are_written_as_they_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
