@@ -131,6 +131,23 @@ static void test_refusals_wait_for_the_cooldown_the_hold_and_people(void **state
     world_fini(&w);
 }
 
+/* min: 0, and nobody there: the first who asks is refused, and has a node a boot time later. */
+static void test_a_pool_grows_from_nothing(void **state)
+{
+    struct world w;
+    world_init(&w, 0, 6);
+    w.policy.rules[w.policy.rule_count++] =
+        (struct rule){.kind = &rule_refused, .settings = &as_usual};
+    world_boot_side(&w, 0);
+    world_lead(&w, 0);
+    world_run(&w, 20000);
+    assert_int_equal(w.launched, 0);
+    refuse_for(&w, 1, 10000);
+    assert_int_equal(w.launched, 1);
+    assert_int_equal(world_count(&w, NODE_READY), 1);
+    world_fini(&w);
+}
+
 static void test_old_news_and_step_0_move_nothing(void **state)
 {
     struct world w;
@@ -189,6 +206,7 @@ int main(void)
         cmocka_unit_test(test_it_grows_by_as_many_nodes_as_hold_those_refused),
         cmocka_unit_test(test_both_balancers_refusals_count_and_what_is_older_does_not),
         cmocka_unit_test(test_refusals_wait_for_the_cooldown_the_hold_and_people),
+        cmocka_unit_test(test_a_pool_grows_from_nothing),
         cmocka_unit_test(test_old_news_and_step_0_move_nothing),
         cmocka_unit_test(test_every_policy_with_rules_has_it_once),
     };
