@@ -301,13 +301,15 @@ static void on_connected(struct lobby *lobby, uint32_t peer, const struct lobby_
     effects_send(&fx->out, peer, "ALL_CONNECTED", ev->text);
 }
 
-/* Not waiting any more: sought elsewhere, the party changed, or the time is over. */
+/* Not waiting any more: sought elsewhere, the party changed (after it was matched, too: the match
+ * was undone), or the time is over. */
 static void on_ended(struct lobby *lobby, uint32_t peer, const struct lobby_event *ev,
                      struct lobby_effects *fx)
 {
     struct lobby_player *p = &lobby->players[peer];
     struct span why = ev->text, mode = span_cut(&why, ' ');
-    bool ours = p->state == LOBBY_SEEKING && span_is(mode, p->search.mode);
+    bool ours =
+        (p->state == LOBBY_SEEKING || p->state == LOBBY_MATCHED) && span_is(mode, p->search.mode);
     if (!ours || (p->sought_ms == 0 && !p->search.led) || ev->at_ms <= p->sought_ms) {
         p->ended_ms = p->state == LOBBY_SEEKING ? ev->at_ms : 0;
         return;

@@ -28,13 +28,13 @@ local function alive(lobby)
   if lives[lobby] == nil then lives[lobby] = tonumber(redis.call('ZSCORE', lobbies, lobby) or '0') >= now end
   return lives[lobby]
 end
-local here, kept, gone = {}, {}, 0 -- here: player, lobby, epoch; kept: entries of those who are here
+local here, kept, broken, gone = {}, {}, {}, 0 -- here: player, lobby, epoch; kept: entries of those who are here; broken: not of all
 local function tell(p, kind, text)
   local key = results_prefix .. p[2] -- of a live lobby node: seek_tick gives it its life
   return redis.call('XADD', key, 'MAXLEN', '~', stream_max, '*', 'k', kind, 'p', p[1], 'e', p[3], 'r', room, 'd', text)
 end
 for head, list in string.gmatch(entries, '(%d+|%-?%d+|[^|]*|[^|]*|)([^;]+)') do
-  local stay = {}
+  local stay, gone_before = {}, gone
   for id, lobby, epoch in string.gmatch(list, '([^/,]+)/([^/,]+)/(%d+)') do
     if not left[id] and alive(lobby .. '/' .. epoch) then
       here[#here + 1] = {id, lobby, epoch}
@@ -46,28 +46,38 @@ for head, list in string.gmatch(entries, '(%d+|%-?%d+|[^|]*|[^|]*|)([^;]+)') do
       end
     end
   end
-  if #stay > 0 then kept[#kept + 1] = head .. table.concat(stay, ',') end
+  if #stay > 0 then
+    kept[#kept + 1] = head .. table.concat(stay, ',')
+    broken[#kept] = gone > gone_before
+  end
 end
 if gone > 0 and leave == 'smaller' and #here >= tonumber(min) then
   record = string.gsub(record, ' entries=.*$', '') .. ' entries=' .. table.concat(kept, ';')
   redis.call('SET', match, record, 'KEEPTTL')
   return {'LEFT', now, record}
 end
-if gone > 0 then -- those who are here wait again, since when they did
-  for _, entry in ipairs(kept) do
-    local rating, list = string.match(entry, '^%d+|(%-?%d+)|.*|(.*)$')
-    redis.call('ZADD', queue_prefix .. mode, rating, entry)
+if gone > 0 then -- those who are here wait again, since when they did; a party waits whole or not at all
+  local queued = false
+  for n, entry in ipairs(kept) do
+    local since, rating, list = string.match(entry, '^(%d+)|(%-?%d+)|.*|(.*)$')
     local leader = string.match(list, '^[^/]+')
-    for id in string.gmatch(list, '([^/,]+)/[^,]+') do
-      redis.call('HSET', seekers, id, id == leader and 'Q ' .. mode .. ' ' .. entry or 'P ' .. leader)
+    if not broken[n] then redis.call('ZADD', queue_prefix .. mode, rating, entry) end
+    queued = queued or not broken[n]
+    for id, lobby, epoch in string.gmatch(list, '([^/,]+)/([^/,]+)/(%d+)') do
+      if broken[n] then
+        redis.call('HSET', seekers, id, 'K ' .. mode .. ' ' .. since .. ' ' .. stamp)
+        tell({id, lobby, epoch}, 'cancelled', mode .. ' party_changed')
+      else
+        redis.call('HSET', seekers, id, id == leader and 'Q ' .. mode .. ' ' .. entry or 'P ' .. leader)
+        tell({id, lobby, epoch}, 'again', mode)
+      end
     end
   end
-  if #kept > 0 then
+  if queued then
     redis.call('ZADD', modes, stamp, mode)
     redis.call('PEXPIRE', modes, 86400000)
     redis.call('PEXPIRE', queue_prefix .. mode, 86400000)
   end
-  for _, p in ipairs(here) do tell(p, 'again', mode) end
   redis.call('DEL', match)
   redis.call('ZREM', matches, room)
   return {'BROKEN', now, #here}

@@ -446,6 +446,43 @@ static void test_who_is_matched_hears_so_whatever_became_of_the_party(void **sta
     assert_int_equal(seek_full("l1", 1, by_a), SEEK_PARTY_NONE);
 }
 
+static void test_a_party_that_lost_one_waits_not_without(void **state)
+{
+    (void)tick_by("l1", 1);
+    (void)tick_by("l2", 9);
+    (void)party(PARTY_CREATE, "a", "l1", 1);
+    (void)party(PARTY_JOIN, "b", "l2", 9);
+    struct call_seek_one by_a = {.player = SPAN("a"), .mode = SPAN("m"), .party = SPAN("X1")};
+    assert_int_equal(seek_full("l1", 1, by_a), SEEK_OK);
+    int64_t began = fx.now;
+    assert_int_equal(seek("x"), SEEK_OK);
+    assert_int_equal(seek("y"), SEEK_OK);
+    propose(&plain, false);
+    assert_string_equal(make_one(&proposals[0], "r1", false), "OK");
+    struct seek_match match = match_of("r1");
+    kill_lobby("l2/9");
+    assert_int_equal(finish(&match).word, ANSWER_BROKEN);
+    assert_int_equal(redis_client_int(fx.client, "ZCARD", "berth:{p}:seek:queue:m", NULL), 2);
+    char record[64];
+    (void)snprintf(record, sizeof record, "K m %lld %lld", (long long)began, (long long)fx.now);
+    assert_string_equal(redis_client_text(fx.client, "HGET", "berth:{p}:seek:seekers", "a", NULL),
+                        record);
+    assert_string_equal(redis_client_text(fx.client, "HGET", "berth:{p}:seek:seekers", "b", NULL),
+                        record);
+    const struct resp *list =
+        redis_client_ask(fx.client, "XRANGE", "berth:{p}:seek:results:l1", "-", "+", NULL);
+    int changed = 0, again = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        struct seek_result r;
+        assert_int_equal(seek_result_parse(&list->items[i], &r, &fx.err), 0);
+        changed += r.kind == RESULT_CANCELLED && span_is(r.player, "a") &&
+                   span_is(r.text, "m party_changed");
+        again += r.kind == RESULT_AGAIN;
+    }
+    assert_int_equal(changed, 1);
+    assert_int_equal(again, 2);
+}
+
 static void test_an_unfinished_match_is_taken_by_one(void **state)
 {
     struct seek_match m;
@@ -746,6 +783,7 @@ int main(void)
         T(test_timeouts_are_told),
         T(test_a_party_is_matched_whole),
         T(test_who_is_matched_hears_so_whatever_became_of_the_party),
+        T(test_a_party_that_lost_one_waits_not_without),
         T(test_an_unfinished_match_is_taken_by_one),
         T(test_sweep_forgets_what_is_over),
         T(test_bounds),

@@ -105,6 +105,10 @@ void judge_match_replaced(void);
 struct span judge_entry_of(struct span player);
 struct span judge_entry_players(struct span entry);
 void judge_queues(void);
+/* judge_seek.c: what a script of matchmaking answered and wrote. */
+void judge_seek_contract(const struct words *w, const struct resp *answer);
+void judge_seek_replaced(void);
+void judge_stop_seek(void);
 /* One seek of a call, its lobby node and epoch, and what was answered; a call of `party`. */
 void judge_party_seeks(struct span seek, struct span lobby, struct span epoch, struct span word);
 void judge_party(const struct words *w, const struct resp *answer);

@@ -125,6 +125,10 @@ void judge_seek(const struct words *w, const struct resp *answer)
     case SCRIPT_PARTY:
         judge_party(w, answer);
         break;
+    case SCRIPT_SEEK_TAKE:
+    case SCRIPT_SEEK_TICK:
+    case SCRIPT_SEEK_SWEEP:
+        break;
     default: /* undone: they wait again */
         sim_trace("store", "seek_finish %.*s says %.*s", SPAN_ARG(a[0]),
                   SPAN_ARG(answer->items[0].text));
@@ -133,10 +137,12 @@ void judge_seek(const struct words *w, const struct resp *answer)
         break;
     }
     judge_queues();
+    judge_seek_contract(w, answer);
 }
 
 void judge_match_replaced(void)
 {
+    judge_seek_replaced();
     dict_fini(&all.waiting);
 }
 
@@ -242,6 +248,7 @@ void judge_start_matches(void)
 
 void judge_stop_matches(void)
 {
+    judge_stop_seek();
     dict_fini(&all.matches);
     dict_fini(&all.told);
     dict_fini(&all.waiting);

@@ -259,6 +259,11 @@ static void on_script(void *arg, const struct words *w, const struct resp *answe
                  SPAN_ARG(answer->items[1].text));
         return;
     }
+    int64_t now_ms = world->store.ks->now_us / 1000;
+    if (answer->count > 1 && answer->items[1].type == RESP_INT &&
+        answer->items[1].integer != now_ms)
+        sim_fail("script: %s says that it is %lld, it is %lld", scripts_table[w->script].name,
+                 (long long)answer->items[1].integer, (long long)now_ms);
     switch ((enum script_id)w->script) {
     case SCRIPT_LEASE:
         judge_lease(w, answer);
@@ -290,6 +295,7 @@ static void on_script(void *arg, const struct words *w, const struct resp *answe
     case SCRIPT_SEEK_MAKE:
     case SCRIPT_SEEK_DROP:
     case SCRIPT_SEEK_FINISH:
+    case SCRIPT_SEEK_TAKE:
     case SCRIPT_SEEK_TICK:
     case SCRIPT_SEEK_SWEEP:
     case SCRIPT_PARTY:

@@ -64,6 +64,8 @@ const struct mutant mutants[] = {
     {"party_of_a_dead_lobby", "who is on a lobby node that is dead is sought for, too", "seek",
      "elseif (tonumber(redis.call('ZSCORE', lobbies, at) or '0')) >= now then",
      "elseif at ~= '' then"},
+    {"party_waits_without", "a party of which one is gone waits on without", "seek_finish",
+     "broken[#kept] = gone > gone_before", "broken[#kept] = false"},
     {"matched_after_party", "who is matched is told first what is wrong with the party", "seek",
      "if room and still_matched(player, room) or not old and told_elsewhere(player) then",
      "if party == '-' and room and still_matched(player, room) then"},

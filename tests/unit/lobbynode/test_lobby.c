@@ -425,6 +425,26 @@ static void test_the_newest_seek_wins(void **state)
     finish(&w);
 }
 
+/* In the same mode the waiting time counts on, and nobody hears of a cancelled search. */
+static void test_seeking_again_counts_on(void **state)
+{
+    struct world w;
+    start(&w);
+    come_up(&w);
+    w.lobby.taking = w.lobby.sweeping = true;
+    enter(&w, 0, "ann");
+    say(&w, 0, "seek", "{}");
+    assert_int_equal(w.fx.items[0].waited_ms, 0);
+    node_trace_clear(&w.trace);
+    pass(&w, 300);
+    say(&w, 0, "seek", "{\"rating\":7}");
+    assert_int_equal(w.fx.items[0].waited_ms, 300);
+    expect(&w, "> seek ann default rating=7 region= keyword= party=\n");
+    say(&w, 0, "seek", "{\"mode\":\"duel\"}");
+    assert_int_equal(w.fx.items[0].waited_ms, 0);
+    finish(&w);
+}
+
 static void test_what_cannot_be_sought(void **state)
 {
     struct world w;
@@ -467,6 +487,54 @@ static void test_a_match_that_is_undone_is_sought_again(void **state)
     result(&w, RESULT_AGAIN, "ann", "r1", "default", 8000); /* it looks for nothing any more */
     result(&w, RESULT_AGAIN, "eve", "r1", "default", 8000); /* it is not here any more */
     expect(&w, "> gone ann\n> gone eve\n");
+    finish(&w);
+}
+
+/* A node need not know that its seeker was matched: undone, it waits as before. */
+static void test_a_seeker_whose_match_was_undone_waits_on(void **state)
+{
+    struct world w;
+    start(&w);
+    come_up(&w);
+    enter(&w, 0, "ann");
+    say(&w, 0, "seek", "{}");
+    seek_answer(&w, "ann", SEEK_OK);
+    node_trace_clear(&w.trace);
+    result(&w, RESULT_AGAIN, "ann", "r1", "default", 6000);
+    expect(&w, "0 seeking {\"mode\":\"default\",\"size\":2}\n");
+    result(&w, RESULT_TIMEOUT, "ann", "-", "default", 5999); /* of the time before it */
+    expect(&w, "");
+    result(&w, RESULT_TIMEOUT, "ann", "-", "default", 6001);
+    expect(&w, "0 seek_timeout {\"mode\":\"default\"}\n");
+    /* Of a party, and somebody of it is gone: whoever leads it seeks again. */
+    say(&w, 0, "seek", "{}");
+    seek_answer(&w, "ann", SEEK_MATCHED);
+    node_trace_clear(&w.trace);
+    result(&w, RESULT_CANCELLED, "ann", "r2", "default party_changed", 7000);
+    expect(&w, "0 cancelled {\"mode\":\"default\",\"reason\":\"party_changed\"}\n");
+    finish(&w);
+}
+
+/* Who is sought for by the leader of the party is not sought by this node: the party would be out
+ * of the queue. */
+static void test_whom_a_leader_seeks_for_is_left_to_the_leader(void **state)
+{
+    struct world w;
+    start(&w);
+    come_up(&w);
+    w.lobby.taking = w.lobby.sweeping = true;
+    enter(&w, 0, "ann");
+    result(&w, RESULT_SEEKING, "ann", "-", "default", 9000);
+    expect(&w, "0 seeking {\"mode\":\"default\",\"size\":2}\n");
+    step(&w, (struct lobby_event){.kind = LOBBY_STORE_DOWN});
+    pass(&w, 0);
+    expect(&w, "0 seek_paused {\"mode\":\"default\"}\n");
+    step(&w, (struct lobby_event){.kind = LOBBY_STORE_UP});
+    w.lobby.ticking = w.lobby.taking = w.lobby.sweeping = true;
+    pass(&w, 0);
+    expect(&w, "");
+    result(&w, RESULT_RESULT, "ann", "r1", "{}", 9001); /* not sought since: nothing to cancel */
+    expect(&w, "0 ALL_CONNECTED {}\n");
     finish(&w);
 }
 
@@ -769,6 +837,9 @@ int main(void)
         cmocka_unit_test(test_the_newest_seek_wins),
         cmocka_unit_test(test_what_cannot_be_sought),
         cmocka_unit_test(test_a_match_that_is_undone_is_sought_again),
+        cmocka_unit_test(test_a_seeker_whose_match_was_undone_waits_on),
+        cmocka_unit_test(test_whom_a_leader_seeks_for_is_left_to_the_leader),
+        cmocka_unit_test(test_seeking_again_counts_on),
         cmocka_unit_test(test_the_matcher_looks_proposes_and_drops_the_dead),
         cmocka_unit_test(test_parties_and_what_players_say),
         cmocka_unit_test(test_seek_times_out),
