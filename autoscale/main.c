@@ -1,59 +1,11 @@
 /* main.c - berth-autoscale: grows and shrinks the pools, one leader a pool, without killing a
  * session. */
-#include "autoscale/admin_io.h"
-#include "autoscale/cloudwatch_io.h"
-#include "aws/aws_io.h"
-#include "io/boot.h"
+#include "autoscale/app.h"
 #include "io/program.h"
-#include "io/redis.h"
-#include "store/store.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
-
-/* A pool's Redis. */
-struct store_of {
-    struct app *app;
-    struct keys keys;
-    const struct redis_settings *server;
-    struct redis_config config;
-    struct redis *redis;
-    bool lost;
-    char why[128];
-};
-
-struct app {
-    struct boot boot; /* first: boot_run's */
-    int argc;
-    char **argv;
-    struct config *config;
-    const struct settings *settings;
-    struct config *reloaded; /* the last that was taken after SIGHUP: the pools go by it */
-    struct log log;
-    struct loop *loop;
-    struct web *web;
-    struct store_of stores[POOLS_MAX]; /* of the pools that are scaled, in their order */
-    size_t store_count;
-    struct fetcher *fetcher;
-    struct aws *aws;
-    struct cloudwatch_io *cloudwatch; /* NULL: off */
-    struct providers providers;       /* one of each kind that a pool uses */
-    struct pool_io *pools[POOLS_MAX];
-    size_t pool_count;
-    size_t resigning;
-    struct admin_io admin;
-    struct alerts_io *alerts;
-    uint64_t notices[NOTICE_KINDS];
-    /* people were told */
-    char nonce[33];
-    char url[128];
-};
-
-static const struct pool_settings *pool_at(const struct app *app, size_t i)
-{
-    return SECTION_AT(app->settings->pools, struct pool_settings, i);
-}
 
 /* ---- config ---- */
 
@@ -165,7 +117,7 @@ static int open_providers(void *arg, struct err *err)
                                      .name_space = app->settings->redis.name_space,
                                      .aws = app->aws};
     for (size_t i = 0; i < app->settings->pools.count; i++) {
-        const struct pool_settings *pool = pool_at(app, i);
+        const struct pool_settings *pool = app_pool_at(app, i);
         if (!pool->scale.provider)
             continue;
         const struct provider *made =
@@ -191,108 +143,13 @@ static void close_providers(void *arg)
 
 /* ---- notices ---- */
 
-/* Everything that people should hear about comes by here (autoscale/notice.h). */
-static void on_notice(void *arg, const struct notice *notice)
+void app_notice(void *arg, const struct notice *notice)
 {
     struct app *app = arg;
     app->notices[notice->kind]++;
 }
 
-/* One of the process itself. */
-static void tell(struct app *app, struct notice notice)
-{
-    snprintf(notice.who, sizeof notice.who, "%s", app->settings->autoscale.name);
-    on_notice(app, &notice);
-}
-
-/* ---- store and pools ---- */
-
-/* Can every pool's Redis be asked? */
-static bool redis_up(void *arg)
-{
-    const struct app *app = arg;
-    for (size_t i = 0; i < app->store_count; i++)
-        if (!redis_is_up(app->stores[i].redis))
-            return false;
-    return true;
-}
-
-static const char *why_of(const struct store_of *store)
-{
-    return store->why[0] ? store->why : NULL;
-}
-
-/* Is another pool of the same Redis without it, too? Then people have been told. */
-static bool told_already(const struct app *app, const struct store_of *store)
-{
-    for (size_t i = 0; i < app->store_count; i++) {
-        const struct store_of *other = &app->stores[i];
-        bool same = other->server == store->server;
-        if (other != store && same && other->lost)
-            return true;
-    }
-    return false;
-}
-
-static void on_redis_up(void *arg)
-{
-    struct store_of *store = arg;
-    struct app *app = store->app;
-    size_t pool = (size_t)(store - app->stores);
-    bool was_lost = store->lost;
-    store->lost = false;
-    if (was_lost && !told_already(app, store))
-        tell(app, notice_make(NOTICE_STORE_BACK, NOTICE_INFO, NULL));
-    if (pool < app->pool_count)
-        pool_io_redis_up(app->pools[pool]);
-}
-
-static void on_redis_down(void *arg, const char *why)
-{
-    struct store_of *store = arg;
-    (void)snprintf(store->why, sizeof store->why, "%s", why);
-    if (!store->lost && !told_already(store->app, store))
-        tell(store->app, notice_make(NOTICE_STORE_LOST, NOTICE_WARNING, why_of(store)));
-    store->lost = true;
-}
-
-static void close_store(void *arg)
-{
-    struct app *app = arg;
-    for (size_t i = 0; i < app->store_count; i++)
-        redis_destroy(app->stores[i].redis);
-    app->store_count = 0;
-}
-
-/* A connection for each pool: they may be in different places. */
-static int open_store(void *arg, struct err *err)
-{
-    struct app *app = arg;
-    for (size_t i = 0; i < app->settings->pools.count; i++) {
-        const struct pool_settings *pool = pool_at(app, i);
-        struct store_of *store = &app->stores[app->store_count];
-        struct redis_events events = {on_redis_up, on_redis_down, store};
-        if (!pool->scale.provider)
-            continue;
-        int code = keys_init(&store->keys, app->settings->redis.name_space, pool->name, err);
-        if (code == 0) {
-            store->app = app;
-            store->server = settings_redis(app->settings, pool->redis);
-            store->config = store_redis_config(app->settings, pool->redis, &store->keys);
-            store->redis =
-                redis_create(app->loop, &app->log, &store->config, scripts_table, &events, err);
-            code = store->redis ? 0 : BERTH_ESYS;
-        }
-        if (code < 0) {
-            close_store(app);
-            return code;
-        }
-        app->store_count++;
-    }
-    app->admin.redis_up = redis_up;
-    app->admin.redis_arg = app;
-    return 0;
-}
+/* ---- pools ---- */
 
 static int open_fetch(void *arg, struct err *err)
 {
@@ -327,23 +184,23 @@ static int open_pools(void *arg, struct err *err)
 {
     struct app *app = arg;
     for (size_t i = 0; i < app->settings->pools.count; i++) {
-        if (!pool_at(app, i)->scale.provider)
+        if (!app_pool_at(app, i)->scale.provider)
             continue;
         const struct provider *provider =
-            providers_named(&app->providers, pool_at(app, i)->scale.provider);
+            providers_named(&app->providers, app_pool_at(app, i)->scale.provider);
         struct pool_io_config config = {.loop = app->loop,
                                         .log = &app->log,
                                         .redis = app->stores[app->pool_count].redis,
                                         .redis_config = &app->stores[app->pool_count].config,
                                         .name_space = app->settings->redis.name_space,
                                         .autoscale = &app->settings->autoscale,
-                                        .pool = pool_at(app, i),
+                                        .pool = app_pool_at(app, i),
                                         .kind = provider->kind,
                                         .provider = provider->self,
                                         .fetcher = app->fetcher,
                                         .nonce = app->nonce,
                                         .url = app->url,
-                                        .notices = {on_notice, app},
+                                        .notices = {app_notice, app},
                                         .resigned = on_resigned,
                                         .arg = app};
         app->pools[app->pool_count] = pool_io_create(&config, err);
@@ -354,98 +211,6 @@ static int open_pools(void *arg, struct err *err)
         app->admin.count = ++app->pool_count;
     }
     return 0;
-}
-
-/* ---- alerts ---- */
-
-static struct pool_io *pool_called(const struct app *app, const char *name)
-{
-    for (size_t i = 0; i < app->pool_count; i++)
-        if (strcmp(pool_io_name(app->pools[i]), name) == 0)
-            return app->pools[i];
-    return NULL;
-}
-
-static bool leads_pool(void *arg, const char *name)
-{
-    const struct pool_io *pool = pool_called(arg, name);
-    struct scale_status status = {0};
-    if (pool)
-        pool_io_status(pool, &status);
-    return status.leading;
-}
-
-static bool sees_pool(void *arg, const char *name)
-{
-    const struct pool_io *pool = pool_called(arg, name);
-    return pool && pool_io_is_live(pool);
-}
-
-static struct redis *redis_of(void *arg, const char *name)
-{
-    const struct app *app = arg;
-    for (size_t i = 0; i < app->store_count; i++)
-        if (strcmp(app->stores[i].keys.pool, name) == 0)
-            return app->stores[i].redis;
-    return NULL;
-}
-
-static int open_alerts(void *arg, struct err *err)
-{
-    struct app *app = arg;
-    const struct alerts_io_config config = {.loop = app->loop,
-                                            .log = &app->log,
-                                            .redis_of = redis_of,
-                                            .fetcher = app->fetcher,
-                                            .settings = app->settings,
-                                            .sender = app->settings->autoscale.name,
-                                            .leading = leads_pool,
-                                            .view_live = sees_pool,
-                                            .arg = app};
-    app->alerts = alerts_io_create(&config, err);
-    app->admin.alerts = app->alerts;
-    return app->alerts ? 0 : BERTH_EINVAL;
-}
-
-static void close_alerts(void *arg)
-{
-    struct app *app = arg;
-    app->admin.alerts = NULL;
-    alerts_io_destroy(app->alerts);
-}
-
-/* ---- cloudwatch ---- */
-
-static const char *look_at(void *arg, size_t i, struct scale_status *ret_status)
-{
-    const struct app *app = arg;
-    if (i >= app->pool_count)
-        return NULL;
-    pool_io_status(app->pools[i], ret_status);
-    return pool_io_name(app->pools[i]);
-}
-
-static int open_cloudwatch(void *arg, struct err *err)
-{
-    struct app *app = arg;
-    const struct cloudwatch_io_config config = {.loop = app->loop,
-                                                .log = &app->log,
-                                                .aws = app->aws,
-                                                .settings = &app->settings->autoscale.cloudwatch,
-                                                .name_space = app->settings->redis.name_space,
-                                                .look = look_at,
-                                                .arg = app};
-    if (!config.settings->enabled)
-        return 0;
-    app->cloudwatch = cloudwatch_io_create(&config, err);
-    return app->cloudwatch ? 0 : BERTH_ENOMEM;
-}
-
-static void close_cloudwatch(void *arg)
-{
-    struct app *app = arg;
-    cloudwatch_io_destroy(app->cloudwatch);
-    app->cloudwatch = NULL;
 }
 
 /* SIGTERM: give the leadership back so that the other takes over at once. Instances live on. */
@@ -505,12 +270,12 @@ static const struct boot_stage stages[] = {
     {"loop", open_loop, close_loop},       /* event loop, signals, clock */
     {"fetch", open_fetch, close_fetch},    /* HTTP requests of providers and rules */
     {"aws", open_aws, close_aws},
-    {"provider", open_providers, close_providers}, /* who makes and unmakes instances */
-    {"store", open_store, close_store},            /* Redis */
-    {"web", open_web, close_web},                  /* /healthz, /metrics */
-    {"pools", open_pools, close_pools},            /* last: one core a pool, following its feed */
-    {"alerts", open_alerts, close_alerts},         /* who hears of it */
-    {"cloudwatch", open_cloudwatch, close_cloudwatch}, /* figures for AWS */
+    {"provider", open_providers, close_providers},   /* who makes and unmakes instances */
+    {"store", stores_open, stores_close},            /* Redis */
+    {"web", open_web, close_web},                    /* /healthz, /metrics */
+    {"pools", open_pools, close_pools},              /* last: one core a pool, following its feed */
+    {"alerts", tell_alerts_open, tell_alerts_close}, /* who hears of it */
+    {"cloudwatch", tell_cloudwatch_open, tell_cloudwatch_close}, /* figures for AWS */
     {NULL, NULL, NULL},
 };
 

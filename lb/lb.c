@@ -1,5 +1,4 @@
-/* lb.c - the door of the core: events in, effects out, the next deadline; and what is known, for
- * the API. */
+/* lb.c - the door of the core: events in, effects out, the next deadline. */
 #include "core/memory.h"
 #include "lb/internal.h"
 
@@ -169,6 +168,61 @@ static void stop(struct lb *lb, struct lb_effects *fx)
         own_stop(lb, &lb->pools[i], fx);
 }
 
+static void store_up(struct lb *lb, struct lb_pool *pool, const struct lb_event *ev,
+                     struct lb_effects *fx)
+{
+    pool->store_up = true;
+    view_hold(lb, pool); /* nobody could report while nothing could be written */
+    pool->enroll_at = lb->now;
+    fx_hook(fx_note(fx, LB_INFO, ev->pool, "store", NULL, true, "connected", "up=1 seen_by=%s",
+                    lb->config.name),
+            pool->store_lost ? "redis_back" : NULL);
+    pool->store_lost = false;
+}
+
+static void store_down(const struct lb *lb, struct lb_pool *pool, const struct lb_event *ev,
+                       struct lb_effects *fx)
+{
+    if (pool->store_up) {
+        fx_hook(fx_note(fx, LB_WARN, ev->pool, "store", NULL, false, ev->why ? ev->why : "lost",
+                        "up=0 seen_by=%s", lb->config.name),
+                "redis_lost");
+        pool->store_lost = true;
+    }
+    pool->store_up = false;
+}
+
+static void peer_is_able(struct lb *lb, const struct lb_event *ev)
+{
+    if (ev->ok && lb->peers[ev->peer].unable)
+        lb->peers[ev->peer].since = lb->now; /* steady from now on */
+    lb->peers[ev->peer].unable = !ev->ok;
+}
+
+/* What a peer said, or what became of the link to it. */
+static void on_peer(struct lb *lb, struct lb_pool *pool, const struct lb_event *ev,
+                    struct lb_effects *fx)
+{
+    if (ev->kind == LB_PEER_UP)
+        peer_up(lb, ev, fx);
+    else if (ev->kind == LB_PEER_DOWN)
+        peer_down(lb, ev, fx);
+    else if (ev->kind == LB_PEER_ABLE)
+        peer_is_able(lb, ev);
+    else if (ev->kind == LB_PEER_CONFIRM)
+        probe_asked(lb, pool, ev, fx);
+    else if (ev->kind == LB_PEER_VERDICT)
+        probe_verdict(lb, pool, ev, fx);
+    else if (ev->kind == LB_PEER_COUNT)
+        peer_count(lb, pool, &ev->count);
+    else if (ev->kind == LB_PEER_RELEASED)
+        own_released(lb, pool, ev->peer);
+    else if (ev->kind == LB_PEER_ROOMS)
+        lb_rooms_seen(lb, pool);
+    else if (ev->kind == LB_PEER_ROOM_OVER)
+        lb_room_over(lb, ev->pool, ev->room);
+}
+
 /* True: nothing is due by it. */
 static bool on_event(struct lb *lb, const struct lb_event *ev, struct lb_effects *fx)
 {
@@ -179,22 +233,10 @@ static bool on_event(struct lb *lb, const struct lb_event *ev, struct lb_effects
     case LB_TICK:
         break;
     case LB_STORE_UP:
-        pool->store_up = true;
-        view_hold(lb, pool); /* nobody could report while nothing could be written */
-        pool->enroll_at = lb->now;
-        fx_hook(fx_note(fx, LB_INFO, ev->pool, "store", NULL, true, "connected", "up=1 seen_by=%s",
-                        lb->config.name),
-                pool->store_lost ? "redis_back" : NULL);
-        pool->store_lost = false;
+        store_up(lb, pool, ev, fx);
         break;
     case LB_STORE_DOWN:
-        if (pool->store_up) {
-            fx_hook(fx_note(fx, LB_WARN, ev->pool, "store", NULL, false, ev->why ? ev->why : "lost",
-                            "up=0 seen_by=%s", lb->config.name),
-                    "redis_lost");
-            pool->store_lost = true;
-        }
-        pool->store_up = false;
+        store_down(lb, pool, ev, fx);
         break;
     case LB_FOLLOW_BEGIN:
         view_begin(lb, pool);
@@ -225,39 +267,10 @@ static bool on_event(struct lb *lb, const struct lb_event *ev, struct lb_effects
     case LB_PROBE_CUT:
         probe_cut(lb, pool, ev);
         break;
-    case LB_PEER_CONFIRM:
-        probe_asked(lb, pool, ev, fx);
-        break;
-    case LB_PEER_VERDICT:
-        probe_verdict(lb, pool, ev, fx);
-        break;
-    case LB_PEER_UP:
-        peer_up(lb, ev, fx);
-        break;
-    case LB_PEER_DOWN:
-        peer_down(lb, ev, fx);
-        break;
-    case LB_PEER_ABLE:
-        if (ev->ok && lb->peers[ev->peer].unable)
-            lb->peers[ev->peer].since = lb->now; /* steady from now on */
-        lb->peers[ev->peer].unable = !ev->ok;
-        break;
     case LB_SERVICE:
         lb->out = !ev->ok;
         fx_note(fx, LB_WARN, ev->pool, "service", lb->config.name, true,
                 ev->ok ? "in_service" : "out_of_service", "in=%d", ev->ok);
-        break;
-    case LB_PEER_COUNT:
-        peer_count(lb, pool, &ev->count);
-        break;
-    case LB_PEER_RELEASED:
-        own_released(lb, pool, ev->peer);
-        break;
-    case LB_PEER_ROOMS:
-        lb_rooms_seen(lb, pool);
-        break;
-    case LB_PEER_ROOM_OVER:
-        lb_room_over(lb, ev->pool, ev->room);
         break;
     case LB_ROOM_OVER:
         lb_room_over(lb, ev->pool, ev->room);
@@ -265,6 +278,17 @@ static bool on_event(struct lb *lb, const struct lb_event *ev, struct lb_effects
         break;
     case LB_STOP:
         stop(lb, fx);
+        break;
+    case LB_PEER_UP:
+    case LB_PEER_DOWN:
+    case LB_PEER_ABLE:
+    case LB_PEER_CONFIRM:
+    case LB_PEER_VERDICT:
+    case LB_PEER_COUNT:
+    case LB_PEER_RELEASED:
+    case LB_PEER_ROOMS:
+    case LB_PEER_ROOM_OVER:
+        on_peer(lb, pool, ev, fx);
         break;
     }
     return false;
@@ -363,118 +387,4 @@ bool lb_may_send(const struct lb *lb, const struct lb_effect *effect, mono_ms_t 
 mono_ms_t lb_deadline(const struct lb *lb)
 {
     return lb->again ? lb->now : lb->due;
-}
-
-/* ---- what is known ---- */
-
-size_t lb_pool_count(const struct lb *lb)
-{
-    return lb->config.pool_count;
-}
-
-int lb_pool_find(const struct lb *lb, struct span name)
-{
-    for (size_t i = 0; i < lb->config.pool_count; i++)
-        if (span_is(name, lb->pools[i].config.settings->name))
-            return (int)i;
-    return BERTH_ENOENT;
-}
-
-bool lb_store_is_up(const struct lb *lb)
-{
-    for (size_t i = 0; i < lb->config.pool_count; i++)
-        if (!lb->pools[i].store_up)
-            return false;
-    return true;
-}
-
-/* With nobody there to be heard of, a feed that is followed is up to date. */
-static int64_t view_age(const struct lb_pool *pool, mono_ms_t now)
-{
-    const struct pool_sums *sums = pool_sums(pool->table);
-    uint32_t reporting = 0;
-    for (size_t i = 0; i < NODE_LOST; i++)
-        reporting += sums->nodes[i];
-    if (!pool->heard)
-        return -1;
-    return pool->live && reporting == 0 ? 0 : mono_sub(now, pool->heard_at);
-}
-
-void lb_pool_view(const struct lb *lb, size_t index, mono_ms_t now, struct lb_pool_view *ret_view)
-{
-    const struct lb_pool *pool = &lb->pools[index];
-    const struct pool_sums *sums = pool_sums(pool->table);
-    const struct want *closed = &pool->closed_want;
-    *ret_view = (struct lb_pool_view){
-        .name = pool->config.settings->name,
-        .settings = pool->config.settings,
-        .ready = pool->ready,
-        .live = pool->live,
-        .view_age_ms = view_age(pool, now),
-        .owner = pool->owner && pool->store_up && lease_held(&pool->lease, now),
-        .owner_name = pool->holder,
-        .token = lease_token(&pool->lease),
-        .epoch = pool->epoch,
-        .named = pool->named,
-        .name_refused = pool->name_refused,
-        .closed_message = "",
-        .conns = sums->conns[NODE_READY],
-        .pending = sums->pending[NODE_READY],
-        .capacity = sums->capacity[NODE_READY],
-        .rooms_known = pool->rooms.map.count,
-        .holding = mono_before(now, pool->hold_until),
-        .guarded = pool->guarded,
-        .doubted = pool->doubted,
-        .tilts = lease_tilts(&pool->lease),
-    };
-    if (closed->kind == WANT_CLOSED && !want_expired(closed, lb_store_now(lb, index, now))) {
-        ret_view->closed = true;
-        ret_view->closed_message = closed->why;
-        ret_view->closed_until = closed->until;
-    } else if (pool->config.settings->closed) {
-        ret_view->closed = true;
-        if (pool->config.settings->closed_message != NULL)
-            ret_view->closed_message = pool->config.settings->closed_message;
-    }
-    for (size_t i = 0; i < NODE_STATES; i++) {
-        ret_view->nodes[i] = sums->nodes[i];
-        ret_view->node_count += sums->nodes[i];
-        ret_view->conns_all += sums->conns[i];
-        ret_view->pending_all += sums->pending[i];
-    }
-}
-
-size_t lb_node_slots(const struct lb *lb, size_t pool)
-{
-    return pool_slots(lb->pools[pool].table);
-}
-
-bool lb_node_view(const struct lb *lb, size_t index, size_t slot, mono_ms_t now,
-                  struct lb_node_view *ret_view)
-{
-    const struct lb_pool *pool = &lb->pools[index];
-    const struct lb_node *node = &pool->nodes[slot];
-    struct pool_node seat;
-    if (slot >= pool->nodes_zeroed || !node->used || !pool_node(pool->table, (uint32_t)slot, &seat))
-        return false;
-    *ret_view = (struct lb_node_view){
-        .name = node->name,
-        .info = &node->info,
-        .state = node->state,
-        .report = &node->report,
-        .pending = seat.pending,
-        .est = seat.est,
-        .report_age_ms = mono_sub(now, view_heard_at(pool, node)),
-        .want = view_want(lb, pool, node),
-        .probe_successes = node->probe.successes,
-        .probe_failures = node->probe.failures,
-        .probe_why = node->probe.why,
-    };
-    return true;
-}
-
-int lb_node_find(const struct lb *lb, size_t pool, struct span name)
-{
-    uint32_t slot = pool_find(lb->pools[pool].table, name);
-    return slot == POOL_NONE ? BERTH_ENOENT : (int)slot;
 }
