@@ -54,9 +54,12 @@ static void announce(struct up *up)
                  s->autoscale.admin.port);
     (void)printf("  %-12s redis-cli -s %s\n", "redis", up->redis_socket);
     (void)printf("  %-12s %s/log\n", "logs", up->directory);
+    const char *pool =
+        s->pools.count ? SECTION_AT(s->pools, struct pool_settings, 0)->name : "lobby";
     (void)printf("\ntry:  curl 'http://%s:%d/v1/pools/%s/endpoint?player=ann'\n",
-                 first->public_listen.host, first->public_listen.port,
-                 s->pools.count ? SECTION_AT(s->pools, struct pool_settings, 0)->name : "lobby");
+                 first->public_listen.host, first->public_listen.port, pool);
+    (void)printf("      berth why %s --config %s --redis.host %s\n", pool, up->config_file,
+                 up->redis_socket);
     (void)printf("Ctrl-C stops everything.\n\n");
 }
 

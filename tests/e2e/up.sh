@@ -7,6 +7,8 @@ start_up
 until_true 30 grep -q "berth is up" "$work/up.out" || fail "berth up does not come up"
 until_true 30 ready game 2 "$admin_a" || fail "two game nodes are not ready in 30 s"
 until_true 10 ready lobby 1 "$admin_b" || fail "one lobby node is not ready in 10 s"
+read -r -a told <<<"$(sed -n 's/^      berth \(why .*\)$/\1/p' "$work/up.out")"
+"$BERTH_BIN/berth" "${told[@]}" | grep -q "the provider made 1" || fail "what berth up tells to try does not work: berth ${told[*]}"
 pass "one command brings up two LBs, the autoscaler and the first nodes"
 
 "$BERTH_BIN/berth" up --config "$work/berth.yaml" --directory "$work/up" >"$work/body" 2>&1 && fail "a second berth up in the same directory"
