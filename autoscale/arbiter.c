@@ -68,7 +68,7 @@ static void choose(const struct policy *policy, const struct vote *votes, const 
     }
     if (d->decisive >= 0)
         d->why = votes[d->decisive].reason;
-    if (wish->given) {
+    if (wish->given && !MUTANT(size_ignored)) {
         d->desired = wish->size;
         d->decisive = -1;
         d->why = "operator";

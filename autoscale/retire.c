@@ -71,7 +71,8 @@ static struct fleet_instance *choose_victim(struct fleet *fleet, int nodes_left,
     int best_zone = 0;
     for (size_t i = 0; i < fleet->instance_count; i++) {
         struct fleet_instance *in = &fleet->instances[i];
-        if (!is_candidate(in) || in->nodes > nodes_left || (only_old && !in->old))
+        if (!is_candidate(in) || in->nodes > nodes_left ||
+            (only_old && !in->old && !MUTANT(roll_takes_any)))
             continue;
         int zone = zone_size_of(&zones, fleet, in->zone);
         if (!best || zone > best_zone || (zone == best_zone && goes_before(in, best))) {
@@ -226,8 +227,9 @@ static const char *overdue(const struct fleet *fleet, const struct policy *polic
     if (!in->listed || in->ending)
         return NULL;
     if (in->nodes > 0) {
-        bool over = policy->drain_deadline_ms > 0 && in->leaving_since.ms > 0 &&
-                    mono_sub(now, in->leaving_since) >= policy->drain_deadline_ms;
+        int64_t deadline_ms = policy->drain_deadline_ms / (MUTANT(deadline_is_short) ? 2 : 1);
+        bool over = deadline_ms > 0 && in->leaving_since.ms > 0 &&
+                    mono_sub(now, in->leaving_since) >= deadline_ms && !MUTANT(no_deadline);
         return over ? DRAIN_DEADLINE : NULL;
     }
     int64_t silent = mono_sub(now, in->silent_since);

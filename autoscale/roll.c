@@ -2,6 +2,8 @@
  */
 #include "autoscale/roll.h"
 
+#include "core/mutant.h"
+
 static int less(int a, int b)
 {
     return a < b ? a : b;
@@ -28,7 +30,7 @@ struct roll_decision roll_decide(const struct roll *roll, const struct policy *p
     if (f->coming > 0 || free_to_drain <= 0)
         return d;
     int per = policy->nodes_per_instance;
-    int spare = f->ready - f->silent - d.base;
+    int spare = f->ready - f->silent - d.base + (MUTANT(roll_leaves_less) ? 1 : 0);
     d.step = less(less(spare, f->old), free_to_drain);
     d.step -= d.step > 0 ? d.step % per : 0;
     if (d.step > 0) {

@@ -66,7 +66,7 @@ const char *scale_what_holds(const struct scale *s)
         return s->hold_why;
     if (f->silent >= MASS_SILENCE_LEAST && f->silent * 3 > f->ready)
         return "mass_silence";
-    if (s->paused)
+    if (s->paused && !MUTANT(acts_while_paused))
         return "paused";
     if (!s->settled && !MUTANT(leads_at_once))
         return "settling";

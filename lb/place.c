@@ -302,6 +302,8 @@ int64_t lb_rate(struct lb *lb, mono_ms_t now, size_t pool, struct span address, 
 static bool is_closed(const struct lb *lb, const struct lb_pool *pool)
 {
     const struct want *want = &pool->closed_want;
+    if (MUTANT(closed_pool_places))
+        return false;
     return pool->config.settings->closed ||
            (want->kind == WANT_CLOSED && !want_expired(want, view_wall(lb, pool)));
 }

@@ -44,6 +44,7 @@ if old then
 end
 if old and old_state and old_nonce == nonce then -- the same process again: its answer was lost
   local new = with_epoch(old_epoch)
+  redis.call('ZADD', beats, text(now), node) -- it is heard of: not silent
   if new ~= old then
     redis.call('HSET', nodes, node, new)
     redis.call('XADD', feed, 'MAXLEN', '~', feed_max, '*', 'k', 'join', 'n', node,

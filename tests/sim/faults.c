@@ -171,20 +171,8 @@ static struct proc *any_proc(void)
 
 static void operator_wants(struct fault *f, const char *want)
 {
-    struct store_call call;
-    struct err err = {0};
-    const struct call_want req = {.node = f->node,
-                                  .who = WANT_BY_OPERATOR,
-                                  .kind = strcmp(want, "draining") == 0 ? WANT_DRAINING : WANT_NONE,
-                                  .why = "test",
-                                  .feed_max = 1000};
-    struct reply *reply = reply_new();
-    if (calls_want(&call, &world->keys[f->pool], &req, &err) < 0) {
-        sim_fail("want: %s", err.text);
-        return;
-    }
-    store_server_eval(&world->store, &call, reply);
-    reply_free(reply);
+    enum want_kind kind = strcmp(want, "draining") == 0 ? WANT_DRAINING : WANT_NONE;
+    operators_wish(f->pool, f->node, kind, 0, 0);
 }
 
 /* ---- each kind ---- */

@@ -71,6 +71,7 @@ static void look(void *arg)
     judge_look_leases();
     judge_look_lbs();
     judge_look_nodes();
+    judge_look_operators();
     if (sim->now_us > world->quiet_from_us + 25 * SIM_S)
         judge_look_quiet();
     sim_after(&look_event, LOOK_US, look, NULL);
@@ -138,6 +139,7 @@ void judge_start(void)
     meeting_count = 0;
     look_event = (struct sim_event){0};
     judge_start_store();
+    judge_start_operators();
     judge_start_lbs();
     judge_start_tickets();
     judge_start_matches();

@@ -78,6 +78,22 @@ void judge_end_fleet(void);
 /* So many are silent at once that the mass-loss guard holds. */
 bool world_pool_guarded(enum pool_id pool);
 
+/* ---- judge_operators.c: what people wish of a pool ---- */
+
+/* This leader did something in a pool that may be paused. */
+void judge_paused(const struct proc *leader, enum pool_id pool, const char *what);
+/* It was so, at some time since. */
+bool judge_paused_within(enum pool_id pool, int64_t us);
+bool judge_sized_within(enum pool_id pool, int64_t us);
+/* A roll drains this node. */
+void judge_rolled(const struct book_node *n, const struct proc *leader);
+/* An LB has placed somebody anew, or refused. */
+void judge_closed(const struct proc *lb, enum pool_id pool, bool placed, const char *why);
+/* The autoscaler alone wants it out, for drain_deadline and so much longer. */
+bool judge_deadline_over(const struct book_node *n, int64_t slack_us);
+void judge_look_operators(void);
+void judge_start_operators(void);
+
 /* ---- judge_claims.c ---- */
 
 void judge_claim(const struct words *w, const struct resp *answer);

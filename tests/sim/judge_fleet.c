@@ -163,13 +163,24 @@ static void judge_in(const struct book_node *n, struct span holder, bool others)
 {
     judge_haste(n->pool, holder, "drains");
     judge_floor(n);
-    judge_pace(n);
+    if (!judge_sized_within(n->pool, HEARD_US)) /* a size that people wish waits for no cooldown */
+        judge_pace(n);
     if (!clear(holder, HEARD_US))
         return;
     judge_under_way(n);
     judge_choice(n);
     if (others)
         sim_fail("in: %s is drained, and others want it out already", n->name);
+}
+
+/* Drained to be replaced by a new one. */
+static void judge_replaced(const struct book_node *n, struct span holder, const struct proc *leader)
+{
+    judge_haste(n->pool, holder, "replaces");
+    judge_floor(n);
+    judge_rolled(n, leader);
+    if (clear(holder, HEARD_US))
+        judge_under_way(n);
 }
 
 void judge_want(const struct words *w, const struct resp *answer)
@@ -195,8 +206,13 @@ void judge_want(const struct words *w, const struct resp *answer)
         return;
     if (n->wanted[WANT_BY_AUTOSCALE] != span_is(a[2], "draining"))
         sim_fail("want: %s was wished %.*s, the store does not say so", n->name, SPAN_ARG(a[2]));
+    const struct task *leader = leader_named(a[6]);
+    if (before != n->wanted[WANT_BY_AUTOSCALE] && leader != NULL)
+        judge_paused(&leader->proc, pool, before ? "takes a node back" : "drains a node");
     if (!before && n->wanted[WANT_BY_AUTOSCALE] && span_is(a[3], "scale_in"))
         judge_in(n, a[6], others);
+    if (!before && n->wanted[WANT_BY_AUTOSCALE] && span_is(a[3], "roll") && leader != NULL)
+        judge_replaced(n, a[6], &leader->proc);
 }
 
 /* ---- out ---- */
@@ -223,6 +239,8 @@ static void judge_intent(enum pool_id pool, struct span holder, struct span toke
 {
     const struct pool_settings *s = world->pools[pool];
     judge_haste(pool, holder, "launches");
+    if (leader_named(holder) != NULL)
+        judge_paused(&leader_named(holder)->proc, pool, "launches");
     if (count < 1 || count > s->scale.max_step)
         sim_fail("plan: %.*s is for %lld of pool %s, at most %lld may be at once", SPAN_ARG(token),
                  (long long)count, s->name, (long long)s->scale.max_step);
@@ -274,6 +292,7 @@ static void judge_end_call(const struct proc *autoscaler, enum pool_id pool, con
         sim_fail("scale-in: %s is ended %.1f s after its launch, it has not even booted", id,
                  (double)(sim->now_us - in->launched_us) / 1e6);
     else if (n != NULL && n->joined_us < sim->now_us - YOUNG_US &&
+             !judge_deadline_over(n, -SLACK_MS * SIM_MS) &&
              (!n->known || n->state != NODE_TERMINATING))
         sim_fail("scale-in: %s is ended while it is %s", id,
                  n->known ? state_word(n->state) : "forgotten");
@@ -286,6 +305,7 @@ void judge_call(const struct proc *autoscaler, const char *what, enum pool_id po
         sim_fail("plan: %s launches %s, whose intent was never written", autoscaler->name, token);
     if (id != NULL)
         judge_end_call(autoscaler, pool, id);
+    judge_paused(autoscaler, pool, token != NULL ? "launches" : "ends an instance");
     struct span leader = keyspace_string(world->store.ks, keys_get(&world->keys[pool], KEY_LEADER));
     struct span name = leader;
     name = span_cut(&name, ' ');
@@ -368,7 +388,8 @@ void judge_terminate(const struct instance *in)
     if (!in->running)
         return;
     uint32_t conns = prog_node_conns(in->task.app);
-    if (conns > 0)
+    const struct book_node *n = book_open(in->pool, span_of(in->id), false);
+    if (conns > 0 && (n == NULL || !judge_deadline_over(n, -SLACK_MS * SIM_MS)))
         sim_fail("scale-in: %s is terminated with %u players on it", in->id, conns);
 }
 

@@ -14,6 +14,7 @@ enum {
     EMPTY_US = 30000000,     /* who is wanted out is not empty and draining for longer, */
     DONE_US = 25000000,      /* nor drained and wanted by nobody else, */
     ENDING_US = 40000000,    /* nor being terminated */
+    LATE_US = 6000000,       /* nor alive so long after its drain_deadline */
     GONE_AFTER_US = 8000000, /* the dead are forgotten so soon after forget_after */
 };
 
@@ -48,6 +49,16 @@ static bool lbs_well(int64_t for_us)
 {
     for (size_t i = 0; i < world->lb_count; i++)
         if (!world_calm(&world->lb[i].proc, for_us))
+            return false;
+    return true;
+}
+
+/* Nor the autoscalers, whoever leads. */
+static bool leaders_well(int64_t for_us)
+{
+    for (size_t i = 0; i < world->autoscale_count; i++)
+        if (!world->autoscale_up[i] || world->autoscale[i].started_us > sim->now_us - for_us ||
+            !world_calm(&world->autoscale[i].proc, for_us))
             return false;
     return true;
 }
@@ -155,6 +166,15 @@ static void judge_ending(const struct book_node *n)
         sim_fail("scale-in: %s is to be ended, but others want it out, too", n->name);
 }
 
+static const struct task *autoscaler_named(struct span holder)
+{
+    struct span name = span_cut(&holder, ' ');
+    for (size_t i = 0; i < world->autoscale_count; i++)
+        if (span_is(name, world->autoscale[i].proc.name))
+            return &world->autoscale[i];
+    return NULL;
+}
+
 static void judge_goal(const struct book_node *was, enum node_state to, bool owner,
                        struct span holder)
 {
@@ -172,6 +192,8 @@ static void judge_goal(const struct book_node *was, enum node_state to, bool own
                  (double)(sim->now_us - was->since_us) / 1e6);
     if (to == NODE_TERMINATING)
         judge_ending(was);
+    if (to == NODE_TERMINATING && autoscaler_named(holder) != NULL)
+        judge_paused(&autoscaler_named(holder)->proc, was->pool, "ends a node");
     if (to == NODE_GONE && !owner && in != NULL && !in->gone && in->running)
         sim_fail("gone: %s is forgotten, its instance runs", was->name);
     if (to != NODE_READY || !owner || !world_store_calm(60 * SIM_S))
@@ -265,6 +287,22 @@ static void judge_forgotten(struct book_node *n)
         sim_fail("gone: %s was forgotten after %lld ms", n->name, (long long)lost_ms);
 }
 
+/* Silent for two thirds of lost_after: about to be given up, too. */
+static size_t followers(enum pool_id pool)
+{
+    int64_t lost_after_ms = world->pools[pool]->lost_after_ms;
+    size_t n = 0;
+    for (size_t i = 0; i < book_count(); i++) {
+        const struct book_node *o = book_at(i);
+        int64_t silent_ms = judge_store_ms() - o->beat_ms;
+        bool out =
+            o->state == NODE_LOST || o->state == NODE_TERMINATING || o->state == NODE_DRAINED;
+        n += o->pool == pool && o->known && !out && o->beat_ms > 0 &&
+             silent_ms > lost_after_ms * 2 / 3 && silent_ms < lost_after_ms;
+    }
+    return n;
+}
+
 void judge_sweep(const struct words *w, const struct resp *answer)
 {
     enum pool_id pool = world_pool_of_key(w->list[0]);
@@ -284,7 +322,7 @@ void judge_sweep(const struct words *w, const struct resp *answer)
         losable += n->pool == pool && n->known && (!out || heard); /* who is heard is of the pool */
     }
     const struct resp *lost = &answer->items[2], *gone = &answer->items[3];
-    size_t alarming = 0;
+    size_t alarming = 0, following = followers(pool);
     for (size_t i = 0; i < lost->count; i++) {
         struct book_node *n = book_open(pool, lost->items[i].text, true);
         alarming += n->state != NODE_DRAINED;
@@ -295,10 +333,10 @@ void judge_sweep(const struct words *w, const struct resp *answer)
                      n->known ? state_word(n->state) : "gone");
         judge_load(n);
     }
-    size_t guard = (size_t)world->pools[pool]->guard_percent;
-    if (guard > 0 && alarming > 1 && alarming * 100 > losable * guard)
-        sim_fail("guard: one sweep lost %zu of %zu nodes of %s", alarming, losable,
-                 world->pools[pool]->name);
+    size_t guard = (size_t)world->pools[pool]->guard_percent, all = alarming + following;
+    if (guard > 0 && alarming > 0 && all > 1 && all * 100 > losable * guard)
+        sim_fail("guard: one sweep lost %zu of %zu nodes of %s, and %zu are about to follow",
+                 alarming, losable, world->pools[pool]->name, following);
     for (size_t i = 0; i < gone->count; i++) {
         struct book_node *n = book_open(pool, gone->items[i].text, true);
         judge_forgotten(n);
@@ -312,15 +350,21 @@ void judge_sweep(const struct words *w, const struct resp *answer)
 
 /* ---- looking around ---- */
 
+/* The cloud, or people, keep the leader from ending what is to be ended. */
+static bool hindered(enum pool_id pool)
+{
+    return world->cloud_trouble_us > sim->now_us - ENDING_US ||
+           world->config.cloud_error + world->config.cloud_lost > 0 ||
+           judge_paused_within(pool, ENDING_US);
+}
+
 /* A node that is dead for long is given up, and then forgotten. */
 static void look_at_dead(const struct instance *in, const struct book_node *n)
 {
     int64_t dead_us = sim->now_us - in->gone_us;
     int64_t forget_us = world->pools[n->pool]->forget_after_ms * 1000 + GONE_AFTER_US;
-    bool clouded = world->cloud_trouble_us > sim->now_us - ENDING_US ||
-                   world->config.cloud_error + world->config.cloud_lost > 0;
     bool brought_back = world->store_trouble_us > in->gone_us; /* its forgetting was lost */
-    if (n->state == NODE_TERMINATING && dead_us > ENDING_US && !clouded && !brought_back)
+    if (n->state == NODE_TERMINATING && dead_us > ENDING_US && !hindered(in->pool) && !brought_back)
         sim_fail("dead: %s has ended %.1f s ago and is terminating still", in->id,
                  (double)dead_us / 1e6);
     bool losable = n->state != NODE_LOST && n->state != NODE_TERMINATING;
@@ -353,16 +397,21 @@ static void look_at_living(const struct instance *in, const struct book_node *n)
                  (double)(sim->now_us - n->empty_us) / 1e6);
     if (in->ending)
         return;
-    bool clouded = world->cloud_trouble_us > sim->now_us - ENDING_US ||
-                   world->config.cloud_error + world->config.cloud_lost > 0;
-    bool own = n->wanted[WANT_BY_AUTOSCALE] && !n->wanted[WANT_BY_NODE] &&
-               !n->wanted[WANT_BY_OPERATOR] && wished_us > DONE_US;
-    if (n->state == NODE_DRAINED && own && stays_us > DONE_US && !clouded)
+    bool own =
+        n->wanted[WANT_BY_AUTOSCALE] && !n->wanted[WANT_BY_NODE] && !n->wanted[WANT_BY_OPERATOR];
+    if (n->state == NODE_DRAINED && own && wished_us > DONE_US && stays_us > DONE_US &&
+        !hindered(in->pool))
         sim_fail("liveness: %s is drained for %.1f s and not ended", n->name,
                  (double)stays_us / 1e6);
-    if (n->state == NODE_TERMINATING && stays_us > ENDING_US && !clouded)
+    if (n->state == NODE_TERMINATING && stays_us > ENDING_US && !hindered(in->pool))
         sim_fail("liveness: %s is being ended for %.1f s, nobody asks the cloud", n->name,
                  (double)stays_us / 1e6);
+    if ((n->state == NODE_DRAINING || n->state == NODE_CLOSING) && own &&
+        judge_deadline_over(n, LATE_US) && !hindered(in->pool) && leaders_well(LATE_US))
+        sim_fail(
+            "deadline: %s is to be ended at its drain_deadline of %lld s, it drains for %.1f s",
+            n->name, (long long)(world->pools[n->pool]->scale.drain_deadline_ms / 1000),
+            (double)wished_us / 1e6);
 }
 
 void judge_look_nodes(void)

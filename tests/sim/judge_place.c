@@ -427,6 +427,7 @@ static void judge_answer(struct lb *lb, const struct lb_ask *ask, const struct l
                       SPAN_ARG(ask->room), p->why, (long long)p->est, (long long)p->capacity);
         if (ask->room.len == 0 && is_excluded(ask, p->node))
             sim_fail("place: lb-%c sends to %s, which was not wanted", 'a' + i, p->node);
+        judge_closed(sim->current, pool, true, p->why);
         if (ask->room.len == 0 && is_pick(p)) {
             judge_pick(b, i, pool, p->node, p->node_epoch, seats, p->why);
             judge_others(b, i, ask, p->node, (int64_t)seats, p->why);
@@ -434,6 +435,7 @@ static void judge_answer(struct lb *lb, const struct lb_ask *ask, const struct l
         judge_tickets(b, i, ask, p);
         issued(i, pool, p);
     } else if (p->verdict == LB_CLAIM && p->reserved.seats > 0) {
+        judge_closed(sim->current, pool, true, "claim");
         judge_pick(b, i, pool, p->claim.node, p->claim.epoch, seats, "claim");
         if (p->stale_count == 0)
             judge_others(b, i, ask, p->claim.node, (int64_t)seats, "claim");
@@ -441,6 +443,7 @@ static void judge_answer(struct lb *lb, const struct lb_ask *ask, const struct l
     } else if (p->verdict == LB_REFUSED) {
         if (sim->tracing)
             sim_trace(sim->current->name, "refuse pool=%d why=%s", pool, p->why);
+        judge_closed(sim->current, pool, false, p->why);
         if ((strcmp(p->why, "no_capacity") == 0 || strcmp(p->why, "no_node") == 0) &&
             p->stale_count == 0)
             judge_others(b, i, ask, NULL, (int64_t)seats, p->why);

@@ -87,6 +87,8 @@ const struct mutant mutants[] = {
      ""},
     {"silence_is_short", "a node is lost after half of lost_after", "sweep", "now - lost_after)",
      "now - lost_after / 2)"},
+    {"guard_sees_no_followers", "the guard does not count who is about to be lost", "sweep",
+     "if guard > 0 and alarming > 0 then", "if guard > 0 and alarming < 0 then"},
     {"forgotten_at_once", "a lost node is forgotten with the next sweep", "sweep",
      "if state == 'lost' and now - since >= forget_after then", "if state == 'lost' then"},
     {"lease_never_ends", "the holder of a lease believes in it for ever", NULL, NULL, NULL},
@@ -126,6 +128,14 @@ const struct mutant mutants[] = {
     {"spins", "a timer that is overdue while the store is away", NULL, NULL, NULL},
     {"back_at_once", "a pool goes back to a peer that is there for a moment", NULL, NULL, NULL},
     {"ready_unproved", "a node is ready that was not probed", NULL, NULL, NULL},
+    {"acts_while_paused", "a pool that people paused is scaled", NULL, NULL, NULL},
+    {"size_ignored", "the size that people wish is not heard of", NULL, NULL, NULL},
+    {"closed_pool_places", "a pool that people closed takes players in", NULL, NULL, NULL},
+    {"roll_takes_any", "a roll replaces nodes that joined after it began", NULL, NULL, NULL},
+    {"roll_leaves_less", "a roll drains a node before another is ready", NULL, NULL, NULL},
+    {"deadline_is_short", "an instance is ended after half of its drain_deadline", NULL, NULL,
+     NULL},
+    {"no_deadline", "a drain_deadline is never over", NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -224,6 +224,9 @@ static void join(void)
             shadow_wrong("the feed was told %llu times",
                          (unsigned long long)(shadow_feed_count() - feed));
         n->info = j.info;
+        n->at_ms = shadow.now_ms;
+        if (shadow_score(KEY_BEATS, j.name) != (double)shadow.now_ms)
+            shadow_wrong("its beat is %.0f", shadow_score(KEY_BEATS, j.name));
         return;
     }
     bool fresh = shadow.now_ms - n->at_ms < LOST_AFTER_MS || strcmp(n->state, "terminating") == 0;

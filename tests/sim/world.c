@@ -24,15 +24,34 @@ struct field {
     }
 
 static const struct field fields[] = {
-    FIELD(warm_s, 10, 600),  FIELD(faults_s, 0, 86400),  FIELD(quiet_s, 20, 3600),
-    FIELD(play_s, 1, 600),   FIELD(arrivals, 0.1, 1000), FIELD(faults, 0, FAULTS_MAX),
-    FIELD(cheats, 0, 1),     FIELD(lbs, 1, LBS_MAX),     FIELD(autoscalers, 1, AUTOSCALERS_MAX),
-    FIELD(lobby_min, 1, 50), FIELD(lobby_max, 1, 50),    FIELD(lobby_capacity, 4, 1000),
-    FIELD(game_min, 1, 50),  FIELD(game_max, 1, 100),    FIELD(game_capacity, 4, 1000),
-    FIELD(boot_s, 0, 60),    FIELD(cloud_error, 0, 1),   FIELD(cloud_lost, 0, 1),
-    FIELD(loss, 0, 0.5),     FIELD(shrink_s, 0, 600),    FIELD(in_cooldown_s, 0, 600),
-    FIELD(min_ready, 0, 1),  FIELD(max_step, 1, 100),    FIELD(forget_s, 4, 600),
-    FIELD(stillborn, 0, 1),  FIELD(parties, 0, 1),
+    FIELD(warm_s, 10, 600),
+    FIELD(faults_s, 0, 86400),
+    FIELD(quiet_s, 20, 3600),
+    FIELD(play_s, 1, 600),
+    FIELD(arrivals, 0.1, 1000),
+    FIELD(faults, 0, FAULTS_MAX),
+    FIELD(cheats, 0, 1),
+    FIELD(lbs, 1, LBS_MAX),
+    FIELD(autoscalers, 1, AUTOSCALERS_MAX),
+    FIELD(lobby_min, 1, 50),
+    FIELD(lobby_max, 1, 50),
+    FIELD(lobby_capacity, 4, 1000),
+    FIELD(game_min, 1, 50),
+    FIELD(game_max, 1, 100),
+    FIELD(game_capacity, 4, 1000),
+    FIELD(boot_s, 0, 60),
+    FIELD(cloud_error, 0, 1),
+    FIELD(cloud_lost, 0, 1),
+    FIELD(loss, 0, 0.5),
+    FIELD(shrink_s, 0, 600),
+    FIELD(in_cooldown_s, 0, 600),
+    FIELD(min_ready, 0, 1),
+    FIELD(max_step, 1, 100),
+    FIELD(forget_s, 4, 600),
+    FIELD(stillborn, 0, 1),
+    FIELD(parties, 0, 1),
+    FIELD(operators, 0, 14),
+    FIELD(drain_deadline_s, 0, 600),
 };
 
 static void set_drawn(struct world_config *c, uint64_t seed)
@@ -77,6 +96,12 @@ static void set_drawn(struct world_config *c, uint64_t seed)
         .cloud_lost = chance(&rng, 0.3) ? 0.1 : 0,
         .loss = chance(&rng, 0.2) ? 0.01 : 0,
     };
+    struct rng people;
+    rng_seed(&people, seed ^ 0x70656f706c65);
+    if (chance(&people, 0.4))
+        c->operators = (double)draw(&people, 1, 5);
+    if (chance(&people, 0.2))
+        c->drain_deadline_s = (double)draw(&people, 3, 10);
     /* There is room for all at the height of the wave, if all is well and the pool may grow. */
     c->game_max = ceil(c->arrivals * (c->play_s + 14) * 1.8 / c->game_capacity) + 2;
     c->lobby_max = ceil(c->arrivals * 6 * 1.3 / c->lobby_capacity) + 2;
@@ -192,12 +217,13 @@ static size_t write_pool(char *buf, size_t size, const char *name, double capaci
         "      timeout: 1s\n"
         "    scale:\n      provider: local\n      min: %d\n      max: %d\n      max_step: %d\n"
         "      out_cooldown: 4s\n      in_cooldown: %ds\n      boot_timeout: %ds\n"
+        "      drain_deadline: %ds\n"
         "      launch_backoff: 1s\n      launch_backoff_max: 4s\n      halt_retry: 5s\n"
         "      rules:\n%s        - {rule: headroom, percent: 80, shrink_after: %ds}\n"
         "        - {rule: average_connections, above: %d, below: %d, hold: 3s}\n",
         name, (int)capacity, (int)c->forget_s, (int)min, (int)max, (int)c->max_step,
-        (int)c->in_cooldown_s, (int)c->boot_s + 14, min_ready, (int)c->shrink_s,
-        (int)(capacity * 0.7), (int)(capacity * 0.25));
+        (int)c->in_cooldown_s, (int)c->boot_s + 14, (int)c->drain_deadline_s, min_ready,
+        (int)c->shrink_s, (int)(capacity * 0.7), (int)(capacity * 0.25));
     return (size_t)n;
 }
 
@@ -258,6 +284,9 @@ int world_start(const struct world_config *config, struct keyspace_lua *lua, str
     world->faults_from_us = (int64_t)(config->warm_s * 1e6);
     world->faults_until_us = world->faults_from_us + (int64_t)(config->faults_s * 1e6);
     world->quiet_from_us = world->faults_until_us;
+    /* Who comes later than that might be left without mates. */
+    double arrivals_s = config->quiet_s * 0.45 < 24.75 ? config->quiet_s * 0.45 : 24.75;
+    world->rest_from_us = world->quiet_from_us + (int64_t)(arrivals_s * 1e6);
     world->end_us = world->quiet_from_us + (int64_t)(config->quiet_s * 1e6);
     sim->weather.loss = config->loss;
     for (size_t i = 0; i < WORLD_POOLS; i++) {
@@ -274,6 +303,7 @@ int world_start(const struct world_config *config, struct keyspace_lua *lua, str
     ghosts_start();
     intruders_start();
     shadow_start();
+    operators_start();
     return 0;
 }
 
@@ -281,8 +311,7 @@ void world_run(void)
 {
     /* Arrivals go on for a while after the last fault: they must be served as if nothing had been;
      * then they end, and everything has to come to rest. */
-    int64_t arrivals_end = world->quiet_from_us + (int64_t)(world->config.quiet_s * 1e6 * 0.45);
-    sim_run(arrivals_end);
+    sim_run(world->rest_from_us);
     world->arrivals_over = true;
     sim_run(world->end_us);
     if (!sim->failed)
@@ -296,6 +325,7 @@ void world_stop(void)
     players_stop();
     intruders_stop();
     shadow_stop();
+    operators_stop();
     for (size_t i = 0; i < LBS_MAX; i++) {
         sim_cancel(&world->lb_again[i]);
         if (world->lb_up[i])

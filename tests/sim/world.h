@@ -42,6 +42,8 @@ struct world_config {
     double stillborn;               /* share of instances that never boot */
     double min_ready;               /* the rule of this name is used: 0, 1 */
     double boot_s;                  /* of an instance, at most */
+    double operators;               /* what people wish of a pool: so many times */
+    double drain_deadline_s;        /* 0: none */
     double cloud_error, cloud_lost; /* share of calls, all the time */
     double loss;                    /* of packets, all the time */
     /* Weights of kinds of faults; 0: never. In the order of `enum fault_kind`. */
@@ -104,6 +106,7 @@ struct world {
     int64_t cloud_trouble_us;                                       /* likewise */
     int64_t store_back_us; /* the store took connections again, after it took none; 0: never */
     int64_t faults_from_us, faults_until_us, quiet_from_us, end_us;
+    int64_t rest_from_us; /* nobody comes any more */
     bool arrivals_over;
     uint64_t met, failed, placed;
 };
@@ -148,6 +151,13 @@ void faults_stop(void);
 bool faults_over(void);
 /* This program has just had something carried out that matters. */
 void faults_aim(struct span name);
+
+/* ---- operators.c ---- */
+void operators_start(void);
+void operators_stop(void);
+/* The wish of `berth` about a node, or a pool. */
+void operators_wish(enum pool_id pool, const char *about, enum want_kind kind, int64_t size,
+                    int64_t for_ms);
 
 /* ---- ghosts.c ---- */
 void ghosts_start(void);
