@@ -204,6 +204,45 @@ static void test_a_jump_between_the_clocks_is_tilt(void **state)
     }
 }
 
+/* Two renewals are under way when the clocks are found apart: the second one was asked before that,
+ * so it proves nothing. */
+static void test_what_was_asked_before_a_tilt_proves_nothing(void **state)
+{
+    struct world w;
+    setup(&w);
+    acquire(&w, 7, 0);
+    struct lease_request first = tick(&w, 1250).request, second = tick(&w, 1500).request;
+    w.now = 1510;
+    struct lease_event ev = {.kind = LEASE_REPLY,
+                             .request = first,
+                             .answer = LEASE_OK,
+                             .store_now = {w.now + 1000000 + 5000}};
+    struct lease_result res = step(&w, ev);
+    assert_string_equal(res.why, "tilt");
+    struct lease_request third = res.request;
+    assert_int_equal(third.op, LEASE_OP_RENEW);
+    ev.request = second;
+    assert_int_equal(step(&w, ev).change, LEASE_SAME);
+    assert_false(held_at(&w, w.now));
+    ev.request = third;
+    assert_int_equal(step(&w, ev).change, LEASE_GAINED);
+    assert_true(held_at(&w, w.now));
+}
+
+static void test_an_answer_about_a_lease_of_the_past_ends_no_other(void **state)
+{
+    struct world w;
+    setup(&w);
+    acquire(&w, 7, 0);
+    struct lease_request first = tick(&w, 1250).request, second = tick(&w, 1500).request;
+    struct lease_result res = reply(&w, first, LEASE_LOST, 0, 0);
+    assert_int_equal(res.change, LEASE_ENDED);
+    assert_int_equal(reply(&w, res.request, LEASE_OK, 9, 0).change, LEASE_GAINED);
+    assert_int_equal(reply(&w, second, LEASE_LOST, 0, 0).change, LEASE_SAME);
+    assert_true(held_at(&w, w.now));
+    assert_int_equal(lease_token(&w.lease), 9);
+}
+
 static void test_resigning_releases_and_stays_out(void **state)
 {
     struct world w;
@@ -288,6 +327,8 @@ int main(void)
         cmocka_unit_test(test_losing_the_token_ends_it_and_tries_anew),
         cmocka_unit_test(test_a_long_pause_is_tilt_until_the_store_confirms),
         cmocka_unit_test(test_a_jump_between_the_clocks_is_tilt),
+        cmocka_unit_test(test_what_was_asked_before_a_tilt_proves_nothing),
+        cmocka_unit_test(test_an_answer_about_a_lease_of_the_past_ends_no_other),
         cmocka_unit_test(test_resigning_releases_and_stays_out),
         cmocka_unit_test(test_a_grant_that_arrives_after_resigning_is_handed_back),
         cmocka_unit_test(test_two_never_act_at_once),

@@ -275,6 +275,59 @@ static void test_survives_a_restarted_balancer(void **state)
     world_end(&w);
 }
 
+/* It becomes one whose counts were told before: those are its own, beside the ones of its former
+ * name. */
+static void test_takes_a_name_whose_counts_are_known(void **state)
+{
+    struct world w = world_new();
+    uint32_t a = world_ready(&w, "a", 100);
+    int64_t second = pool_assign(w.pool, w.now, a, 5);
+    assert_int_equal(world_told(&w, a, "lb-a", WORLD_LB_EPOCH + 1, second, 3), 0);
+    pool_self(w.pool, SPAN("lb-a"), WORLD_LB_EPOCH + 1);
+    for (int i = 0; i < 2; i++) {
+        pool_assign(w.pool, w.now, a, 1);
+        pool_advance(w.pool, w.now); /* booked one by one */
+    }
+    assert_int_equal(world_node(&w, a).pending, 10);
+    char adm[128];
+    snprintf(adm, sizeof adm, "lb-a/7/%lld:5,lb-a/8/%lld:5", (long long)second, (long long)second);
+    assert_int_equal(world_report(&w, a, 10, adm), 0);
+    assert_int_equal(world_node(&w, a).pending, 0);
+    world_end(&w);
+}
+
+/* Fewer than were told before did not come: they are not owed again. */
+static void test_who_came_does_not_count_again(void **state)
+{
+    struct world w = world_new();
+    uint32_t a = world_ready(&w, "a", 100);
+    int64_t second = pool_assign(w.pool, w.now, a, 5);
+    char adm[128];
+    assert_int_equal(world_report(&w, a, 4, world_adm(adm, "lb-a", WORLD_LB_EPOCH, second, 4)), 0);
+    assert_int_equal(world_report(&w, a, 4, world_adm(adm, "lb-a", WORLD_LB_EPOCH, second, 2)), 0);
+    assert_int_equal(world_node(&w, a).pending, 1);
+    assert_int_equal(pool_sums(w.pool)->pending[NODE_READY], 1);
+    world_end(&w);
+}
+
+/* A clock that is set back far: what was counted then means nothing now, what is counted from now
+ * on does. */
+static void test_a_clock_that_is_set_back_begins_anew(void **state)
+{
+    struct world w = world_new();
+    uint32_t a = world_ready(&w, "a", 100);
+    (void)pool_assign(w.pool, w.now, a, 5);
+    w.now.wall.ms -= 3600000;
+    world_wait(&w, 1000);
+    int64_t second = second_of(&w);
+    assert_int_equal(pool_assign(w.pool, w.now, a, 2), second);
+    assert_int_equal(world_told(&w, a, "lb-b", 3, second, 1), 0);
+    char adm[128];
+    assert_int_equal(world_report(&w, a, 2, world_adm(adm, "lb-a", WORLD_LB_EPOCH, second, 2)), 0);
+    assert_int_equal(world_node(&w, a).pending, 1);
+    world_end(&w);
+}
+
 static void test_the_survivor_keeps_the_dead_peers_pending(void **state)
 {
     struct world w = world_new();
@@ -504,6 +557,9 @@ int main(void)
         cmocka_unit_test(test_no_shows_count_as_long_as_the_tickets_in_use_live),
         cmocka_unit_test(test_no_shows_do_not_add_up),
         cmocka_unit_test(test_survives_a_restarted_balancer),
+        cmocka_unit_test(test_takes_a_name_whose_counts_are_known),
+        cmocka_unit_test(test_who_came_does_not_count_again),
+        cmocka_unit_test(test_a_clock_that_is_set_back_begins_anew),
         cmocka_unit_test(test_the_survivor_keeps_the_dead_peers_pending),
         cmocka_unit_test(test_a_restarted_node_owes_nothing),
         cmocka_unit_test(test_a_new_peer_learns_all_by_a_snapshot_and_then_by_changes),

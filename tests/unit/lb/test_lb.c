@@ -342,6 +342,70 @@ static void test_after_an_absence_of_the_store_everyone_has_time_to_report(void 
     expect_state("n-1", NODE_LOST);
 }
 
+/* Probes as little: it may be the way there that came back a moment later. */
+static void test_after_an_absence_of_the_store_failed_probes_lose_nobody_at_once(void **state)
+{
+    nodes(six, 6);
+    world_store(&w, false);
+    world_run(&w, 18000);
+    world_find(&w, "n-1")->reachable = false;
+    world_store(&w, true);
+    world_cut(&w, "n-1");
+    world_run(&w, 18000 + 3000);
+    expect_state("n-1", NODE_READY);
+    world_run(&w, 30000);
+    assert_non_null(strstr(w.trace, "why=probe_failed from=ready to=lost"));
+}
+
+/* Nor is whoever reports a little later than the others left out meanwhile. */
+static void test_after_an_absence_of_the_store_nobody_is_doubted_at_once(void **state)
+{
+    nodes(six, 6);
+    world_store(&w, false);
+    world_run(&w, 18000);
+    for (int i = 1; i < 6; i++)
+        world_find(&w, six[i])->conns = 50;
+    world_find(&w, "n-1")->reports = false;
+    world_store(&w, true);
+    world_run(&w, 18000 + 1500); /* the others have reported */
+    for (; w.now < 18000 + 3000; world_run(&w, w.now + 100))
+        assert_string_equal(world_place(&w, 0, ""), "n-1");
+}
+
+/* An owner that cannot reach the store moves nothing, though its lease is not over yet. */
+static void test_nothing_is_moved_while_the_store_is_away(void **state)
+{
+    nodes(six, 6);
+    world_kill(world_find(&w, "n-1"));
+    /* What it follows is there still: those are two connections. */
+    world_event(&w, 0, (struct lb_event){.kind = LB_STORE_DOWN, .why = "closed"});
+    world_cut(&w, "n-1");
+    world_run(&w, w.now + 1000); /* its silence proves nothing yet */
+    expect_state("n-1", NODE_READY);
+}
+
+static void tell_state(const char *node, enum node_state to, int64_t epoch, int64_t since)
+{
+    struct feed_item item = {.kind = FEED_STATE, .has_state = true};
+    (void)snprintf(item.node, sizeof item.node, "%s", node);
+    item.state = (struct node_state_record){
+        .state = to, .since = {since + w.wall_base}, .epoch = epoch, .why = "told"};
+    world_event(&w, 0, (struct lb_event){.kind = LB_FOLLOW_ITEM, .item = &item});
+}
+
+/* A state from before the one that is known, or of the process before, is no news. */
+static void test_old_states_are_passed_over(void **state)
+{
+    nodes(six, 1);
+    const struct world_node *node = world_find(&w, "n-1");
+    tell_state("n-1", NODE_DRAINING, node->epoch, node->since - 1);
+    assert_string_equal(world_place(&w, 0, ""), "n-1");
+    tell_state("n-1", NODE_DRAINING, node->epoch - 1, node->since + 1);
+    assert_string_equal(world_place(&w, 0, ""), "n-1");
+    tell_state("n-1", NODE_DRAINING, node->epoch, node->since + 1);
+    assert_string_equal(world_place(&w, 0, ""), "(no_node)");
+}
+
 static void lose_memory(bool reissues)
 {
     w.reissues = reissues;
@@ -551,6 +615,10 @@ int main(void)
         TWO(test_no_shows_count_as_long_as_a_ticket_in_use_lives),
         ONE(test_only_a_report_from_after_the_telling_proves_the_door_closed),
         ONE(test_after_an_absence_of_the_store_everyone_has_time_to_report),
+        ONE(test_after_an_absence_of_the_store_failed_probes_lose_nobody_at_once),
+        ONE(test_after_an_absence_of_the_store_nobody_is_doubted_at_once),
+        ONE(test_nothing_is_moved_while_the_store_is_away),
+        ONE(test_old_states_are_passed_over),
         ONE(test_a_node_that_lists_a_room_may_be_waiting_for_its_players),
         TWO(test_memory_is_vouched_for_until_the_owner_is_back),
         TWO(test_the_second_takes_over_within_a_second_and_a_half),
