@@ -178,9 +178,12 @@ static int64_t last_of_day(const struct cron *c, const struct zone *zone, struct
 
 int64_t cron_last(const struct cron *c, const struct zone *zone, int64_t utc_s, int64_t back_s)
 {
+    /* One day for the part of one, and two that clocks may have skipped: their times are those of
+     * the moment they did. */
+    enum { DAYS_MORE = 3 };
     struct civil today = zone_civil(zone, utc_s);
     int64_t day = civil_days(today.year, today.month, today.day);
-    for (int64_t d = day; d >= 0 && d >= day - back_s / 86400 - 1; d--) {
+    for (int64_t d = day; d >= 0 && d >= day - back_s / 86400 - DAYS_MORE; d--) {
         struct civil date = {0};
         civil_of_days(d, &date);
         int64_t at = is_day(c, &date) ? last_of_day(c, zone, date, utc_s) : -1;

@@ -4,6 +4,9 @@
 #include <ctype.h>
 
 #define DAY_S 86400
+/* Local time differs from UTC by less than a day: zone_utc_of() looks a day to either side. */
+#define OFFSET_OK(s) ((s) > -DAY_S && (s) < DAY_S)
+#define RULE_TIME_MAX_S (167 * 3600) /* RFC 8536, section 3.3.1 */
 
 /* ---- the calendar ---- */
 
@@ -97,6 +100,9 @@ static int read_body(struct reader *r, const struct header *h, struct zone *z, s
     for (size_t i = 0; i < h->typecnt; i++) {
         offsets[i] = (int32_t)take(&infos, 4);
         infos.at += 2; /* daylight saving time or not, and the name */
+        if (!OFFSET_OK(offsets[i]))
+            return err_set(err, BERTH_EPROTO, "an offset of %d s: must be less than a day",
+                           (int)offsets[i]);
     }
     z->first = offsets[0];
     for (size_t i = 0; i < h->timecnt; i++) {
@@ -172,6 +178,8 @@ static bool read_rule(const char **at, struct zone_rule *ret_rule)
     }
     if (**at == '/' && (++*at, !read_time(at, &r.at_s)))
         return false;
+    if (r.at_s < -RULE_TIME_MAX_S || r.at_s > RULE_TIME_MAX_S)
+        return false;
     *ret_rule = r;
     return true;
 }
@@ -186,6 +194,8 @@ static bool read_footer(const char *at, struct zone *z)
     if (!skip_name(&at) || !read_time(&at, &west))
         return false;
     z->standard = -west;
+    if (!OFFSET_OK(z->standard))
+        return false;
     if (!*at)
         return true;
     if (!skip_name(&at))
@@ -196,6 +206,8 @@ static bool read_footer(const char *at, struct zone *z)
             return false;
         z->daylight = -west;
     }
+    if (!OFFSET_OK(z->daylight))
+        return false;
     z->has_rules = true;
     return read_rule(&at, &z->begins) && read_rule(&at, &z->ends) && !*at;
 }

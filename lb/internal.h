@@ -221,6 +221,8 @@ void view_end(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx);
 void view_lost(struct lb *lb, struct lb_pool *pool, const char *why, struct lb_effects *fx);
 /* Forget what stayed absent after a whole read. */
 void view_tick(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx);
+/* When it has something to do: forgetting, or an end of vouching. */
+mono_ms_t view_deadline(const struct lb_pool *pool);
 /* Take a state over if it is not older than the one held. */
 void view_state(struct lb *lb, struct lb_pool *pool, struct lb_node *node,
                 const struct node_state_record *state, struct lb_effects *fx);

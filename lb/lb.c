@@ -327,8 +327,7 @@ static mono_ms_t pool_due(const struct lb *lb, const struct lb_pool *pool)
     at = mono_min(at, guard_deadline(lb, pool));
     at = mono_min(at, place_deadline(pool));
     at = mono_min(at, peer_deadline(pool));
-    at = mono_min(at, pool->absent_until);
-    at = mono_min(at, pool->vouch_until);
+    at = mono_min(at, view_deadline(pool));
     at = mono_min(at, pool->wanted_at);
     return mono_min(at, pool_deadline(pool->table, view_now(lb, pool)));
 }

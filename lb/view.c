@@ -363,6 +363,12 @@ void view_tick(struct lb *lb, struct lb_pool *pool, struct lb_effects *fx)
             gone(lb, pool, &pool->nodes[slot], fx);
 }
 
+mono_ms_t view_deadline(const struct lb_pool *pool)
+{
+    /* While it is read anew nobody is forgotten, and the end of that is an event. */
+    return pool->reading ? pool->vouch_until : mono_min(pool->vouch_until, pool->absent_until);
+}
+
 void view_lost(struct lb *lb, struct lb_pool *pool, const char *why, struct lb_effects *fx)
 {
     pool->reading = false;

@@ -193,6 +193,16 @@ static void write_timed(const struct histogram *h, const char *step, char *line,
     write(arg, line);
 }
 
+/* What a player was told is anything: it is encoded. */
+static struct record_writer begin_line(char line[LINE_SIZE], const char *word)
+{
+    struct record_writer w;
+    size_t len = strlen(word);
+    memcpy(line, word, len);
+    record_begin(&w, line + len, LINE_SIZE - len);
+    return w;
+}
+
 void tally_write(const struct tally *tally, void (*write)(void *arg, const char *line), void *arg)
 {
     static _Thread_local char line[LINE_SIZE];
@@ -203,15 +213,20 @@ void tally_write(const struct tally *tally, void (*write)(void *arg, const char 
                                           : kind == 1 ? tally->retries
                                                       : tally->kills;
         for (size_t i = 0; i < TALLY_REASONS_MAX && list[i].why[0]; i++) {
-            (void)snprintf(line, sizeof line, "reason kind=%s why=%s count=%" PRIu64,
-                           reason_kinds[kind], list[i].why, list[i].count);
+            struct record_writer w = begin_line(line, "reason ");
+            record_put_text(&w, "kind", reason_kinds[kind]);
+            record_put_text(&w, "why", list[i].why);
+            record_put_int(&w, "count", (int64_t)list[i].count);
             write(arg, line);
         }
     }
     for (size_t i = 0; i < tally->rooms_count; i++) {
         const struct tally_room *room = &tally->rooms[i];
-        (void)snprintf(line, sizeof line, "room id=%s node=%s met=%u split=%d", room->id,
-                       room->node, room->met, room->split);
+        struct record_writer w = begin_line(line, "room ");
+        record_put_text(&w, "id", room->id);
+        record_put_text(&w, "node", room->node);
+        record_put_int(&w, "met", room->met);
+        record_put_int(&w, "split", room->split);
         write(arg, line);
     }
     (void)snprintf(line, sizeof line,
@@ -266,7 +281,7 @@ static int add_reason(struct tally *tally, struct span record)
     char kind[16], why[40];
     int64_t count;
     if (record_text(record, "kind", kind, sizeof kind) < 0 ||
-        record_text(record, "why", why, sizeof why) < 0 || !number(record, "count", &count))
+        record_text(record, "why", why, sizeof why) <= 0 || !number(record, "count", &count))
         return BERTH_EPROTO;
     for (size_t i = 0; i < 3; i++)
         if (strcmp(kind, reason_kinds[i]) == 0) {

@@ -45,6 +45,13 @@ int feed_iter_init(struct feed_iter *iter, const struct resp *reply, struct err 
     return 0;
 }
 
+/* Wishes may be about a pool, too; everything else is about a node. */
+static bool copy_node(struct span node, bool want, struct feed_item *item)
+{
+    bool ok = want ? keys_about_ok(node) : keys_name_ok(node);
+    return ok && span_copy(node, item->node, sizeof item->node);
+}
+
 struct entry {
     struct span kind, node, data, info;
 };
@@ -116,7 +123,7 @@ int feed_next(struct feed_iter *iter, struct feed_item *ret_item, struct err *er
     iter->id = r->items[0].text;
     int code = BERTH_EPROTO;
     ret_item->has_state = false;
-    if (!keys_about_ok(e.node) || !span_copy(e.node, ret_item->node, sizeof ret_item->node))
+    if (!copy_node(e.node, span_is(e.kind, "want"), ret_item))
         code = err_set(err, BERTH_EPROTO, "bad node name");
     else if (span_is(e.kind, "report")) {
         ret_item->kind = FEED_REPORT;
@@ -175,7 +182,7 @@ int feed_item_from_row(enum feed_kind kind, struct span field, struct span value
     struct span node = kind == FEED_WANT ? span_cut(&rest, '|') : field;
     ret_item->kind = kind;
     ret_item->has_state = kind == FEED_STATE;
-    if (!keys_about_ok(node) || !span_copy(node, ret_item->node, sizeof ret_item->node))
+    if (!copy_node(node, kind == FEED_WANT, ret_item))
         code = err_set(err, BERTH_EPROTO, "bad node name");
     else if (kind == FEED_REPORT)
         code = node_report_parse(value, &ret_item->report, err);

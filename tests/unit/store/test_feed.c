@@ -122,6 +122,12 @@ static void test_rows_as_items(void **state)
         feed_item_from_row(FEED_REPORT, SPAN("n"), SPAN("v=1 conns=many"), &item, &err),
         BERTH_EPROTO);
     assert_memory_equal(err.text, "row 'n' of report", 17);
+    /* only a wish is about a pool */
+    assert_int_equal(feed_item_from_row(FEED_JOIN, SPAN("*closed"),
+                                        SPAN("{\"endpoint\":\"ws://h\",\"capacity\":3}"), &item,
+                                        &err),
+                     BERTH_EPROTO);
+    assert_memory_equal(err.text, "row '*closed' of join: bad node name", 36);
 }
 
 int main(void)
