@@ -29,6 +29,29 @@ def nothing(w):
     return w.well()
 
 
+def bereaved(w, launched=(1, 1), limit_s=30, meanwhile=lambda victim: None):
+    """A node is killed, then what meanwhile() does: nobody but its players loses anything, and it is replaced."""
+    victim = w.node()
+    held = w.players_of(victim)
+    w.kill(victim)
+    meanwhile(victim)
+    return w.well(failed=held + 8, killed=held + 8, launched=launched, lost={victim}, limit_s=limit_s)
+
+
+def bereaved_while_the_cloud(w, ails, until, **expect):
+    """The same, while the cloud ails (cloud.py): for so many seconds, or until until() returns; None: to the end."""
+    def meanwhile(_):
+        if until is None:
+            return
+        if callable(until):
+            until()
+        else:
+            time.sleep(until)
+        w.cloud("")
+    w.cloud(ails)
+    return bereaved(w, meanwhile=meanwhile, **expect)
+
+
 @scenario("node-killed", "only the players of that node lose their session; it is out in a second and replaced once")
 def node_killed(w):
     victim = w.node()
@@ -439,68 +462,35 @@ def lossy_balancer(w):
 
 @scenario("cloud-fails", "instances end as they begin: launches are repeated with pauses, no more; the pool is whole when the cloud is")
 def cloud_fails(w):
-    w.cloud("fail")
-    victim = w.node()
-    held = w.players_of(victim)
-    w.kill(victim)
-    time.sleep(8)
-    w.cloud("")
-    return w.well(failed=held + 8, killed=held + 8, launched=(2, 6), lost={victim}, limit_s=30)
+    return bereaved_while_the_cloud(w, "fail", 8, launched=(2, 6))
 
 
 @scenario("cloud-boots-dead", "instances boot and never report: ended after boot_timeout, others are launched, never too many",
           game={"scale": {"boot_timeout": "3s"}})
 def cloud_boots_dead(w):
-    w.cloud("dead")
-    victim = w.node()
-    held = w.players_of(victim)
-    w.kill(victim)
-    wait("a dead instance is given up", lambda: w.starts() - w.first >= 2, 20)
-    w.cloud("")
-    return w.well(failed=held + 8, killed=held + 8, launched=(2, 5), lost={victim}, limit_s=30)
+    given_up = lambda: wait("a dead instance is given up", lambda: w.starts() - w.first >= 2, 20)  # noqa: E731
+    return bereaved_while_the_cloud(w, "dead", given_up, launched=(2, 5))
 
 
 @scenario("cloud-slow", "an instance takes 3 s more to boot than the others: it is waited for, one is launched")
 def cloud_slow(w):
-    w.cloud("slow")
-    victim = w.node()
-    held = w.players_of(victim)
-    w.kill(victim)
-    return w.well(failed=held + 8, killed=held + 8, launched=(1, 1), lost={victim}, limit_s=30)
+    return bereaved_while_the_cloud(w, "slow", None)
 
 
 @scenario("cloud-hangs", "launches and lists of the exec provider hang for 8 s: ended at their time limit and asked again; nobody is lost, one is launched",
           provider="exec")
 def cloud_hangs(w):
-    w.cloud("hang")
-    victim = w.node()
-    held = w.players_of(victim)
-    w.kill(victim)
-    time.sleep(8)
-    w.cloud("")
-    return w.well(failed=held + 8, killed=held + 8, launched=(1, 1), lost={victim}, limit_s=35)
+    return bereaved_while_the_cloud(w, "hang", 8, limit_s=35)
 
 
 @scenario("cloud-out-of-order", "the exec provider's commands fail for 8 s: the same", provider="exec")
 def cloud_out_of_order(w):
-    w.cloud("error")
-    victim = w.node()
-    held = w.players_of(victim)
-    w.kill(victim)
-    time.sleep(8)
-    w.cloud("")
-    return w.well(failed=held + 8, killed=held + 8, launched=(1, 1), lost={victim}, limit_s=35)
+    return bereaved_while_the_cloud(w, "error", 8, limit_s=35)
 
 
 @scenario("cloud-forgets", "launches make instances, and the answer is lost: asked again with the same token, one is launched", provider="exec")
 def cloud_forgets(w):
-    w.cloud("forget")
-    victim = w.node()
-    held = w.players_of(victim)
-    w.kill(victim)
-    time.sleep(6)
-    w.cloud("")
-    return w.well(failed=held + 8, killed=held + 8, launched=(1, 1), lost={victim}, limit_s=35)
+    return bereaved_while_the_cloud(w, "forget", 6, limit_s=35)
 
 
 # ---- machines ----
@@ -508,11 +498,7 @@ def cloud_forgets(w):
 @scenario("logs-full", "the disk that logs go to is full: everything goes on", log_disk="1m")
 def logs_full(w):
     w.fill_logs()
-    victim = w.node()
-    held = w.players_of(victim)
-    w.kill(victim)
-    wait("a node is lost as ever", lambda: victim in w.lost(), 6)
-    return w.well(failed=held + 8, killed=held + 8, launched=(1, 1), lost={victim}, limit_s=30)
+    return bereaved(w, meanwhile=lambda victim: wait("a node is lost as ever", lambda: victim in w.lost(), 6))
 
 
 @scenario("balancer-descriptors", "a balancer runs out of descriptors: the other answers; it answers again when connections end",
