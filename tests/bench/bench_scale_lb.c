@@ -14,6 +14,7 @@
 #include "lb/lb.h"
 #include "lb/place.h"
 #include "tests/bench/scale_players.h"
+#include "tests/support/usual_pool.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -379,20 +380,10 @@ static void configure(struct pool_settings *settings, struct lb_pool_config *poo
     static char names[POOLS][8];
     for (size_t i = 0; i < POOLS; i++) {
         (void)snprintf(names[i], sizeof names[i], "p%zu", i);
-        settings[i] = (struct pool_settings){
-            .name = names[i],
-            .capacity = CAPACITY,
-            .report_interval_ms = 1000,
-            .lost_after_ms = 3000,
-            .forget_after_ms = 60000,
-            .ticket_ttl_ms = 10000,
-            .room_ticket_ttl_ms = 10000,
-            .room_ttl_ms = 3600000,
-            .rise = 2,
-            .fall = 3,
-            .guard_percent = 34,
-            .probe = {.joining_interval_ms = 1000, .ready_interval_ms = 10000, .timeout_ms = 2000},
-            .retry_after_ms = 1000};
+        settings[i] = usual_pool(names[i]);
+        settings[i].capacity = CAPACITY;
+        settings[i].room_ticket_ttl_ms = settings[i].ticket_ttl_ms;
+        settings[i].probe.hold = false;
         pools[i] = (struct lb_pool_config){.settings = &settings[i]};
     }
 }

@@ -16,14 +16,7 @@ static struct web_app app;
 static int start(void **state)
 {
     (void)state;
-    static const char *const origins[] = {"https://play.example", NULL};
-    app = web_app_start((struct web_server_config){.body_max = 1000,
-                                                   .message_max = 2000,
-                                                   .send_max = 300000,
-                                                   .connections_max = 1200,
-                                                   .ping_ms = 400,
-                                                   .idle_ms = 600,
-                                                   .cors_origins = origins});
+    app = web_app_start(web_app_limits());
     return 0;
 }
 
@@ -32,12 +25,6 @@ static int stop(void **state)
     (void)state;
     web_app_stop(&app);
     return 0;
-}
-
-static void has(const char *answer, const char *part)
-{
-    if (!strstr(answer, part))
-        fail_msg("no '%s' in:\n%s", part, answer);
 }
 
 static void test_answers_each_request(void **state)
@@ -89,7 +76,7 @@ static void test_answers_each_request(void **state)
         const char *answer = wire_ask(app.port, cases[i].request);
         if (strncmp(answer, cases[i].status, strlen(cases[i].status)) != 0)
             fail_msg("%s\nwas answered\n%s", cases[i].request, answer);
-        has(answer, cases[i].part);
+        wire_has(answer, cases[i].part);
     }
 }
 
@@ -143,8 +130,8 @@ static void test_refuses_and_closes(void **state)
         const char *answer = wire_response_text(fd, false, NULL);
         if (strncmp(answer + 9, cases[i].status ? cases[i].status : "413", 3) != 0)
             fail_msg("%.200s\nwas answered\n%s", cases[i].request, answer);
-        has(answer, "Connection: close\r\n");
-        has(answer, "application/problem+json");
+        wire_has(answer, "Connection: close\r\n");
+        wire_has(answer, "application/problem+json");
         assert_int_equal(wire_expect_end(fd), 0);
     }
     free(long_header);
@@ -156,8 +143,8 @@ static void test_head_has_the_length_and_no_body(void **state)
     (void)state;
     int fd = wire_connect(app.port);
     wire_say(fd, "HEAD /hello HTTP/1.1\r\nHost: t\r\n\r\nGET /hello HTTP/1.1\r\nHost: t\r\n\r\n");
-    has(wire_response_text(fd, true, NULL), "Content-Length: 5\r\n");
-    has(wire_response_text(fd, false, NULL), "\r\n\r\nhello"); /* nothing lay between */
+    wire_has(wire_response_text(fd, true, NULL), "Content-Length: 5\r\n");
+    wire_has(wire_response_text(fd, false, NULL), "\r\n\r\nhello"); /* nothing lay between */
     close(fd);
 }
 
@@ -171,10 +158,10 @@ static void test_pipelined_requests_are_answered_in_order(void **state)
         "POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nfour\r\n0\r\n\r\n"
         "GET /v1/pools/3 HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\nGET /v1/pools/4 "
         "HTTP/1.1\r\nHost: t\r\n\r\n");
-    has(wire_response_text(fd, false, NULL), "\r\n\r\n/v1/pools/1");
-    has(wire_response_text(fd, false, NULL), "\r\n\r\nlate");
-    has(wire_response_text(fd, false, NULL), "\r\n\r\nfour");
-    has(wire_response_text(fd, false, NULL), "\r\n\r\n/v1/pools/3");
+    wire_has(wire_response_text(fd, false, NULL), "\r\n\r\n/v1/pools/1");
+    wire_has(wire_response_text(fd, false, NULL), "\r\n\r\nlate");
+    wire_has(wire_response_text(fd, false, NULL), "\r\n\r\nfour");
+    wire_has(wire_response_text(fd, false, NULL), "\r\n\r\n/v1/pools/3");
     assert_int_equal(wire_expect_end(fd),
                      0); /* close was asked for: the last one is not answered */
 }
@@ -218,7 +205,7 @@ static void test_a_large_body_may_be_pipelined(void **state)
     memset(text + n, 'b', BODY);
     int fd = wire_connect(large.port);
     wire_send(fd, (struct span){text, (size_t)n + BODY});
-    has(wire_response_text(fd, false, NULL), "\r\n\r\nlate");
+    wire_has(wire_response_text(fd, false, NULL), "\r\n\r\nlate");
     const char *body;
     (void)wire_response_text(fd, false, &body);
     assert_int_equal(strspn(body, "b"), BODY);
@@ -241,7 +228,7 @@ static void test_a_request_may_come_byte_by_byte(void **state)
             wire_send(fd, (struct span){p, 1});
             usleep(500);
         }
-        has(wire_response_text(fd, false, NULL), "\r\n\r\nabc");
+        wire_has(wire_response_text(fd, false, NULL), "\r\n\r\nabc");
     }
     close(fd);
 }
@@ -252,9 +239,9 @@ static void test_says_continue_when_it_is_expected(void **state)
     int fd = wire_connect(app.port);
     wire_say(fd,
              "POST /echo HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
-    has(wire_response_text(fd, false, NULL), "HTTP/1.1 100 Continue\r\n\r\n");
+    wire_has(wire_response_text(fd, false, NULL), "HTTP/1.1 100 Continue\r\n\r\n");
     wire_say(fd, "ok");
-    has(wire_response_text(fd, false, NULL), "\r\n\r\nok");
+    wire_has(wire_response_text(fd, false, NULL), "\r\n\r\nok");
     close(fd);
 }
 
@@ -267,7 +254,7 @@ static void test_cuts_off_the_idle_and_the_slow(void **state)
     wire_say(slow, "GET /hello HTTP/1.1\r\nHo");
     assert_int_equal(wire_expect_end(idle), 0);
     assert_int_equal(wire_expect_end(used), 0);
-    has(wire_response_text(slow, false, NULL), "HTTP/1.1 408 ");
+    wire_has(wire_response_text(slow, false, NULL), "HTTP/1.1 408 ");
     assert_int_equal(wire_expect_end(slow), 0);
 }
 
@@ -292,7 +279,7 @@ static void test_a_large_answer_reaches_a_slow_reader(void **state)
     const char *body;
     (void)wire_response_text(fd, false, &body);
     assert_int_equal(strspn(body, "b"), 8 << 20);
-    has(wire_response_text(fd, false, NULL), "\r\n\r\nhello");
+    wire_has(wire_response_text(fd, false, NULL), "\r\n\r\nhello");
     close(fd);
 }
 
@@ -334,7 +321,7 @@ static void test_survives_garbage(void **state)
             (void)!recv(fd, drop, sizeof drop, MSG_DONTWAIT);
         close(fd);
     }
-    has(wire_ask(app.port, "GET /hello HTTP/1.1\r\nHost: t\r\n\r\n"), "\r\n\r\nhello");
+    wire_has(wire_ask(app.port, "GET /hello HTTP/1.1\r\nHost: t\r\n\r\n"), "\r\n\r\nhello");
     web_app_wait(&app, "open=", web_app_stat(&app, "closed="));
 }
 
@@ -359,8 +346,8 @@ static void test_serves_tls(void **state)
     size_t n = fread(answer, 1, sizeof answer - 1, curl);
     answer[n] = '\0';
     assert_int_equal(pclose(curl), 0);
-    has(answer, "method-not-allowed"); /* POST /hello */
-    has(answer, "}\nabc8388608\n");
+    wire_has(answer, "method-not-allowed"); /* POST /hello */
+    wire_has(answer, "}\nabc8388608\n");
     int plain = wire_connect(tls.port), silent = wire_connect(tls.port);
     wire_say(plain, "GET /hello HTTP/1.1\r\nHost: t\r\n\r\n");
     (void)wire_expect_end(plain);

@@ -15,14 +15,7 @@ static struct web_app app;
 static int start(void **state)
 {
     (void)state;
-    static const char *const origins[] = {"https://play.example", NULL};
-    app = web_app_start((struct web_server_config){.body_max = 1000,
-                                                   .message_max = 2000,
-                                                   .send_max = 300000,
-                                                   .connections_max = 1200,
-                                                   .ping_ms = 400,
-                                                   .idle_ms = 600,
-                                                   .cors_origins = origins});
+    app = web_app_start(web_app_limits());
     return 0;
 }
 
@@ -31,12 +24,6 @@ static int stop(void **state)
     (void)state;
     web_app_stop(&app);
     return 0;
-}
-
-static void has(const char *answer, const char *part)
-{
-    if (!strstr(answer, part))
-        fail_msg("no '%s' in:\n%s", part, answer);
 }
 
 static void expect_frame(int fd, int first_byte, const char *payload)
@@ -130,7 +117,7 @@ static void test_ws_that_is_held_is_read_no_more_until_it_is_let_go(void **state
     usleep(2700000); /* longer than a silent socket is kept */
     assert_int_equal(web_app_stat(&app, "messages="), messages + 1);
     assert_int_equal(web_app_stat(&app, "closed="), closed);
-    has(wire_ask(app.port, "GET /release HTTP/1.1\r\nHost: t\r\n\r\n"), "204");
+    wire_has(wire_ask(app.port, "GET /release HTTP/1.1\r\nHost: t\r\n\r\n"), "204");
     for (int i = 1; i < count; i++) { /* all of them, in order */
         char text[32];
         (void)snprintf(text, sizeof text, "message %d", i);
@@ -225,7 +212,7 @@ static void test_ws_says_close_once_with_code_and_reason(void **state)
     assert_int_equal(wire_expect_end(fd), 0);
     web_app_wait(&app, "closed=", closed + 1);
     assert_int_equal(web_app_stat(&app, "code="), 4001);
-    has(wire_ask(app.port, "GET /stats HTTP/1.1\r\nHost: t\r\n\r\n"), "why=local");
+    wire_has(wire_ask(app.port, "GET /stats HTTP/1.1\r\nHost: t\r\n\r\n"), "why=local");
 
     fd = wire_ws_connect(app.port, "/ws"); /* one that never answers the close is cut off */
     wire_ws_frame(fd, 0x81, SPAN("close"));
@@ -245,7 +232,7 @@ static void test_ws_half_open_is_timed_out(void **state)
     (void)state;
     int silent = wire_ws_connect(app.port, "/ws");
     (void)wire_expect_end(silent); /* it was pinged and never answered */
-    has(wire_ask(app.port, "GET /stats HTTP/1.1\r\nHost: t\r\n\r\n"), "why=timeout");
+    wire_has(wire_ask(app.port, "GET /stats HTTP/1.1\r\nHost: t\r\n\r\n"), "why=timeout");
     int alive = wire_ws_connect(app.port, "/ws");
     for (int pings = 0; pings < 4; pings++) {
         struct span got;
@@ -272,7 +259,7 @@ static void test_ws_slow_reader_is_closed_and_bounded(void **state)
         if (i % 10 == 0)
             wire_ws_frame(fd, 0x8a, SPAN("")); /* it is alive, it only does not read */
     }
-    has(wire_ask(app.port, "GET /stats HTTP/1.1\r\nHost: t\r\n\r\n"), "why=slow_reader");
+    wire_has(wire_ask(app.port, "GET /stats HTTP/1.1\r\nHost: t\r\n\r\n"), "why=slow_reader");
     close(fd);
 }
 
@@ -299,7 +286,7 @@ static void test_ws_refuses_bad_upgrades(void **state)
          "HTTP/1.1 404 "},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        has(wire_ask(app.port, cases[i].request), cases[i].status);
+        wire_has(wire_ask(app.port, cases[i].request), cases[i].status);
     close(wire_ws_connect(app.port, "/guarded?key=1"));
 }
 

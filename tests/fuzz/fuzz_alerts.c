@@ -1,15 +1,10 @@
 /* fuzz_alerts.c - any entries of `events`: what people are sent is JSON within the destination's
  * limits. Lines of kind, name and detail, parted by tabs. */
 #include "alerts/notifier.h"
+#include "tests/fuzz/need.h"
 
 #include <jansson.h>
 #include <stdlib.h>
-
-static void need(bool ok)
-{
-    if (!ok)
-        abort();
-}
 
 static size_t characters(const char *utf8)
 {

@@ -7,16 +7,9 @@
 #include "aws/profile.h"
 #include "aws/stacks.h"
 #include "aws/xml.h"
-
-#include <stdlib.h>
+#include "tests/fuzz/need.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void need(bool ok)
-{
-    if (!ok)
-        abort();
-}
 
 struct depth {
     size_t open, elements;

@@ -3,14 +3,7 @@
 #include "cli/fleet.h"
 #include "cli/rows.h"
 #include "cli/why.h"
-
-#include <stdlib.h>
-
-static void need(bool ok)
-{
-    if (!ok)
-        abort();
-}
+#include "tests/fuzz/need.h"
 
 /* kind, name and detail, parted by tabs. */
 static void why(struct span text)

@@ -7,14 +7,7 @@
 #include "aws/credentials.h"
 #include "aws/group.h"
 #include "aws/instances.h"
-
-#include <stdlib.h>
-
-static void need(bool ok)
-{
-    if (!ok)
-        abort();
-}
+#include "tests/fuzz/need.h"
 
 static void list_instances(struct span text)
 {

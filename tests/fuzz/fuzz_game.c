@@ -3,16 +3,9 @@
  * (the client), a sign, and what it says. */
 #include "gamenode/game.h"
 #include "store/keys.h"
-
-#include <stdlib.h>
+#include "tests/fuzz/need.h"
 
 enum { PEERS = 6 };
-
-static void need(bool ok)
-{
-    if (!ok)
-        abort();
-}
 
 struct world {
     struct game game;

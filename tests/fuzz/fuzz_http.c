@@ -1,16 +1,11 @@
 /* fuzz_http.c - any bytes as request and response heads; what is accepted must be consistent. */
 
 #include "io/wire_http.h"
+#include "tests/fuzz/need.h"
 
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void need(bool ok)
-{
-    if (!ok)
-        abort();
-}
 
 static void inside(struct span s, const char *text, size_t size)
 {

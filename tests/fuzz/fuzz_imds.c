@@ -2,17 +2,10 @@
  * each question is answered once, what it sends is a header line, and nothing is left behind. Two
  * bytes are an act: what, how; a body is the bytes that follow. fetch and loop are models here. */
 #include "io/imds.h"
-
-#include <stdlib.h>
+#include "tests/fuzz/need.h"
 
 enum { FETCHES = 64, TIMERS = 64, ASKED_MAX = 200, ENDPOINT_LEN = 16 };
 #define ENDPOINT "http://10.0.0.1/"
-
-static void need(bool ok)
-{
-    if (!ok)
-        abort();
-}
 
 /* ---- models ---- */
 

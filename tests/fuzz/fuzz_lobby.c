@@ -3,20 +3,9 @@
  * names only. Each line is an act: a digit (the client), a sign, and what it says. */
 #include "lobbynode/lobby.h"
 #include "store/node_info.h"
-
-#include <stdio.h>
-#include <stdlib.h>
+#include "tests/fuzz/need.h"
 
 enum { PEERS = 6 };
-
-#define need(what) need_at((what), __LINE__)
-static void need_at(bool ok, int line)
-{
-    if (ok)
-        return;
-    (void)fprintf(stderr, "fuzz_lobby.c:%d does not hold\n", line);
-    abort();
-}
 
 static const struct lobby_mode modes[] = {
     {.rules = {.size = 2, .size_min = 1, .party_max = 2, .timeout_ms = 60000}},

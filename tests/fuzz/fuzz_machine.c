@@ -2,15 +2,9 @@
  * names, notices are what they say. */
 #include "nodekit/machine.h"
 #include "store/keys.h"
+#include "tests/fuzz/need.h"
 
 #include <jansson.h>
-#include <stdlib.h>
-
-static void need(bool ok)
-{
-    if (!ok)
-        abort();
-}
 
 /* What is taken for a notice is JSON for others, too (but for UTF-8, NULs, and numbers too large),
  * and of this kind. */

@@ -2,17 +2,10 @@
  * is in one group at most, whoever is in a group accepts every other, and a group is as large as
  * the rules say. The first line is the rules, a byte each; then an entry a line. */
 #include "lobbynode/matcher.h"
-
-#include <stdlib.h>
+#include "tests/fuzz/need.h"
 
 enum { ENTRIES = 32 };
 #define NOW_MS INT64_C(1700000000000)
-
-static void need(bool ok)
-{
-    if (!ok)
-        abort();
-}
 
 static bool accept_each_other(const struct match_rules *rules, const struct matcher_entry *a,
                               const struct matcher_entry *b)

@@ -4,16 +4,10 @@
 #include "gamenode/elsewhere.h"
 #include "nodekit/message.h"
 #include "nodekit/template.h"
+#include "tests/fuzz/need.h"
 
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
-
-static void need(bool ok)
-{
-    if (!ok)
-        abort();
-}
 
 static void message(struct span frame)
 {

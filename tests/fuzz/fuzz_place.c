@@ -4,21 +4,11 @@
 #include "lb/link.h"
 #include "lb/question.h"
 #include "lb/trace.h"
-
-#include <stdio.h>
-#include <stdlib.h>
+#include "tests/fuzz/need.h"
+#include "tests/support/usual_pool.h"
 
 enum { NODES = 6, WAITING_MAX = 48, KEPT = WAITING_MAX + LB_EFFECTS_MAX, PROVED_MAX = 200 };
 #define WALL_MS INT64_C(1700000000000)
-
-#define need(what) need_at((what), __LINE__)
-static void need_at(bool ok, int line)
-{
-    if (ok)
-        return;
-    (void)fprintf(stderr, "fuzz_place.c:%d does not hold\n", line);
-    abort();
-}
 
 static struct world {
     struct lb *lb;
@@ -310,29 +300,13 @@ static void begin(int strategy)
     static struct ticket_settings tickets;
     static struct lb_settings settings;
     struct err err = {0};
-    pool = (struct pool_settings){.name = "game",
-                                  .capacity = 5,
-                                  .strategy = strategy,
-                                  .report_interval_ms = 1000,
-                                  .lost_after_ms = 3000,
-                                  .forget_after_ms = 60000,
-                                  .ticket_ttl_ms = 10000,
-                                  .room_ticket_ttl_ms = 30000,
-                                  .room_ttl_ms = 3600000,
-                                  .settle_ms = 1500,
-                                  .slow_start_ms = 2000,
-                                  .rise = 2,
-                                  .fall = 3,
-                                  .guard_percent = 34,
-                                  .guard_release_ms = 300000,
-                                  .retry_after_ms = 2000,
-                                  .address_rate = 1000,
-                                  .player_rate = 600,
-                                  .probe = {.kind = PROBE_WS,
-                                            .joining_interval_ms = 1000,
-                                            .ready_interval_ms = 10000,
-                                            .timeout_ms = 2000,
-                                            .hold = true}};
+    pool = usual_pool("game");
+    pool.capacity = 5;
+    pool.strategy = strategy;
+    pool.settle_ms = 1500;
+    pool.slow_start_ms = 2000;
+    pool.address_rate = 1000;
+    pool.player_rate = 600;
     peers[0] = (struct lb_peer_settings){.name = "lb-a", .owns = {owns, 1}};
     peers[1] = (struct lb_peer_settings){.name = "lb-b"};
     tickets = (struct ticket_settings){.mode = TICKETS_REQUIRED, .skew_ms = 1000};

@@ -4,17 +4,11 @@
 #include "io/wire_redis.h"
 #include "store/calls.h"
 #include "store/feed.h"
+#include "tests/fuzz/need.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 enum { TEXT_MAX = 1 << 17 };
-
-static void need(bool ok)
-{
-    if (!ok)
-        abort();
-}
 
 struct text {
     char *buf;

@@ -2,16 +2,9 @@
  * are about sessions that are there, a session ends once, and in the end every slot is free. Three
  * bytes are an act: what, slot, how. */
 #include "socketio/session.h"
-
-#include <stdlib.h>
+#include "tests/fuzz/need.h"
 
 enum { SESSIONS = 4 };
-
-static void need(bool ok)
-{
-    if (!ok)
-        abort();
-}
 
 struct world {
     struct sessions s;

@@ -3,15 +3,9 @@
 #include "autoscale/launch_record.h"
 #include "store/calls.h"
 #include "store/feed.h"
+#include "tests/fuzz/need.h"
 
 #include <math.h>
-#include <stdlib.h>
-
-static void need(bool ok)
-{
-    if (!ok)
-        abort();
-}
 
 static void info(struct span text)
 {

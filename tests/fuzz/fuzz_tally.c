@@ -1,16 +1,9 @@
 /* fuzz_tally.c - any lines as what another process has seen: what was added up is written and added
  * again as the same. */
 #include "loadtest/tally.h"
-
-#include <stdlib.h>
+#include "tests/fuzz/need.h"
 
 enum { PLAYERS = 8, TEXT_MAX = 1 << 18 };
-
-static void need(bool ok)
-{
-    if (!ok)
-        abort();
-}
 
 struct text {
     char *buf;

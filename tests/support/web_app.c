@@ -248,6 +248,18 @@ static int serve(struct web_server_config config, int out)
     return state.open == state.closed ? 0 : 2;
 }
 
+struct web_server_config web_app_limits(void)
+{
+    static const char *const origins[] = {"https://play.example", NULL};
+    return (struct web_server_config){.body_max = 1000,
+                                      .message_max = 2000,
+                                      .send_max = 300000,
+                                      .connections_max = 1200,
+                                      .ping_ms = 400,
+                                      .idle_ms = 600,
+                                      .cors_origins = origins};
+}
+
 struct web_app web_app_start(struct web_server_config config)
 {
     int ends[2];

@@ -15,6 +15,9 @@ struct web_app {
     int port;
 };
 
+/* Limits that a test can reach: bodies of 1,000 bytes, messages of 2,000, 300,000 to send, 1,200
+ * connections, pings each 400 ms, idle for 600 ms; pages of https://play.example may ask. */
+struct web_server_config web_app_limits(void);
 /* Start; config's handlers, name, address and port are filled in. Fails the test when it cannot. */
 struct web_app web_app_start(struct web_server_config config);
 /* SIGTERM, wait; fails the test unless it ends with 0 (which a leak under ASan prevents). */

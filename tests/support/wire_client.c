@@ -102,6 +102,12 @@ const char *wire_ask(int port, const char *say)
     return answer;
 }
 
+void wire_has(const char *answer, const char *part)
+{
+    if (!strstr(answer, part))
+        fail_msg("no '%s' in:\n%s", part, answer);
+}
+
 size_t wire_expect_end(int fd)
 {
     size_t dropped = 0;

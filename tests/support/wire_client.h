@@ -14,6 +14,8 @@ void wire_say(int fd, const char *text);
 const char *wire_response_text(int fd, bool head, const char **ret_body);
 /* Connect, say, read the response, hang up. */
 const char *wire_ask(int port, const char *text);
+/* Fails the test unless the part is in the answer. */
+void wire_has(const char *answer, const char *part);
 /* The other side closes within the deadline; anything it sends before is dropped. Returns how much
  * that was. */
 size_t wire_expect_end(int fd);

@@ -3,6 +3,7 @@
  * One LB owns three pools of forty nodes; whatever it asks is answered at once. */
 #include "lb/lb.h"
 #include "tests/support/cmocka.h"
+#include "tests/support/usual_pool.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,20 +146,9 @@ static int start(void **state)
                                       .probe_rate = RATE};
     b.settings.peers = (struct section_items){.items = (void *)&me, .count = 1};
     for (size_t i = 0; i < POOLS; i++) {
-        b.pools[i] = (struct pool_settings){
-            .name = names[i],
-            .capacity = 100,
-            .report_interval_ms = 1000,
-            .lost_after_ms = 3000,
-            .forget_after_ms = 60000,
-            .ticket_ttl_ms = 10000,
-            .room_ticket_ttl_ms = 10000,
-            .room_ttl_ms = 3600000,
-            .rise = 2,
-            .fall = 3,
-            .guard_percent = 34,
-            .probe = {.joining_interval_ms = 1000, .ready_interval_ms = 2000, .timeout_ms = 2000},
-            .retry_after_ms = 1000};
+        b.pools[i] = usual_pool(names[i]);
+        b.pools[i].probe.hold = false;
+        b.pools[i].probe.ready_interval_ms = 2000;
         pools[i] = (struct lb_pool_config){.settings = &b.pools[i]};
     }
     const struct lb_config config = {.name = "lb-a",

@@ -3,6 +3,7 @@
 
 #include "lb/trace.h"
 #include "tests/support/cmocka.h"
+#include "tests/support/usual_pool.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -442,26 +443,7 @@ void world_want(struct world *w, const char *node, enum want_who who, enum want_
 
 static void settings(struct world *w, int lb_count)
 {
-    w->pool = (struct pool_settings){
-        .name = "game",
-        .capacity = 100,
-        .report_interval_ms = 1000,
-        .lost_after_ms = 3000,
-        .forget_after_ms = 60000,
-        .ticket_ttl_ms = 10000,
-        .room_ticket_ttl_ms = 30000,
-        .room_ttl_ms = 3600000,
-        .rise = 2,
-        .fall = 3,
-        .guard_percent = 34,
-        .guard_release_ms = 300000,
-        .retry_after_ms = 2000,
-        .probe = {.kind = PROBE_WS,
-                  .joining_interval_ms = 1000,
-                  .ready_interval_ms = 10000,
-                  .timeout_ms = 2000,
-                  .hold = true},
-    };
+    w->pool = usual_pool("game");
     w->tickets = (struct ticket_settings){.mode = TICKETS_REQUIRED, .skew_ms = 1000};
     w->owns[0] = "game";
     w->peers[0] = (struct lb_peer_settings){.name = "lb-a", .owns = {w->owns, 1}};
