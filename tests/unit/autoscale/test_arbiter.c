@@ -2,6 +2,9 @@
 #include "autoscale/arbiter.h"
 #include "tests/support/cmocka.h"
 
+#include <stdio.h>
+#include <string.h>
+
 static struct policy policy;
 static const wall_ms_t now = {INT64_C(1700000000000)};
 
@@ -225,11 +228,184 @@ static void test_says_how_long(void **state)
     assert_int_equal(d.decisive, 0);
 }
 
+/* All of a decision, a line each: what people read of it is its reason, its author and what holds
+ * it. */
+static void test_every_word_of_a_decision(void **state)
+{
+    static const struct {
+        struct fleet_figures f;
+        struct vote votes[3];
+        struct arbiter_memory memory;
+        struct arbiter_wish wish;
+        const char *says;
+    } cases[] = {
+        {SIZE(3), {NONE, NONE, NONE}, {{0}, {0}}, {0}, "rest 0 to 3: rest by -1, held by -, -1"},
+        {SIZE(3),
+         {LEAST(6), LEAST(6), NONE},
+         {{0}, {0}},
+         {0},
+         "out 3 to 6: least by 0, held by -, -1"},
+        {SIZE(3),
+         {LEAST(4), LEAST(6), NONE},
+         {{0}, {0}},
+         {0},
+         "out 3 to 6: least by 1, held by -, -1"},
+        {SIZE(6), {MOST(4), MOST(4), NONE}, {{0}, {0}}, {0}, "in 2 to 4: most by 0, held by -, -1"},
+        {SIZE(6),
+         {MOST(4), MOST(3), NONE},
+         {{0}, {0}},
+         {0},
+         "in 2 to 4: most by 1, held by blocked_by_vote, -1"},
+        {SIZE(6), {MOST(6), NONE, NONE}, {{0}, {0}}, {0}, "rest 0 to 6: rest by -1, held by -, -1"},
+        {SIZE(6),
+         {MOST(7), MOST(4), NONE},
+         {{0}, {0}},
+         {0},
+         "rest 0 to 6: most by 1, held by blocked_by_vote, -1"},
+        {SIZE(6),
+         {LEAST(5), MOST(4), NONE},
+         {{0}, {0}},
+         {0},
+         "in 1 to 5: most by 1, held by blocked_by_vote, -1"},
+        {SIZE(1),
+         {NONE, NONE, NONE},
+         {{0}, {0}},
+         {0},
+         "out 1 to 2: floor by -1, held by -, -1, urgent"},
+        {SIZE(4),
+         {MOST(1), NONE, NONE},
+         {{0}, {0}},
+         {0},
+         "in 2 to 2: most by 0, held by -, -1, limited"},
+        {SIZE(2),
+         {MOST(1), NONE, NONE},
+         {{0}, {0}},
+         {0},
+         "rest 0 to 2: most by 0, held by -, -1, limited"},
+        {SIZE(11), {NONE, NONE, NONE}, {{0}, {0}}, {0}, "in 1 to 10: ceiling by -1, held by -, -1"},
+        {SIZE(8),
+         {LEAST(11), NONE, NONE},
+         {{0}, {0}},
+         {0},
+         "out 2 to 10: least by 0, held by -, -1, limited"},
+        {SIZE(10),
+         {LEAST(11), NONE, NONE},
+         {{0}, {0}},
+         {0},
+         "rest 0 to 10: least by 0, held by -, -1, limited"},
+        {SIZE(3),
+         {URGENT(11), NONE, NONE},
+         {{0}, {0}},
+         {0},
+         "out 4 to 10: urgent by 0, held by max_step, -1, urgent, limited"},
+        {SIZE(7),
+         {URGENT(11), NONE, NONE},
+         {AGO(1), {0}},
+         {0},
+         "out 3 to 10: urgent by 0, held by -, -1, urgent, limited"},
+        {SIZE(3),
+         {URGENT(4), URGENT(5), NONE},
+         {AGO(1), {0}},
+         {0},
+         "out 2 to 5: urgent by 1, held by -, -1, urgent"},
+        {SIZE(3),
+         {LEAST(6), URGENT(4), NONE},
+         {AGO(1), {0}},
+         {0},
+         "out 1 to 6: least by 0, held by cooldown_out, 179999, urgent"},
+        {SIZE(3),
+         {LEAST(6), URGENT(4), NONE},
+         {{0}, {0}},
+         {0},
+         "out 3 to 6: least by 0, held by -, -1"},
+        {SIZE(5),
+         {MOST(4), NONE, NONE},
+         {AGO(1000), AGO(2000)},
+         {0},
+         "rest 0 to 4: most by 0, held by cooldown_in, 3599000"},
+        {SIZE(5),
+         {MOST(4), NONE, NONE},
+         {AGO(2000), AGO(1000)},
+         {0},
+         "rest 0 to 4: most by 0, held by cooldown_in, 3599000"},
+        {SIZE(5),
+         {MOST(4), NONE, NONE},
+         {{0}, AGO(3600000)},
+         {0},
+         "in 1 to 4: most by 0, held by -, -1"},
+        {SIZE(5),
+         {MOST(4), NONE, NONE},
+         {{0}, AGO(-5000)},
+         {0},
+         "rest 0 to 4: most by 0, held by cooldown_in, 3600000"},
+        {{.ready = 4, .coming = 1, .size = 5},
+         {MOST(4), NONE, NONE},
+         {{0}, {0}},
+         {true, 3},
+         "rest 0 to 3: operator by -1, held by out_under_way, -1"},
+        {{.ready = 10, .size = 10, .silent = 1},
+         {MOST(9), NONE, NONE},
+         {{0}, {0}},
+         {0},
+         "in 1 to 9: most by 0, held by -, -1"},
+        {SIZE(3),
+         {LEAST(9), NONE, NONE},
+         {AGO(1), AGO(1)},
+         {true, 4},
+         "out 1 to 4: operator by -1, held by -, -1, urgent"},
+        {SIZE(3),
+         {LEAST(9), NONE, NONE},
+         {AGO(1), AGO(1)},
+         {true, 30},
+         "out 4 to 10: operator by -1, held by max_step, -1, urgent, limited"},
+        {SIZE(3),
+         {LEAST(9), NONE, NONE},
+         {AGO(1), AGO(1)},
+         {true, 3},
+         "rest 0 to 3: operator by -1, held by -, -1"},
+        {SIZE(6),
+         {MOST(4), MOST(3), NONE},
+         {{0}, {0}},
+         {true, 6},
+         "rest 0 to 6: operator by -1, held by blocked_by_vote, -1"},
+    };
+    static const char *const moves[] = {"rest", "out", "in"};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct arbiter_decision d;
+        char text[200];
+        arbiter_decide(&policy, &cases[i].memory, &cases[i].f, cases[i].votes, &cases[i].wish, now,
+                       &d);
+        (void)snprintf(text, sizeof text, "%s %d to %d: %s by %d, held by %s, %lld%s%s",
+                       moves[d.move], d.step, d.desired, d.why, d.decisive,
+                       d.held_by ? d.held_by : "-", (long long)d.held_for_ms,
+                       d.urgent ? ", urgent" : "", d.limited ? ", limited" : "");
+        if (strcmp(text, cases[i].says) != 0)
+            fail_msg("case %zu: %s\n  instead of: %s", i, text, cases[i].says);
+    }
+}
+
+/* A rule that has an action of its own moves nothing, and hides none of those after it. */
+static void test_actions_do_not_vote(void **state)
+{
+    static const struct rule_action action;
+    const struct vote votes[] = {LEAST(9), LEAST(5), NONE};
+    const struct fleet_figures f = SIZE(3);
+    const struct arbiter_memory memory = {{0}, {0}};
+    const struct arbiter_wish none = {0};
+    struct arbiter_decision d;
+    policy.rules[0].action = &action;
+    arbiter_decide(&policy, &memory, &f, votes, &none, now, &d);
+    assert_int_equal(d.desired, 5);
+    assert_int_equal(d.decisive, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_table, setup, NULL),
         cmocka_unit_test_setup_teardown(test_says_how_long, setup, NULL),
+        cmocka_unit_test_setup_teardown(test_every_word_of_a_decision, setup, NULL),
+        cmocka_unit_test_setup_teardown(test_actions_do_not_vote, setup, NULL),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -143,6 +143,48 @@ static void test_growth_meanwhile_raises_the_size_that_is_kept(void **state)
     assert_int_equal(d.move, ROLL_LAUNCH);
 }
 
+/* Each turn of it, with instances of one node, and of two, which go and come whole. */
+static void test_every_turn(void **state)
+{
+    static const struct {
+        int per, max_step, base;
+        struct fleet_figures f;
+        int needed, move, step, kept;
+    } cases[] = {
+        {1, 2, 0, {.ready = 1, .size = 1, .old = 1}, 0, ROLL_BEGIN, 0, 1},
+        {1, 2, 0, {.old = 1}, 0, ROLL_REST, 0, 0},
+        {1, 2, 0, {.ready = 1, .size = 1}, 0, ROLL_REST, 0, 0},
+        {1, 2, 1, {.ready = 1, .size = 1}, 0, ROLL_DONE, 0, 1},
+        {1, 2, 5, {.ready = 5, .size = 5, .old = 5}, 0, ROLL_LAUNCH, 2, 5},
+        {1, 2, 5, {.ready = 5, .size = 6, .coming = 1, .old = 5}, 0, ROLL_WAIT, 0, 5},
+        {1, 2, 5, {.ready = 7, .size = 7, .old = 5, .old_leaving = 2}, 0, ROLL_WAIT, 0, 5},
+        {1, 2, 5, {.ready = 7, .size = 7, .old = 4, .old_leaving = 1}, 0, ROLL_DRAIN, 1, 5},
+        {1, 2, 5, {.ready = 6, .size = 6, .old = 5}, 0, ROLL_DRAIN, 1, 5},
+        {1, 2, 5, {.ready = 7, .size = 7, .old = 1}, 0, ROLL_DRAIN, 1, 5},
+        {1, 2, 5, {.ready = 7, .silent = 1, .size = 7, .old = 5}, 0, ROLL_DRAIN, 1, 5},
+        {1, 2, 5, {.ready = 5, .size = 5, .old = 1}, 0, ROLL_LAUNCH, 1, 5},
+        {1, 4, 8, {.ready = 8, .size = 8, .old = 8}, 0, ROLL_LAUNCH, 2, 8},
+        {1, 4, 10, {.ready = 10, .size = 10, .old = 8}, 0, ROLL_HELD, 0, 10},
+        {1, 2, 5, {.ready = 5, .size = 5, .old = 5}, 7, ROLL_LAUNCH, 2, 7},
+        {1, 2, 5, {.ready = 5, .size = 5, .old = 5}, 30, ROLL_LAUNCH, 2, 10},
+        {2, 5, 4, {.ready = 4, .size = 4, .old = 4}, 0, ROLL_LAUNCH, 4, 4},
+        {2, 3, 4, {.ready = 4, .size = 4, .old = 4}, 0, ROLL_LAUNCH, 2, 4},
+        {2, 4, 4, {.ready = 7, .size = 7, .old = 4}, 0, ROLL_DRAIN, 2, 4},
+        {2, 4, 4, {.ready = 5, .size = 5, .old = 4}, 0, ROLL_LAUNCH, 4, 4},
+        {2, 4, 8, {.ready = 9, .size = 9, .old = 8}, 0, ROLL_HELD, 0, 8},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct policy policy = {
+            .max = 10, .max_step = cases[i].max_step, .nodes_per_instance = cases[i].per};
+        const struct roll roll = {.wished = true, .base = cases[i].base};
+        struct roll_decision d = roll_decide(&roll, &policy, &cases[i].f, cases[i].needed);
+        bool counts = d.move == ROLL_DRAIN || d.move == ROLL_LAUNCH;
+        if ((int)d.move != cases[i].move || (counts && d.step != cases[i].step) ||
+            d.base != cases[i].kept)
+            fail_msg("case %zu: move %d step %d base %d", i, (int)d.move, d.step, d.base);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +194,7 @@ int main(void)
         cmocka_unit_test(test_taken_back_it_leaves_the_rest),
         cmocka_unit_test(test_without_room_below_the_ceiling_it_is_held_and_said),
         cmocka_unit_test(test_growth_meanwhile_raises_the_size_that_is_kept),
+        cmocka_unit_test(test_every_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

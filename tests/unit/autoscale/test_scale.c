@@ -335,6 +335,69 @@ static void test_mass_silence_holds(void **state)
     world_fini(&w);
 }
 
+/* So many of eight are silent, or none is ready: is the whole held? */
+static void test_how_many_are_a_mass(void **state)
+{
+    static const struct {
+        size_t ready, silent;
+        bool held;
+    } cases[] = {{8, 2, false}, {8, 3, true}, {3, 2, false}, {8, 8, true}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world w;
+        init_grown(&w, 2, 8);
+        struct fleet_node nodes[8];
+        static struct effects fx;
+        for (size_t k = 0; k < 8; k++) {
+            nodes[k] = w.nodes[k].node;
+            nodes[k].report_age_ms = k < cases[i].silent ? 10000 : 0;
+        }
+        struct scale_event ev = {.kind = SCALE_SNAPSHOT,
+                                 .now = mono_add(w.now, 1),
+                                 .wall = {w.now.ms + 1 + w.wall_offset},
+                                 .snapshot = {nodes, cases[i].ready, true}};
+        scale_step(w.side[0].scale, &ev, &fx);
+        const char *by = world_status(&w, 0).held_by;
+        assert_int_equal(by != NULL && strcmp(by, "mass_silence") == 0, cases[i].held);
+        world_fini(&w);
+    }
+    /* three of nine are a third: not more */
+    struct world w;
+    init_grown(&w, 2, 9);
+    struct fleet_node nodes[9];
+    static struct effects fx;
+    for (size_t k = 0; k < 9; k++) {
+        nodes[k] = w.nodes[k].node;
+        nodes[k].report_age_ms = k < 3 ? 10000 : 0;
+    }
+    struct scale_event ev = {.kind = SCALE_SNAPSHOT,
+                             .now = mono_add(w.now, 1),
+                             .wall = {w.now.ms + 1 + w.wall_offset},
+                             .snapshot = {nodes, 9, true}};
+    scale_step(w.side[0].scale, &ev, &fx);
+    const char *by = world_status(&w, 0).held_by;
+    assert_false(by != NULL && strcmp(by, "mass_silence") == 0);
+    world_fini(&w);
+}
+
+/* A provider that does not list for a minute: nothing is decided on what it said before. */
+static void test_no_list_holds(void **state)
+{
+    struct world w;
+    init_at_floor(&w, 2, 10);
+    world_run(&w, 5000);
+    w.list_fails = true;
+    world_run(&w, 50000);
+    assert_true(world_status(&w, 0).held_by == NULL ||
+                strcmp(world_status(&w, 0).held_by, "provider_list") != 0);
+    world_run(&w, 15000);
+    assert_string_equal(world_status(&w, 0).held_by, "provider_list");
+    w.list_fails = false;
+    world_run(&w, 31000);
+    assert_true(world_status(&w, 0).held_by == NULL ||
+                strcmp(world_status(&w, 0).held_by, "provider_list") != 0);
+    world_fini(&w);
+}
+
 static void test_boot_timeout_terminates_backs_off_and_halts(void **state)
 {
     struct world w;
@@ -620,6 +683,8 @@ int main(void)
         cmocka_unit_test(test_clock_jump_holds),
         cmocka_unit_test(test_stopped_process_holds_when_it_wakes),
         cmocka_unit_test(test_mass_silence_holds),
+        cmocka_unit_test(test_how_many_are_a_mass),
+        cmocka_unit_test(test_no_list_holds),
         cmocka_unit_test(test_boot_timeout_terminates_backs_off_and_halts),
         cmocka_unit_test(test_instances_that_die_at_boot_back_off),
         cmocka_unit_test(test_refused_launch_backs_off),
