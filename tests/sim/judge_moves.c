@@ -8,6 +8,7 @@ enum {
     RED = 1000000000,
     RISE = 2,                /* probes that prove a node: the default, which these worlds keep */
     NEWS_US = 2000000,       /* a wish so young may not have been heard of yet */
+    GRACE_US = 6000000,      /* after the guard has held, nobody is given up for so long */
     CALM_US = 15000000,      /* nothing has happened to anybody for so long: */
     STAY_US = 12000000,      /* then nobody joins, is lost or closes for longer than this, */
     IGNORED_US = 8000000,    /* no wish is without effect for longer, */
@@ -368,7 +369,8 @@ static void look_at_dead(const struct instance *in, const struct book_node *n)
         sim_fail("dead: %s has ended %.1f s ago and is terminating still", in->id,
                  (double)dead_us / 1e6);
     bool losable = n->state != NODE_LOST && n->state != NODE_TERMINATING;
-    if (dead_us > 12 * SIM_S && losable && !world_pool_guarded(in->pool))
+    bool waited_for = world->guarded_us[in->pool] > sim->now_us - GRACE_US;
+    if (dead_us > 12 * SIM_S && losable && !waited_for)
         sim_fail("dead: %s is gone for %.1f s and still %s", in->id, (double)dead_us / 1e6,
                  state_word(n->state));
     if (n->state == NODE_LOST && sim->now_us - n->since_us > forget_us)
@@ -416,6 +418,9 @@ static void look_at_living(const struct instance *in, const struct book_node *n)
 
 void judge_look_nodes(void)
 {
+    for (int pool = 0; pool < WORLD_POOLS; pool++)
+        if (world_pool_guarded((enum pool_id)pool))
+            world->guarded_us[pool] = sim->now_us;
     for (size_t i = 0; i < book_count(); i++) {
         struct book_node *n = book_at(i);
         const struct instance *in = world_instance(span_of(n->name));
