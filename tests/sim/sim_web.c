@@ -1,29 +1,15 @@
-/* sim_web.c - io/web.h and io/fetch.h over the simulated network: requests, answers and frames are
- * messages of a connection. */
-#include "io/fetch.h"
+/* sim_web.c - io/web.h over the simulated network: requests, answers and frames are messages of a
+ * connection. */
+#include "tests/sim/sim_web.h"
 #include "io/web.h"
 #include "io/web_text.h"
 #include "io/wire_http.h"
-#include "tests/sim/kernel.h"
 
 #include <assert.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <strings.h>
 
-/* Of connections to a web server. */
-enum {
-    MSG_REQUEST = 10,
-    MSG_RESPONSE,
-    MSG_UPGRADE,
-    MSG_ACCEPT,
-    MSG_REJECT,
-    MSG_TEXT,
-    MSG_BINARY,
-    MSG_BYE,
-    MSG_PING,
-    MSG_PONG
-};
 enum {
     ROUTES_MAX = 8,
     REQUEST_TEXT = 8192,
@@ -88,8 +74,7 @@ struct ws {
     bool held, dead;
 };
 
-static struct msg *text_msg(int kind, int number, const char *fmt, ...) BERTH_PRINTF(3, 4);
-static struct msg *text_msg(int kind, int number, const char *fmt, ...)
+struct msg *web_msg(int kind, int number, const char *fmt, ...)
 {
     char text[REQUEST_TEXT];
     va_list ap;
@@ -265,7 +250,7 @@ static void ws_dialled(void *user)
 {
     struct ws *ws = user;
     ws->phase = WS_WAITING;
-    conn_send(&ws->end, text_msg(MSG_UPGRADE, 0, "%s\n%s", ws->url_path, ws->bearer));
+    conn_send(&ws->end, web_msg(MSG_UPGRADE, 0, "%s\n%s", ws->url_path, ws->bearer));
 }
 
 static const struct conn_ops ws_ops = {.open = ws_dialled, .data = ws_data, .closed = ws_closed};
@@ -466,7 +451,7 @@ static void on_upgrade(struct exchange *x, struct msg *m)
     if (status == 0 && r->handlers.upgrade)
         status = r->handlers.upgrade(r->handlers.arg, &req);
     if (status != 0) {
-        conn_send(&x->end, text_msg(MSG_REJECT, status, "%s", ""));
+        conn_send(&x->end, web_msg(MSG_REJECT, status, "%s", ""));
         conn_close(&x->end);
         exchange_free(x);
         return;
@@ -624,137 +609,4 @@ void web_destroy(struct web *web)
     while (web->sockets != NULL)
         ws_end(web->sockets, 1001, "shutdown");
     free(web);
-}
-
-/* ---- requests out ---- */
-
-struct fetcher {
-    struct proc *proc;
-    struct loop *loop;
-    struct fetch *first;
-};
-
-struct fetch {
-    struct fetcher *fetcher;
-    struct fetch *prev, *next;
-    struct conn_end end;
-    struct msg *request;
-    struct timer timer;
-    fetch_done_fn *fn;
-    void *arg;
-    mono_ms_t began;
-};
-
-struct fetcher *fetcher_create(struct loop *loop, struct log *log, struct err *err)
-{
-    struct fetcher *f = calloc(1, sizeof *f);
-    assert(f != NULL);
-    f->proc = sim->current;
-    f->loop = loop;
-    return f;
-}
-
-static void fetch_free(struct fetch *f)
-{
-    if (f->prev != NULL)
-        f->prev->next = f->next;
-    else
-        f->fetcher->first = f->next;
-    if (f->next != NULL)
-        f->next->prev = f->prev;
-    timer_stop(&f->timer);
-    conn_close(&f->end);
-    free(f->request);
-    free(f);
-}
-
-static void fetch_end(struct fetch *f, int code, const struct fetch_response *response,
-                      const char *why)
-{
-    fetch_done_fn *fn = f->fn;
-    void *arg = f->arg;
-    struct err err = {0};
-    if (code < 0)
-        (void)err_set(&err, code, "%s", why);
-    fetch_free(f);
-    fn(arg, code, response, &err);
-}
-
-void fetcher_destroy(struct fetcher *fetcher)
-{
-    if (fetcher == NULL)
-        return;
-    while (fetcher->first != NULL)
-        fetch_end(fetcher->first, BERTH_ECLOSED, NULL, "closed");
-    free(fetcher);
-}
-
-void fetch_cancel(struct fetch *fetch)
-{
-    fetch_free(fetch);
-}
-
-static void on_fetch_open(void *user)
-{
-    struct fetch *f = user;
-    struct msg *m = f->request;
-    f->request = NULL;
-    conn_send(&f->end, m);
-}
-
-static void on_fetch_data(void *user, struct msg *m)
-{
-    struct fetch *f = user;
-    const struct fetch_response response = {
-        .status = m->number & 0xfff,
-        .body = {m->text, m->len},
-        .retry_after_ms = m->number >> 12 > 0 ? ((m->number >> 12) - 1) * 1000 : -1};
-    fetch_end(f, 0, &response, "");
-}
-
-static void on_fetch_closed(void *user, const char *why)
-{
-    fetch_end(user, BERTH_ESYS, NULL, why);
-}
-
-static void on_fetch_timeout(void *arg)
-{
-    fetch_end(arg, BERTH_ETIMEOUT, NULL, "no answer in time");
-}
-
-static const struct conn_ops fetch_ops = {
-    .open = on_fetch_open, .data = on_fetch_data, .closed = on_fetch_closed};
-
-struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *request,
-                          fetch_done_fn *fn, void *arg, struct err *err)
-{
-    static const char scheme[] = "http://";
-    const char *authorization = "";
-    char host[128];
-    if (strncmp(request->url, scheme, sizeof scheme - 1) != 0) {
-        (void)err_set(err, BERTH_EINVAL, "url = %s: the simulator knows http:// only",
-                      request->url);
-        return NULL;
-    }
-    struct span target = span_of(request->url + sizeof scheme - 1),
-                authority = {target.ptr, strcspn(target.ptr, "/")};
-    (void)span_copy(authority, host, sizeof host);
-    const char *colon = strrchr(host, ':');
-    int port = colon != NULL ? (int)strtol(colon + 1, NULL, 10) : 80;
-    for (size_t i = 0; request->headers != NULL && request->headers[i] != NULL; i++)
-        if (strncasecmp(request->headers[i], "Authorization: ", 15) == 0)
-            authorization = request->headers[i] + 15;
-    struct fetch *f = calloc(1, sizeof *f);
-    assert(f != NULL);
-    *f = (struct fetch){.fetcher = fetcher, .next = fetcher->first, .fn = fn, .arg = arg};
-    if (f->next != NULL)
-        f->next->prev = f;
-    fetcher->first = f;
-    f->request = text_msg(MSG_REQUEST, 0, "%s\n%s\n%s\n%.*s", request->method,
-                          target.ptr + authority.len, authorization, (int)request->body.len,
-                          request->body.len > 0 ? request->body.ptr : "");
-    timer_init(&f->timer, fetcher->loop, on_fetch_timeout, f);
-    timer_start(&f->timer, request->timeout_ms > 0 ? request->timeout_ms : 5000, 0);
-    conn_dial(&f->end, fetcher->proc, port, &fetch_ops, f);
-    return f;
 }
