@@ -72,6 +72,7 @@ static void look(void *arg)
     judge_look_lbs();
     judge_look_nodes();
     judge_look_operators();
+    judge_look_fleet();
     if (sim->now_us > world->quiet_from_us + 25 * SIM_S)
         judge_look_quiet();
     sim_after(&look_event, LOOK_US, look, NULL);

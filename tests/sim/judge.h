@@ -71,6 +71,7 @@ void judge_want(const struct words *w, const struct resp *answer);
 void judge_plan(const struct words *w, const struct resp *answer);
 /* Instances planned for this token, at any time; -1: never. */
 int book_planned(enum pool_id pool, const char *token);
+void judge_look_fleet(void);
 void judge_start_fleet(void);
 void judge_stop_fleet(void);
 void judge_end_fleet(void);
@@ -85,6 +86,7 @@ void judge_paused(const struct proc *leader, enum pool_id pool, const char *what
 /* It was so, at some time since. */
 bool judge_paused_within(enum pool_id pool, int64_t us);
 bool judge_sized_within(enum pool_id pool, int64_t us);
+bool judge_rolled_within(enum pool_id pool, int64_t us);
 /* A roll drains this node. */
 void judge_rolled(const struct book_node *n, const struct proc *leader);
 /* An LB has placed somebody anew, or refused. */

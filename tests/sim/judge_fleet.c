@@ -5,11 +5,13 @@
 #include "core/record.h"
 
 enum {
-    HEARD_US = 4000000, /* the leader knows what is so for so long, if nothing ails it */
-    ALIKE_US = 1000000, /* wishes so close together are one decision */
-    SLACK_MS = 1000,    /* clocks, the way to the store */
-    YOUNG_US = 5000000, /* a node that joined after the decision */
-    INTENT_MS = 35000,  /* an intent is carried out or given up within this */
+    HEARD_US = 4000000,  /* the leader knows what is so for so long, if nothing ails it */
+    ALIKE_US = 1000000,  /* wishes so close together are one decision */
+    SLACK_MS = 1000,     /* clocks, the way to the store */
+    YOUNG_US = 5000000,  /* a node that joined after the decision */
+    SLOW_US = 20000000,  /* nothing ails a leader and its means for so long: */
+    STILL_US = 10000000, /* it moves within this after its cooldown */
+    INTENT_MS = 35000,   /* an intent is carried out or given up within this */
 };
 
 /* What was decided last to shrink a pool. */
@@ -18,7 +20,14 @@ struct book_in {
     int64_t count;        /* nodes */
 };
 
+/* A pool that stands beside the size that its leader wants. */
+struct book_size {
+    int64_t size, since_us;
+    bool grows;
+};
+
 static struct dict plans[WORLD_POOLS]; /* token -> count */
+static struct book_size sizes[WORLD_POOLS];
 static struct book_in ins[WORLD_POOLS];
 
 int book_planned(enum pool_id pool, const char *token)
@@ -393,6 +402,66 @@ void judge_terminate(const struct instance *in)
         sim_fail("scale-in: %s is terminated with %u players on it", in->id, conns);
 }
 
+/* ---- looking around ---- */
+
+/* What the pool has, and will have if nothing is done. */
+static int64_t size_of(enum pool_id pool)
+{
+    int64_t size = 0;
+    for (size_t i = 0; i < book_count(); i++) {
+        const struct book_node *n = book_at(i);
+        size += n->pool == pool && n->known && !n->wanted_out && n->state != NODE_LOST &&
+                n->state != NODE_TERMINATING && n->state != NODE_HELD;
+    }
+    for (size_t i = 0; i < world->instance_count; i++)
+        size += world->instances[i].pool == pool && is_coming(&world->instances[i]);
+    return size;
+}
+
+/* The size that the leader itself wants; -1: nothing leads, or something ails it or its means. */
+static int64_t wanted_size(enum pool_id pool)
+{
+    int64_t desired = -1;
+    if (world->config.stillborn > 0 || world->config.cloud_error + world->config.cloud_lost > 0 ||
+        world->cloud_trouble_us > sim->now_us - SLOW_US || judge_paused_within(pool, SLOW_US) ||
+        judge_rolled_within(pool, SLOW_US) || any_trouble(pool, SLOW_US) ||
+        world->clock_trouble_us > sim->now_us - SLOW_US)
+        return -1;
+    for (size_t i = 0; i < world->autoscale_count; i++) {
+        struct task *t = &world->autoscale[i];
+        if (!world->autoscale_up[i] || !world_calm(&t->proc, SLOW_US))
+            return -1;
+        for (size_t k = 0; k < prog_autoscale_pools(t->app); k++) {
+            struct scaler_facts st;
+            prog_autoscale_facts(t->app, k, &st);
+            if (st.leading && strcmp(st.pool, world->pools[pool]->name) == 0)
+                desired = st.desired;
+        }
+    }
+    return desired;
+}
+
+/* A pool comes to the size that is wanted: it does not stand still beside it for longer than a
+ * cooldown. */
+void judge_look_fleet(void)
+{
+    for (int i = 0; i < WORLD_POOLS; i++) {
+        enum pool_id pool = (enum pool_id)i;
+        int64_t wanted = wanted_size(pool), size = wanted >= 0 ? size_of(pool) : -1;
+        const struct scale_settings *s = &world->pools[pool]->scale;
+        struct book_size *b = &sizes[pool];
+        if (wanted < 0 || wanted == size || size != b->size || (wanted > size) != b->grows) {
+            *b = (struct book_size){.size = size, .grows = wanted > size, .since_us = sim->now_us};
+            continue;
+        }
+        int64_t limit_us = STILL_US + (b->grows ? s->out_cooldown_ms : s->in_cooldown_ms) * SIM_MS;
+        if (sim->now_us - b->since_us > limit_us)
+            sim_fail("liveness: pool %s has %lld nodes for %.1f s, %lld are wanted",
+                     world->pools[pool]->name, (long long)size,
+                     (double)(sim->now_us - b->since_us) / 1e6, (long long)wanted);
+    }
+}
+
 /* ---- the end ---- */
 
 /* No intent stays in the plan, carried out or not. */
@@ -416,6 +485,7 @@ void judge_start_fleet(void)
 {
     memset(plans, 0, sizeof plans);
     memset(ins, 0, sizeof ins);
+    memset(sizes, 0, sizeof sizes);
 }
 
 void judge_stop_fleet(void)

@@ -87,6 +87,11 @@ bool judge_sized_within(enum pool_id pool, int64_t us)
     return !gone_for(pool, ABOUT_SIZE, us);
 }
 
+bool judge_rolled_within(enum pool_id pool, int64_t us)
+{
+    return !gone_for(pool, ABOUT_ROLL, us);
+}
+
 bool judge_paused_within(enum pool_id pool, int64_t us)
 {
     return !gone_for(pool, ABOUT_PAUSED, us);
