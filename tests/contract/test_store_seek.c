@@ -18,6 +18,12 @@ static void test_four_seekers_are_one_match(void **state)
                      fx.now + 5000);
     assert_string_equal(make_one(&proposals[0], "r2", false), "STALE"); /* never twice */
     assert_int_equal(redis_client_int(fx.client, "EXISTS", "berth:{p}:seek:match:r2", NULL), 0);
+    for (int i = 0; i < 4; i++) /* others, and a room of that name is there */
+        assert_int_equal(seek((const char *[]){"e", "f", "g", "h"}[i]), SEEK_OK);
+    propose(&plain, false);
+    assert_string_equal(make_one(&proposals[0], "r1", false), "TAKEN");
+    assert_string_equal(match_of("r1").players[0].player, "a");
+    assert_int_equal(redis_client_int(fx.client, "ZCARD", "berth:{p}:seek:queue:m", NULL), 4);
 }
 
 static void test_a_matched_player_who_comes_elsewhere_gets_the_result_there(void **state)

@@ -74,6 +74,7 @@ static void take_waiting(struct span player, struct span entry)
         sim_fail("match: %.*s is matched by what it does not wait in: %.*s", SPAN_ARG(player),
                  SPAN_ARG(entry));
     set_waiting(player, SPAN(""));
+    players_matched(player);
 }
 
 static void on_make(const struct span *a, size_t argc, const struct resp *words)

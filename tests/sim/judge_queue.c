@@ -200,9 +200,20 @@ void judge_party(const struct words *w, const struct resp *answer)
     bool ok = span_is(answer->items[0].text, "OK");
     sim_trace("store", "party %.*s %.*s %.*s says %.*s", SPAN_ARG(op), SPAN_ARG(a[1]),
               SPAN_ARG(player), SPAN_ARG(answer->items[ok ? 2 : 0].text));
-    if (!ok)
-        return;
+    const struct object *members = keyspace_get(world->store.ks, w->list[0]);
     (void)snprintf(here, sizeof here, "%.*s/%.*s", SPAN_ARG(a[3]), SPAN_ARG(a[4]));
+    if (!ok) {
+        struct span word = answer->items[0].text;
+        int64_t count = members == NULL ? 0 : (int64_t)members->dict.count - 1;
+        bool right = span_is(word, "NONE")    ? members == NULL && !span_is(op, "create")
+                     : span_is(word, "TAKEN") ? members != NULL && span_is(op, "create")
+                     : span_is(word, "FULL")  ? count >= book_number(a[5]) && at.len == 0
+                                              : span_is(op, "leave") && !span_is(at, here);
+        if (!right)
+            sim_fail("party: %.*s asked to %.*s %.*s, it has %lld, and says %.*s", SPAN_ARG(player),
+                     SPAN_ARG(op), SPAN_ARG(a[1]), (long long)count, SPAN_ARG(word));
+        return;
+    }
     if (span_is(op, "leave") ? at.len > 0 : !span_is(at, here))
         sim_fail("party: %.*s asked to %.*s %.*s at %s, and is at '%.*s'", SPAN_ARG(player),
                  SPAN_ARG(op), SPAN_ARG(a[1]), here, SPAN_ARG(at));
@@ -211,7 +222,6 @@ void judge_party(const struct words *w, const struct resp *answer)
     struct span leader = span_cut(&text, ' ');
     size_t count = 0;
     bool led = false;
-    const struct object *members = keyspace_get(world->store.ks, w->list[0]);
     for (; text.len > 0 && members != NULL; count++) {
         struct span id = span_cut(&text, ',');
         led |= span_eq(id, leader);

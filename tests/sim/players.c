@@ -29,6 +29,8 @@ struct virtual_player {
     struct timer timer;
     size_t lb;
     bool cheats;
+    bool moody; /* hangs up as soon as the store has made its match, before it can know */
+    struct sim_event mood;
     int64_t began_us, met_us;
     uint64_t heard; /* events of others */
     bool busy, over;
@@ -446,6 +448,7 @@ static void carry_out(struct virtual_player *v, const struct player_effect *fx)
 static void remove_player(struct virtual_player *v)
 {
     timer_stop(&v->timer);
+    sim_cancel(&v->mood);
     if (v->fetch != NULL)
         fetch_cancel(v->fetch);
     v->fetch = NULL;
@@ -522,6 +525,7 @@ static void arrive(struct party *party)
     (void)snprintf(id, sizeof id, "p%llu", (unsigned long long)all.count);
     v->lb = (size_t)all.count++;
     v->cheats = chance(&all.rng, world->config.cheats);
+    v->moody = chance(&all.friends, world->config.moody) && sim->now_us < world->quiet_from_us;
     v->began_us = sim->now_us;
     v->next = all.first;
     if (v->next != NULL)
@@ -561,6 +565,28 @@ static void on_arrival(void *arg)
     }
     int64_t pause = (int64_t)rng_exponential(&all.rng, 4000.0 / rate());
     timer_start(&all.arrival, pause + 1, 0);
+}
+
+static void hang_up(void *arg)
+{
+    const struct virtual_player *v = arg;
+    sim_trace("players", "hangs up player=%s state=%s", v->core.id,
+              player_state_word(v->core.state));
+    remove_player(arg);
+}
+
+static void on_mood(void *arg)
+{
+    const struct virtual_player *v = arg;
+    if (v->core.state == PLAYER_SEEK && !v->over)
+        proc_run(&all.proc, hang_up, arg);
+}
+
+void players_matched(struct span id)
+{
+    for (struct virtual_player *v = all.first; v != NULL; v = v->next)
+        if (v->moody && span_is(id, v->core.id))
+            sim_after(&v->mood, draw(&all.friends, 0, 6 * SIM_MS), on_mood, v);
 }
 
 /* ---- life ---- */

@@ -50,6 +50,7 @@ static const struct field fields[] = {
     FIELD(forget_s, 4, 600),
     FIELD(stillborn, 0, 1),
     FIELD(parties, 0, 1),
+    FIELD(moody, 0, 1),
     FIELD(operators, 0, 14),
     FIELD(drain_deadline_s, 0, 600),
 };
@@ -116,6 +117,7 @@ static void set_drawn(struct world_config *c, uint64_t seed)
     struct rng friends;
     rng_seed(&friends, seed ^ 0x667269656e6473);
     c->parties = chance(&friends, 0.5) ? 0.5 : 0;
+    c->moody = chance(&friends, 0.5) ? 0.04 : 0;
     for (int i = 0; i < FAULT_KINDS; i++) /* each world has its own climate */
         c->weights[i] = chance(&rng, 0.35) ? 0 : usual[i];
     for (int i = 0; i < FAULT_KINDS; i++)

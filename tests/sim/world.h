@@ -32,6 +32,7 @@ struct world_config {
     double faults;   /* how many */
     double cheats;   /* share of players whose ticket is tried again, or elsewhere */
     double parties;  /* share of fours who come with a party among them */
+    double moody;    /* share of players who hang up when they have just been matched */
     double lbs, autoscalers;
     double lobby_min, lobby_max, lobby_capacity;
     double game_min, game_max, game_capacity;
@@ -141,6 +142,8 @@ void players_stop(void);
 size_t players_underway(void);
 struct proc *players_proc(void);
 const struct player *players_find(struct span id); /* NULL: not underway */
+/* The store has just put it into a match. */
+void players_matched(struct span id);
 /* Admitted sockets of players on a node. */
 size_t players_on(const char *node);
 /* The oldest player that began after `since_us` and is not where it wants to be; NULL: none. */
