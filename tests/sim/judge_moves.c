@@ -334,8 +334,9 @@ void judge_sweep(const struct words *w, const struct resp *answer)
                      n->known ? state_word(n->state) : "gone");
         judge_load(n);
     }
+    bool accepted = sim->now_us < world->accepted_until_us[pool] + SIM_S;
     size_t guard = (size_t)world->pools[pool]->guard_percent, all = alarming + following;
-    if (guard > 0 && alarming > 0 && all > 1 && all * 100 > losable * guard)
+    if (guard > 0 && !accepted && alarming > 0 && all > 1 && all * 100 > losable * guard)
         sim_fail("guard: one sweep lost %zu of %zu nodes of %s, and %zu are about to follow",
                  alarming, losable, world->pools[pool]->name, following);
     for (size_t i = 0; i < gone->count; i++) {

@@ -1,11 +1,13 @@
 /* operators.c - people who run the pools: they pause one, give it a size, roll it, close it, and
  * take that back or let it end by itself, with the wishes that `berth` writes. What must come of it
- * is judged in judge_operators.c. */
+ * is judged in judge_operators.c. And when the guard has called them and the nodes are really gone,
+ * they say so once the faults are over. */
 #include "tests/sim/judge.h"
 
 #include <math.h>
 
 enum { ORDERS_MAX = 16, AGAIN_US = 500000, ROLL_AT_US = 2000000, SIZE_AT_US = 6000000 };
+enum { CALLED_EVERY_US = 1000000, ACCEPT_FOR_MS = 60000 };
 
 struct order {
     enum pool_id pool;
@@ -17,7 +19,7 @@ struct order {
 };
 
 static struct {
-    struct sim_event last_look;
+    struct sim_event last_look, called;
     struct order list[ORDERS_MAX];
     size_t count;
     struct rng rng;
@@ -85,6 +87,35 @@ static void on_last_look(void *arg)
             operators_wish(all.list[i].pool, subject(all.list[i].kind), WANT_NONE, 0, 0);
 }
 
+/* ---- the guard calls ---- */
+
+static bool all_silent_are_gone(enum pool_id pool)
+{
+    for (size_t i = 0; i < book_count(); i++) {
+        const struct book_node *n = book_at(i);
+        const struct instance *in = world_instance(span_of(n->name));
+        if (n->pool == pool && n->known && n->reported_us < sim->now_us - 3 * SIM_S &&
+            n->state != NODE_LOST && (in == NULL || !in->gone))
+            return false;
+    }
+    return true;
+}
+
+static void on_called(void *arg)
+{
+    (void)arg;
+    for (int p = 0; p < WORLD_POOLS && world->store.open; p++) {
+        enum pool_id pool = (enum pool_id)p;
+        bool accepted = sim->now_us < world->accepted_until_us[pool];
+        if (accepted || !world_pool_guarded(pool) || !all_silent_are_gone(pool))
+            continue;
+        world->accepted_until_us[pool] = sim->now_us + ACCEPT_FOR_MS * SIM_MS;
+        sim_trace("operator", "accepts what the guard of %s holds", world->pools[pool]->name);
+        operators_wish(pool, WANT_POOL_GUARD, WANT_ACCEPT, 0, ACCEPT_FOR_MS);
+    }
+    sim_after(&all.called, CALLED_EVERY_US, on_called, NULL);
+}
+
 /* ---- the plan ---- */
 
 static struct order *add(enum pool_id pool, enum want_kind kind)
@@ -136,6 +167,7 @@ void operators_start(void)
 {
     memset(&all, 0, sizeof all);
     rng_seed(&all.rng, sim->seed ^ 0x6f70657261746f72);
+    sim_at(&all.called, world->quiet_from_us, on_called, NULL);
     if (world->config.operators < 1)
         return;
     add_lasting();
@@ -151,6 +183,7 @@ void operators_start(void)
 void operators_stop(void)
 {
     sim_cancel(&all.last_look);
+    sim_cancel(&all.called);
     for (size_t i = 0; i < all.count; i++) {
         sim_cancel(&all.list[i].begin);
         sim_cancel(&all.list[i].end);

@@ -105,7 +105,8 @@ struct world {
     const struct pool_settings *pools[WORLD_POOLS];
     int64_t store_trouble_us, weather_trouble_us, clock_trouble_us; /* until then */
     int64_t guarded_us[WORLD_POOLS]; /* so many were silent then that the guard had to hold */
-    int64_t cloud_trouble_us;                                       /* likewise */
+    int64_t accepted_until_us[WORLD_POOLS]; /* people have said until then that the loss is real */
+    int64_t cloud_trouble_us;               /* likewise */
     int64_t store_back_us; /* the store took connections again, after it took none; 0: never */
     int64_t faults_from_us, faults_until_us, quiet_from_us, end_us;
     int64_t rest_from_us; /* nobody comes any more */
