@@ -168,7 +168,8 @@ void judge_rolled(const struct book_node *n, const struct proc *leader)
             return; /* nor of such a wish of others */
         ready += o->state == NODE_READY && !o->wanted_out;
         leaving += is_old(o) && o->wanted[WANT_BY_AUTOSCALE] && !o->wanted[WANT_BY_NODE] &&
-                   !o->wanted[WANT_BY_OPERATOR] && o->state != NODE_TERMINATING;
+                   !o->wanted[WANT_BY_OPERATOR] && o->state != NODE_TERMINATING &&
+                   o->state != NODE_LOST;
     }
     if (base < s->scale.min)
         sim_fail("roll: %s is replaced, the plan says that %lld are to stay", n->name,
