@@ -105,7 +105,8 @@ void judge_seek(const struct words *w, const struct resp *answer)
             struct span rest = a[i];
             sim_trace("store", "seek %.*s at %.*s says %.*s", SPAN_ARG(a[i]), SPAN_ARG(a[0]),
                       SPAN_ARG(words->items[i - 8].text));
-            judge_party_seeks(a[i], a[0], a[1], words->items[i - 8].text);
+            if (argc == 9) /* of several, a later one may undo an earlier one */
+                judge_party_seeks(a[i], a[0], a[1], words->items[i - 8].text);
             look_at_all_of(span_cut(&rest, ' '));
         }
         break;
