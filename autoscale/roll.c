@@ -19,12 +19,13 @@ struct roll_decision roll_decide(const struct roll *roll, const struct policy *p
         return d;
     }
     if (roll->base == 0) {
-        d.base = f->size;
-        d.move = f->size > 0 ? ROLL_BEGIN : ROLL_REST;
+        d.base = less(f->size, policy->max);
+        d.move = d.base > 0 ? ROLL_BEGIN : ROLL_REST;
         return d;
     }
     if (needed > d.base)
-        d.base = less(needed, policy->max);
+        d.base = needed;
+    d.base = less(d.base, policy->max); /* which may be lower than when the roll began */
     int free_to_drain = policy->max_step - f->old_leaving;
     d.move = ROLL_WAIT;
     if (f->coming > 0 || free_to_drain <= 0)

@@ -190,11 +190,23 @@ static bool fails_by_itself(struct options o, uint64_t seed)
     return fails;
 }
 
+/* The first seed that fails, and does not without the bug. */
+static bool is_caught(struct options o, uint64_t *ret_seed, char *ret_text, size_t size)
+{
+    while (o.first <= o.last && run_many(&o, ret_seed, ret_text, size, true) == EXIT_FAILED) {
+        if (!fails_by_itself(o, *ret_seed))
+            return true;
+        o.first = *ret_seed + 1;
+    }
+    return false;
+}
+
 static int run_mutants(struct options o)
 {
     int caught = 0, missed = 0;
     char text[600];
     uint64_t seed = 0;
+    bool drawn_first = !o.many && o.world_file == NULL;
     if (!o.many) {
         o.first = 1;
         o.last = 300;
@@ -210,19 +222,18 @@ static int run_mutants(struct options o)
             (void)fprintf(stderr, "berth-sim: %s\n", err.text);
             return EXIT_USAGE;
         }
-        bool found = false;
-        uint64_t first = o.first;
-        while (!found && run_many(&o, &seed, text, sizeof text, true) == EXIT_FAILED) {
-            found = fails_by_itself(o, seed) == false;
-            if (!found && seed == o.last)
-                break;
-            o.first = seed + 1;
-        }
-        o.first = first;
+        bool found = is_caught(o, &seed, text, sizeof text);
+        struct options own = o;
+        own.world_file = mutant_world(o.mutant);
+        if (!found && drawn_first && own.world_file != NULL)
+            found = is_caught(own, &seed, text, sizeof text);
+        else
+            own.world_file = o.world_file;
         if (found) {
             caught++;
-            (void)printf("%-28s caught by seed %llu: %s\n", o.mutant, (unsigned long long)seed,
-                         text);
+            (void)printf("%-28s caught by seed %llu%s%s: %s\n", o.mutant, (unsigned long long)seed,
+                         own.world_file != NULL ? " of " : "",
+                         own.world_file != NULL ? own.world_file : "", text);
         } else {
             missed++;
             (void)printf("%-28s MISSED by seeds %llu..%llu\n", o.mutant,

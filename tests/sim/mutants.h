@@ -16,6 +16,10 @@ struct mutant {
 /* Ended by name == NULL. */
 extern const struct mutant mutants[];
 
+/* What it takes is rare in drawn worlds: a world to be tried after them (a path from the root of
+ * the tree). NULL: none. */
+const char *mutant_world(const char *name);
+
 /* BERTH_ENOENT: there is no such one; BERTH_EINVAL: its text is not, or not only once, in the
  * script. */
 int mutant_plant(const char *name, struct keyspace_lua *lua, struct err *err) BERTH_MUST_USE;

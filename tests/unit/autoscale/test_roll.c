@@ -153,6 +153,8 @@ static void test_every_turn(void **state)
     } cases[] = {
         {1, 2, 0, {.ready = 1, .size = 1, .old = 1}, 0, ROLL_BEGIN, 0, 1},
         {1, 2, 0, {.old = 1}, 0, ROLL_REST, 0, 0},
+        {1, 2, 0, {.ready = 12, .size = 12, .old = 12}, 0, ROLL_BEGIN, 0, 10},
+        {1, 2, 12, {.ready = 12, .size = 12, .old = 12}, 0, ROLL_DRAIN, 2, 10},
         {1, 2, 0, {.ready = 1, .size = 1}, 0, ROLL_REST, 0, 0},
         {1, 2, 1, {.ready = 1, .size = 1}, 0, ROLL_DONE, 0, 1},
         {1, 2, 5, {.ready = 5, .size = 5, .old = 5}, 0, ROLL_LAUNCH, 2, 5},
