@@ -136,7 +136,7 @@ static bool read_number(const char **at, int *ret_value)
     if (!isdigit((unsigned char)**at))
         return false;
     *ret_value = 0;
-    for (; isdigit((unsigned char)**at) && *ret_value < 100000; ++*at)
+    for (; isdigit((unsigned char)**at) && *ret_value < 1000; ++*at)
         *ret_value = *ret_value * 10 + (**at - '0');
     return true;
 }

@@ -83,7 +83,8 @@ int matcher_add(struct matcher *matcher, struct span text)
     e.keyword = span_cut(&rest, '|');
     e.players = rest;
     if (!span_int(since, &e.since_ms) || !span_int(rating, &e.rating) || e.region.len == 0 ||
-        e.keyword.len == 0)
+        e.keyword.len == 0 || e.since_ms < 0 || e.rating < -MATCHER_RATING_MAX ||
+        e.rating > MATCHER_RATING_MAX)
         return BERTH_EPROTO;
     struct matcher_player p;
     bool bad;

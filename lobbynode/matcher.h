@@ -20,7 +20,7 @@
 #include "core/err.h"
 #include "core/span.h"
 
-enum { MATCHER_SIZE_MAX = 32 };
+enum { MATCHER_SIZE_MAX = 32, MATCHER_RATING_MAX = 1000000 }; /* ratings: +- */
 
 enum match_on_timeout { MATCH_TIMEOUT_EVENT, MATCH_TIMEOUT_SMALLER, MATCH_TIMEOUT_BOTS };
 enum match_on_leave { MATCH_LEAVE_REQUEUE, MATCH_LEAVE_SMALLER };

@@ -14,7 +14,6 @@
 #define GHOST_RETRY_MS 1000
 #define DUE_PER_TICK 16
 #define NET_MS 5000 /* the matcher tells of timeouts; after so much more this node does */
-#define RATING_MAX 1000000
 
 struct lobby_player *seeker_find(struct lobby *lobby, struct span player, uint32_t *ret_peer)
 {
@@ -117,7 +116,7 @@ static bool read_rating(struct span payload, int64_t *ret_rating)
     if (!span_copy(raw, text, sizeof text))
         return false;
     double value = strtod(text, &end);
-    if (end == text || *end || !(fabs(value) <= RATING_MAX))
+    if (end == text || *end || !(fabs(value) <= MATCHER_RATING_MAX))
         return false;
     *ret_rating = (int64_t)llround(value);
     return true;

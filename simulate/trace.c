@@ -143,9 +143,8 @@ static int spread_arrivals(const struct row *rows, size_t count, int64_t from, i
     int64_t players = 0;
     for (int64_t s = -before; s < t->seconds; s++) {
         players += change[s + before];
-        players = players > TRACE_PLAYERS_MAX ? TRACE_PLAYERS_MAX : players;
         if (s >= 0)
-            t->players[s] = (int32_t)players;
+            t->players[s] = (int32_t)(players < TRACE_PLAYERS_MAX ? players : TRACE_PLAYERS_MAX);
     }
     free(change);
     return 0;

@@ -212,6 +212,9 @@ static void test_what_is_no_entry_is_refused(void **state)
                                       "1|2|-|-|a/l/1,",
                                       "1|2|-|-|a/l/x",
                                       "1|2||-|a/l/1",
+                                      "-1|2|-|-|a/l/1",
+                                      "1|1000001|-|-|a/l/1",
+                                      "1|-1000001|-|-|a/l/1",
                                       "1|2|-|a/l/1"};
     start(&any);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)

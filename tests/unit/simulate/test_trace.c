@@ -44,6 +44,12 @@ static void test_arrivals_become_players(void **state)
     assert_in_range((int)(sum / 10), 490, 510); /* 5 a second, 100 s each */
     assert_int_equal(t.players[1200], 0);       /* and the last has gone */
     trace_fini(&t);
+    /* More than there may be: as many as may be, and all who came leave. */
+    assert_int_equal(parse(&t, "second,arrivals\n0,900000\n1,900000\n2,900000\n3,0\n900,0\n", &err),
+                     0);
+    assert_int_equal(t.players[2], TRACE_PLAYERS_MAX);
+    assert_int_equal(t.players[900], 0);
+    trace_fini(&t);
 }
 
 static void test_bad_lines_are_refused_with_their_number(void **state)
